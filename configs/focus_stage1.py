@@ -1,0 +1,8 @@
+"""FOCUS stage 1 on Qwen2-VL-7B: fine-tuning with attention supervision."""
+
+_base_ = [
+    '_base_/models/focus_qwen2_vl_7b.py',
+    '_base_/datasets/tao.py',
+    '_base_/schedules/stage1.py',
+    '_base_/default_runtime.py',
+]

@@ -1,0 +1,10 @@
+"""FOCUS stage 2 on Qwen2-VL-7B: GRPO from the weights of stage 1."""
+
+_base_ = [
+    '_base_/models/focus_qwen2_vl_7b.py',
+    '_base_/datasets/tao.py',
+    '_base_/schedules/stage2.py',
+    '_base_/default_runtime.py',
+]
+
+load_from = 'work_dirs/focus_stage1/iter_750.pth'

@@ -1,0 +1,27 @@
+"""Stage 1 on the embedded model: the 7B config with other sizes."""
+
+_base_ = [
+    '_base_/models/focus_qwen2_vl_7b.py',
+    '_base_/datasets/tiny.py',
+    '_base_/schedules/stage1.py',
+    '_base_/default_runtime.py',
+]
+
+# From random weights everything has to train, the vision tower included.
+model = dict(
+    pretrained='checkpoints/focus-tiny-qwen3-vl',
+    bbox_head=dict(
+        dtype='float32', lora=None, freeze_vision=False, gradient_checkpointing=False, max_new_tokens=40
+    ),
+)
+
+max_iters = 800
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3), clip_grad=dict(max_norm=1.0), accumulative_counts=1)
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=50),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters, eta_min=0.0),
+]
+auto_scale_lr = dict(base_batch_size=16)
+default_hooks = dict(checkpoint=dict(interval=200))
+env_cfg = dict(dist_cfg=dict(backend='gloo'))

@@ -1,0 +1,26 @@
+"""Stage 2 on the embedded model, from the weights of its stage 1."""
+
+_base_ = [
+    '_base_/models/focus_qwen2_vl_7b.py',
+    '_base_/datasets/tiny.py',
+    '_base_/schedules/stage2.py',
+    '_base_/default_runtime.py',
+]
+
+model = dict(
+    pretrained='checkpoints/focus-tiny-qwen3-vl',
+    bbox_head=dict(dtype='float32', lora=None, gradient_checkpointing=False, max_new_tokens=40),
+)
+
+max_iters = 60
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters, max_completion_length=40)
+train_dataloader = dict(batch_size=4)
+optim_wrapper = dict(optimizer=dict(lr=1e-4))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=5),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=5, end=max_iters, eta_min=0.0),
+]
+auto_scale_lr = dict(base_batch_size=4)
+default_hooks = dict(logger=dict(interval=5), checkpoint=dict(interval=20))
+env_cfg = dict(dist_cfg=dict(backend='gloo'))
+load_from = 'work_dirs/focus_tiny_stage1/iter_800.pth'

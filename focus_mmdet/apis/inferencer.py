@@ -1,0 +1,135 @@
+"""Find the object of some support images in other images."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import numpy as np
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.registry import DefaultScope
+from mmengine.runner import load_checkpoint
+
+from focus_mmdet.datasets.collate import collate_episodes
+from focus_mmdet.errors import InputError
+from focus_mmdet.visualization.episode_visualizer import draw_episode
+
+Image = str | Path | np.ndarray
+Support = tuple[Image, Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Located:
+    """The answer for one query image.
+
+    Attributes:
+        box: (x1, y1, x2, y2) in pixels of the original query image, or None
+            where the model's answer holds no box.
+        score: Geometric mean of the answer's token probabilities, 0..1.
+        answer: What the model wrote.
+        picture: (H, W, 3) uint8 RGB strip of supports, query and attention.
+    """
+
+    box: tuple[float, float, float, float] | None
+    score: float
+    answer: str
+    picture: np.ndarray
+
+
+class InContextInferencer:
+    """A trained detector, ready to look for things.
+
+    Args:
+        config: Config file, or a loaded config.
+        checkpoint: Written by ``tools/train.py``; None takes the pretrained
+            model as it is.
+        device: E.g. ``'cuda:0'``; default is a GPU where there is one.
+
+    Raises:
+        InputError: The checkpoint does not fit the config, or the model
+            folder is missing.
+    """
+
+    def __init__(
+        self, config: str | Config, checkpoint: str | None = None, device: str | None = None
+    ) -> None:
+        self.config = Config.fromfile(config) if isinstance(config, str) else config
+        DefaultScope.get_instance('focus_mmdet', scope_name='mmdet')
+        self.model: Any = MODELS.build(self.config.model)
+        if checkpoint is not None:
+            load_checkpoint(self.model, checkpoint, map_location='cpu')
+        self.model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+        self.model.bbox_head.record_attention = True
+        self.pipeline = Compose(self.config.inference_pipeline)
+
+    def __call__(self, supports: Sequence[Support], queries: Sequence[Image]) -> list[Located]:
+        """One answer per query.
+
+        Args:
+            supports: At least one (image, box): a path or an RGB uint8 array
+                (H, W, 3), and (x1, y1, x2, y2) in its pixels.
+            queries: Paths or RGB arrays.
+
+        Raises:
+            InputError: No support, an unreadable image or a bad box.
+        """
+        if not supports:
+            raise InputError('give at least one support image with a box')
+        known = [self._support(index, image, box) for index, (image, box) in enumerate(supports)]
+        return [self._locate(known, self._frame(query, f'query {i}')) for i, query in enumerate(queries)]
+
+    def _locate(self, supports: list[dict[str, Any]], query: dict[str, Any]) -> Located:
+        record = {**query, 'img_id': 0, 'supports': [dict(support) for support in supports]}
+        data = collate_episodes([self.pipeline(record)])
+        with torch.no_grad():
+            sample = self.model.test_step(data)[0]
+        found = sample.pred_instances
+        box = tuple(found.bboxes[0].tolist()) if len(found.bboxes) else None
+        return Located(
+            box=box,
+            score=float(found.scores[0]) if box else 0.0,
+            answer=sample.answer,
+            picture=draw_episode(data['inputs'][0], sample),
+        )
+
+    def _support(self, index: int, image: Image, box: Sequence[float]) -> dict[str, Any]:
+        frame = self._frame(image, f'support {index}')
+        name = frame['img_path'] or f'support {index}'
+        if len(box) != 4:
+            raise InputError(f'{name}: a box is x1, y1, x2, y2, not {tuple(box)}')
+        x1, y1, x2, y2 = (float(value) for value in box)
+        if not (0 <= x1 < x2 <= frame['width'] and 0 <= y1 < y2 <= frame['height']):
+            raise InputError(
+                f'{name}: box {tuple(box)} is empty or outside the {frame["width"]} x {frame["height"]} '
+                'image; give x1, y1, x2, y2 in pixels'
+            )
+        frame['instances'] = [{'bbox': [x1, y1, x2, y2], 'bbox_label': 0, 'ignore_flag': 0}]
+        return frame
+
+    def _frame(self, image: Image, name: str) -> dict[str, Any]:
+        path = ''
+        if isinstance(image, np.ndarray):
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+                raise InputError(f'{name}: an array must be (H, W, 3) uint8 RGB, not {image.shape} {image.dtype}')
+            pixels = mmcv.rgb2bgr(image)
+        else:
+            path = str(image)
+            if not Path(path).is_file():
+                raise InputError(f'{path}: no such image')
+            pixels = mmcv.imread(path)
+            if pixels is None:
+                raise InputError(f'{path}: cannot be read as an image')
+        height, width = pixels.shape[:2]
+        return {
+            'img': pixels,
+            'img_path': path,
+            'img_shape': (height, width),
+            'ori_shape': (height, width),
+            'height': height,
+            'width': width,
+            'instances': [],
+        }

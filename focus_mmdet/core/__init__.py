@@ -1,0 +1,1 @@
+"""The method's mathematics in plain torch: no OpenMMLab, no Hugging Face."""

@@ -1,0 +1,88 @@
+"""Attention mass on marked tokens, and the margin loss on it.
+
+The loss of the paper needs, for every query-image row i of an attention
+matrix A, the mass ``s_i = sum_j A_ij m_j`` on the marked columns. That is
+attention applied to an indicator: the same softmax with ``m`` as the value.
+So no T x T map is kept, on any scaled-dot-product backend.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn.attention.bias import causal_lower_right
+from torch.nn.functional import scaled_dot_product_attention
+
+
+def _visible(query: Tensor, key: Tensor, rows: tuple[int, int], first: int) -> tuple[Tensor, Tensor]:
+    """Queries of ``rows`` and the keys they may see, heads matched (GQA)."""
+    start, stop = rows
+    groups = query.shape[0] // key.shape[0]
+    key = key[:, first:stop].repeat_interleave(groups, dim=0)
+    return query[:, start:stop], key
+
+
+def attention_mass(
+    query: Tensor,
+    key: Tensor,
+    columns: Tensor,
+    rows: tuple[int, int],
+    scale: float,
+    first: int = 0,
+) -> Tensor:
+    """Causal attention mass of some rows on marked columns, mean over heads.
+
+    Args:
+        query: (H, T, D) of one sequence, after the rotary embedding.
+        key: (H_kv, T, D); H is a multiple of H_kv (grouped-query attention).
+        columns: (T, C), each column an indicator over tokens (0 or 1).
+        rows: The contiguous range [start, stop) of N query tokens.
+        scale: What the logits are multiplied by, usually D ** -0.5.
+        first: The first token that is not padding on the left.
+
+    Returns:
+        (N, C) in 0..1, differentiable in query and key.
+    """
+    queries, keys = _visible(query, key, rows, first)
+    indicator = columns[first : rows[1]].to(query.dtype)
+    values = indicator.expand(query.shape[0], *indicator.shape)
+    # Row i of the last N rows sees every key up to its own: the causal mask is
+    # aligned to the lower right (is_causal=True would align it upper left).
+    mask = causal_lower_right(queries.shape[1], keys.shape[1])
+    mass = scaled_dot_product_attention(queries[None], keys[None], values[None], mask, scale=scale)
+    return mass[0].float().mean(0)
+
+
+def attention_received(
+    query: Tensor, key: Tensor, rows: tuple[int, int], scale: float, first: int = 0
+) -> Tensor:
+    """How much attention each token gets from some rows; for pictures.
+
+    Returns:
+        (T,) mean over heads and rows; it sums to 1 over the tokens. Holds an
+        (H, N, T) tensor while it runs, so it is not meant for training.
+    """
+    queries, keys = _visible(query, key, rows, first)
+    count, total = queries.shape[1], keys.shape[1]
+    logits = (queries @ keys.transpose(-1, -2)).float() * scale
+    hidden = torch.ones(count, total, dtype=torch.bool, device=query.device).triu(total - count + 1)
+    weights = logits.masked_fill(hidden, float('-inf')).softmax(-1).mean((0, 1))
+    received = weights.new_zeros(query.shape[1])
+    received[first : rows[1]] = weights
+    return received
+
+
+def margin_loss(mass: Tensor, marked: int, total: int, margin: float) -> Tensor:
+    """In-context attention loss, equations 5 to 10 of the paper.
+
+    ``p+_i = s_i / n+`` is the mean attention a marked token gets from row i
+    and ``p-_i = (1 - s_i) / n-`` that of the others, because a row sums to 1;
+    the loss is ``mean_i max(0, margin - (p+_i - p-_i)) ** 2``.
+
+    Args:
+        mass: (N,) the masses s_i, mean over layers and heads.
+        marked: n+, the number of marked tokens, at least 1.
+        total: Tokens in the sequence without padding; n- = total - n+.
+        margin: mu; the paper's is 0.025.
+    """
+    inside = mass / marked
+    outside = (1 - mass) / (total - marked)
+    return (margin - (inside - outside)).clamp(min=0).square().mean()

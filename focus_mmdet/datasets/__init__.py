@@ -1,0 +1,28 @@
+"""Episodes: read from files, sampled from tracks or drawn from sprites."""
+
+from focus_mmdet.datasets.collate import collate_episodes
+from focus_mmdet.datasets.episode_dataset import EpisodeDataset
+from focus_mmdet.datasets.episode_samplers import RandomEpisodes, UniformSpanEpisodes
+from focus_mmdet.datasets.sprite_dataset import SpriteEpisodeDataset
+from focus_mmdet.datasets.transforms import (
+    CropAroundBox,
+    ForEachFrame,
+    LoadFrame,
+    PackEpisodeInputs,
+    RenderSpriteEpisode,
+    ResizeToPixelBudget,
+)
+
+__all__ = [
+    'CropAroundBox',
+    'EpisodeDataset',
+    'ForEachFrame',
+    'LoadFrame',
+    'PackEpisodeInputs',
+    'RandomEpisodes',
+    'RenderSpriteEpisode',
+    'ResizeToPixelBudget',
+    'SpriteEpisodeDataset',
+    'UniformSpanEpisodes',
+    'collate_episodes',
+]

@@ -1,0 +1,83 @@
+"""Episodes of real images as an ordinary MMDetection dataset."""
+
+import logging
+from typing import Any
+
+from mmdet.datasets import BaseDetDataset
+from mmdet.registry import DATASETS, TASK_UTILS
+from mmengine.logging import print_log
+
+from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.episode import Episode
+from focus_mmdet.datasets.episode_samplers import EpisodeSampler
+from focus_mmdet.errors import InputError
+
+
+@DATASETS.register_module()
+class EpisodeDataset(BaseDetDataset):
+    """Support images with one box each and a query image, per record.
+
+    ``ann_file`` is COCO JSON whose annotations carry ``instance_id`` and whose
+    images carry ``video_id`` and ``frame_id``, or an episode manifest. A
+    record is the query as MMDetection's image record with ``supports`` beside
+    it; its ``img_id`` is unique to the episode.
+
+    Args:
+        episodes: Config of an episode sampler for COCO JSON; None for a
+            manifest, which lists its episodes.
+        bad_records: ``'error'`` stops at the first bad record, ``'drop'``
+            leaves bad records out and logs how many and why.
+        **kwargs: As of ``BaseDetDataset``: ``ann_file``, ``data_root``,
+            ``data_prefix``, ``pipeline``, ``test_mode``, ...
+    """
+
+    METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)]}
+
+    def __init__(
+        self, *args: Any, episodes: dict[str, Any] | None = None, bad_records: str = 'error', **kwargs: Any
+    ) -> None:
+        if bad_records not in ('error', 'drop'):
+            raise InputError(f"bad_records={bad_records!r}: give 'error' or 'drop'")
+        self.sampler: EpisodeSampler | None = None if episodes is None else TASK_UTILS.build(episodes)
+        self.bad_records = bad_records
+        super().__init__(*args, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read, check and sample; one record per episode.
+
+        Raises:
+            InputError: Anything wrong in the file, its images or the settings.
+        """
+        root = self.data_prefix.get('img') or self.data_root or ''
+        file = AnnotationFile(self.ann_file, root, self.bad_records == 'drop')
+        episodes = self._listed(file) if file.is_manifest else self._sampled(file)
+        if file.dropped:
+            shown = '\n  '.join(file.dropped[:10])
+            print_log(
+                f'{self.ann_file}: dropped {len(file.dropped)} bad records, the first:\n  {shown}',
+                'current',
+                logging.WARNING,
+            )
+        if not episodes:
+            raise InputError(f'{self.ann_file}: no episode can be made of it')
+        return [episode.record(index) for index, episode in enumerate(episodes)]
+
+    def _listed(self, file: AnnotationFile) -> list[Episode]:
+        if self.sampler is not None:
+            raise InputError(f'{self.ann_file}: a manifest lists its episodes; remove the key episodes')
+        return file.episodes()
+
+    def _sampled(self, file: AnnotationFile) -> list[Episode]:
+        if self.sampler is None:
+            raise InputError(
+                f"{self.ann_file}: say how to pick episodes, e.g. episodes=dict(type='UniformSpanEpisodes', shots=4)"
+            )
+        episodes = []
+        for index, track in enumerate(file.tracks()):
+            try:
+                self.sampler.check(track)
+            except InputError as error:
+                file.drop(InputError(f'{self.ann_file}: {error}'))
+                continue
+            episodes += self.sampler.sample(index, track)
+        return episodes

@@ -1,0 +1,71 @@
+"""Synthetic episodes: an object among look-alikes in several scenes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmdet.datasets import BaseDetDataset
+from mmdet.registry import DATASETS
+
+from focus_mmdet.errors import InputError
+
+
+@DATASETS.register_module()
+class SpriteEpisodeDataset(BaseDetDataset):
+    """Cut-and-paste episodes, drawn in the data workers by ``RenderSpriteEpisode``.
+
+    A record only says which sprites and which seed; the same record draws the
+    same pixels. Train and test use different folders of sprites.
+
+    Args:
+        data_root: Folder of RGBA sprites (``*.webp`` or ``*.png``).
+        length: Number of episodes.
+        shots: Supports per episode.
+        distractors: Other objects in each scene.
+        look_alikes: Copies of the target in other colours in each scene.
+        size: (width, height) of the scenes in pixels.
+        scale: Range of an object's longer side, relative to the scene.
+        seed: Changes every episode.
+        **kwargs: As of ``BaseDetDataset``: ``pipeline``, ``test_mode``, ...
+    """
+
+    METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)]}
+
+    def __init__(
+        self,
+        data_root: str,
+        length: int,
+        shots: int = 1,
+        distractors: int = 1,
+        look_alikes: int = 1,
+        size: tuple[int, int] = (96, 96),
+        scale: tuple[float, float] = (0.25, 0.5),
+        seed: int = 0,
+        **kwargs: Any,
+    ) -> None:
+        self.length = length
+        self.scene = {'shots': shots, 'look_alikes': look_alikes, 'size': tuple(size), 'scale': tuple(scale)}
+        self.distractors = distractors
+        self.seed = seed
+        super().__init__(ann_file='', data_root=data_root, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """One light record per episode.
+
+        Raises:
+            InputError: Too few sprites in ``data_root``.
+        """
+        root = Path(self.data_root)
+        files = sorted(str(path) for path in root.glob('*') if path.suffix in ('.webp', '.png'))
+        if len(files) <= self.distractors:
+            raise InputError(
+                f'data_root {root}: {len(files)} sprites (*.webp, *.png), but a scene needs '
+                f'{self.distractors + 1} different ones'
+            )
+        records = []
+        for index in range(self.length):
+            rng = np.random.default_rng([self.seed, index])
+            chosen = rng.choice(len(files), self.distractors + 1, replace=False)
+            sprites = [files[i] for i in chosen]
+            records.append({'img_id': index, 'sprites': sprites, 'scene': self.scene, 'seed': self.seed})
+        return records

@@ -1,0 +1,215 @@
+"""Pipeline steps for episodes.
+
+A record is the query's image record with ``supports``, a list of records of
+the same kind, beside it. :class:`ForEachFrame` runs any MMDetection transform
+on all of them.
+"""
+
+import copy
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import mmcv
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform, Compose, LoadImageFromFile
+from mmdet.datasets.transforms import Resize
+from mmdet.registry import TRANSFORMS
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from PIL import Image
+from torch import Tensor
+
+from focus_mmdet.datasets.scenes import compose_scene, hue_shifted
+from focus_mmdet.errors import InputError
+
+
+@TRANSFORMS.register_module()
+class ForEachFrame(BaseTransform):
+    """Run image transforms on every support and on the query.
+
+    Args:
+        transforms: Configs of MMDetection transforms for single images.
+    """
+
+    def __init__(self, transforms: Sequence[dict[str, Any]]) -> None:
+        self.transforms = Compose([TRANSFORMS.build(step) for step in transforms])
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        query = {key: value for key, value in results.items() if key != 'supports'}
+        frames = [self.transforms(copy.copy(frame)) for frame in [*results['supports'], query]]
+        return {**frames[-1], 'supports': frames[:-1]}
+
+
+@TRANSFORMS.register_module()
+class LoadFrame(LoadImageFromFile):
+    """Load an image and hold it against its record.
+
+    Raises:
+        InputError: The file cannot be read, or has another size than its
+            record says (its box would be wrong).
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        path = results['img_path']
+        try:
+            loaded = super().transform(results)
+        except Exception as error:
+            raise InputError(f'{path}: cannot be read as an image ({error}). Replace or remove it') from error
+        if loaded is None or loaded.get('img') is None:
+            raise InputError(f'{path}: cannot be read as an image. Replace or remove it')
+        height, width = loaded['img_shape']
+        if (width, height) != (results['width'], results['height']):
+            raise InputError(
+                f'{path}: the image is {width} x {height}, but its record says '
+                f'{results["width"]} x {results["height"]}. Correct the annotation file'
+            )
+        return loaded
+
+
+@TRANSFORMS.register_module()
+class CropAroundBox(BaseTransform):
+    """Replace an image by a random crop that holds its whole box.
+
+    The crop becomes the image: its record, size and box follow exactly. It is
+    derived from the seed and the episode, so a test set stays the same.
+
+    Args:
+        scale: Range of the crop's sides, as a multiple of the box's.
+        seed: Changes every crop.
+    """
+
+    def __init__(self, scale: tuple[float, float] = (1.5, 3.5), seed: int = 0) -> None:
+        self.scale = scale
+        self.seed = seed
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        rng = np.random.default_rng([self.seed, results['img_id'], results['frame_index']])
+        height, width = results['img'].shape[:2]
+        x1, y1, x2, y2 = results['instances'][0]['bbox']
+        left, right = self._span(rng, x1, x2, width)
+        top, bottom = self._span(rng, y1, y2, height)
+        image = np.ascontiguousarray(results['img'][top:bottom, left:right])
+        instance = {**results['instances'][0], 'bbox': [x1 - left, y1 - top, x2 - left, y2 - top]}
+        shape = image.shape[:2]
+        return {
+            **results,
+            'img': image,
+            'img_shape': shape,
+            'ori_shape': shape,
+            'height': shape[0],
+            'width': shape[1],
+            'instances': [instance],
+        }
+
+    def _span(self, rng: np.random.Generator, low: float, high: float, limit: int) -> tuple[int, int]:
+        """A range of whole pixels in 0..limit round [low, high]."""
+        inner, outer = math.floor(low), math.ceil(high)
+        length = min(limit, max(outer - inner, round((high - low) * rng.uniform(*self.scale))))
+        start = int(rng.integers(max(0, outer - length), min(inner, limit - length) + 1))
+        return start, start + length
+
+
+def budget_size(width: int, height: int, max_pixels: int, multiple: int) -> tuple[int, int]:
+    """Size within a pixel budget, sides rounded to a multiple.
+
+    Args:
+        width: Of the image in pixels.
+        height: Of the image in pixels.
+        max_pixels: Larger images shrink to at most this area.
+        multiple: Patch size times merge size of the VLM.
+    """
+    shrink = min(1.0, math.sqrt(max_pixels / (width * height)))
+    fit = math.floor if shrink < 1.0 else round
+    return tuple(max(multiple, fit(side * shrink / multiple) * multiple) for side in (width, height))  # type: ignore[return-value]
+
+
+@TRANSFORMS.register_module()
+class ResizeToPixelBudget(BaseTransform):
+    """Shrink an image above a pixel budget, as the paper does.
+
+    Done here, in the data workers; the VLM's processor then finds nothing to
+    resize.
+
+    Args:
+        max_pixels: The budget; the paper's is 0.3 * 1280 * 720.
+        multiple: Patch size times merge size of the VLM (28 for Qwen2-VL).
+    """
+
+    def __init__(self, max_pixels: int, multiple: int) -> None:
+        self.max_pixels = max_pixels
+        self.multiple = multiple
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        height, width = results['img'].shape[:2]
+        size = budget_size(width, height, self.max_pixels, self.multiple)
+        resized: dict[str, Any] = Resize(scale=size, keep_ratio=False).transform(results)
+        return resized
+
+
+@TRANSFORMS.register_module()
+class RenderSpriteEpisode(BaseTransform):
+    """Draw the scenes of a :class:`SpriteEpisodeDataset` record."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        scene = results['scene']
+        target, *others = [self._read(path) for path in results['sprites']]
+        frames = []
+        for index in range(scene['shots'] + 1):
+            rng = np.random.default_rng([results['seed'], results['img_id'], index])
+            alike = [hue_shifted(target, rng.uniform(0.25, 0.75)) for _ in range(scene['look_alikes'])]
+            image, boxes = compose_scene(rng, [target, *alike, *others], scene['size'], scene['scale'])
+            frames.append(self._record(results, index, image, boxes[0]))
+        return {**frames[-1], 'supports': frames[:-1]}
+
+    def _read(self, path: str) -> Image.Image:
+        try:
+            return Image.open(path).convert('RGBA')
+        except OSError as error:
+            raise InputError(f'{path}: cannot be read as a sprite ({error}). Replace or remove it') from error
+
+    def _record(self, results: dict[str, Any], index: int, image: np.ndarray, box: Sequence[int]) -> dict[str, Any]:
+        shape = image.shape[:2]
+        return {
+            'img_id': results['img_id'],
+            'frame_index': index,
+            'img_path': results['sprites'][0],
+            'img': mmcv.rgb2bgr(image),
+            'img_shape': shape,
+            'ori_shape': shape,
+            'height': shape[0],
+            'width': shape[1],
+            'instances': [{'bbox': [float(v) for v in box], 'bbox_label': 0, 'ignore_flag': 0}],
+        }
+
+
+@TRANSFORMS.register_module()
+class PackEpisodeInputs(BaseTransform):
+    """Episode record to model input.
+
+    ``inputs`` becomes the list of K + 1 RGB uint8 images (3, H, W), the query
+    last; ``data_samples`` the query's ``DetDataSample`` with ``gt_instances``
+    and ``supports``, samples of the same kind.
+    """
+
+    meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances')
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        sample = self._sample(results)
+        sample.supports = [self._sample(frame) for frame in results['supports']]
+        images = [self._image(frame) for frame in [*results['supports'], results]]
+        return {'inputs': images, 'data_samples': sample}
+
+    def _image(self, frame: dict[str, Any]) -> Tensor:
+        rgb = mmcv.bgr2rgb(frame['img'])
+        return torch.from_numpy(np.ascontiguousarray(rgb.transpose(2, 0, 1)))
+
+    def _sample(self, frame: dict[str, Any]) -> DetDataSample:
+        boxes = frame['gt_bboxes']
+        sample = DetDataSample(metainfo={key: frame[key] for key in self.meta_keys if key in frame})
+        sample.gt_instances = InstanceData(
+            bboxes=torch.as_tensor(getattr(boxes, 'tensor', boxes)).float(),
+            labels=torch.as_tensor(frame['gt_bboxes_labels']),
+        )
+        return sample

@@ -1,0 +1,105 @@
+"""Look into a VLM's attention without leaving the fused kernels.
+
+``focus_sdpa`` is transformers' own SDPA attention; where the forward pass was
+given a ``probe``, it also shows the probe the rotated queries and keys of each
+language-model layer. A probe keeps small per-token sums, never a T x T map.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from focus_mmdet.core.attention import attention_mass, attention_received
+
+ATTENTION = 'focus_sdpa'
+
+
+@dataclass
+class AttentionProbe(ABC):
+    """Something measured in every layer of one forward pass.
+
+    Attributes:
+        rows: Per sequence, the range [start, stop) of tokens whose attention
+            is measured.
+        first: Per sequence, the first token that is not padding.
+        layers: Layer indices to look into; None for all.
+        per_layer: What was measured, by layer. Recomputation under gradient
+            checkpointing overwrites an entry with an equal one.
+    """
+
+    rows: Sequence[tuple[int, int]]
+    first: Sequence[int]
+    layers: Collection[int] | None = None
+    per_layer: dict[int, list[Tensor]] = field(default_factory=dict)
+
+    def observe(self, layer: int, query: Tensor, key: Tensor, scale: float) -> None:
+        """Called by the attention function with (B, H, T, D) and (B, H_kv, T, D)."""
+        if self.layers is not None and layer not in self.layers:
+            return
+        self.per_layer[layer] = [
+            self.measure(index, query[index], key[index], scale) for index in range(query.shape[0])
+        ]
+
+    @abstractmethod
+    def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
+        """What to keep of sequence ``index`` in one layer."""
+
+    def mean_over_layers(self) -> list[Tensor]:
+        """Per sequence, the mean of what was measured over the layers."""
+        if not self.per_layer:
+            raise RuntimeError(
+                f'no layer was observed; is the model loaded with attn_implementation={ATTENTION!r}?'
+            )
+        sequences = zip(*self.per_layer.values(), strict=True)
+        return [torch.stack(layers).mean(0) for layers in sequences]
+
+
+@dataclass
+class MassProbe(AttentionProbe):
+    """Attention mass on marked columns; see :func:`attention_mass`.
+
+    Attributes:
+        columns: Per sequence, (T, C) indicators.
+    """
+
+    columns: Sequence[Tensor] = ()
+
+    def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
+        return attention_mass(query, key, self.columns[index], self.rows[index], scale, self.first[index])
+
+
+@dataclass
+class ReceivedProbe(AttentionProbe):
+    """Attention received by each token, for pictures."""
+
+    def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
+        return attention_received(query, key, self.rows[index], scale, self.first[index])
+
+
+def probed_sdpa(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    probe: AttentionProbe | None = None,
+    **kwargs: object,
+) -> tuple[Tensor, None]:
+    """transformers' SDPA attention, observed by ``probe`` if there is one."""
+    if probe is not None:
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        probe.observe(int(module.layer_idx), query, key, scale)  # type: ignore[arg-type]
+    return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
+
+
+def register_attention() -> None:
+    """Make ``focus_sdpa`` known to transformers, with the masks of SDPA."""
+    AttentionInterface.register(ATTENTION, probed_sdpa)
+    AttentionMaskInterface.register(ATTENTION, sdpa_mask)

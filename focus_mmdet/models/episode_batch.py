@@ -1,0 +1,70 @@
+"""A batch of episodes in the VLM's language."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+
+@dataclass
+class EpisodeBatch:
+    """What :class:`EpisodeDataPreprocessor` makes of B episodes.
+
+    Attributes:
+        prompt_ids: B tensors (P_i,), the prompt up to the assistant's turn.
+        answer_ids: B tensors (A_i,), the true answer with its stop token;
+            None where there is no ground truth.
+        pixel_values: (patches of all images, patch dimension).
+        grid_thw: (images of all episodes, 3), episode by episode.
+        frames: B image counts; they sum to ``len(grid_thw)``.
+        box_columns: B bool tensors (P_i,), True on support-box text tokens.
+        query_rows: B ranges [start, stop): the query image's visual tokens.
+        cells: (B, 2) largest x and y coordinate of each query's answer.
+        targets: (B, 4) true boxes in answer coordinates, not rounded; None
+            where there is no ground truth.
+        features: Vision features, once a frozen tower has computed them.
+    """
+
+    prompt_ids: list[Tensor]
+    answer_ids: list[Tensor] | None
+    pixel_values: Tensor
+    grid_thw: Tensor
+    frames: list[int]
+    box_columns: list[Tensor]
+    query_rows: list[tuple[int, int]]
+    cells: Tensor
+    targets: Tensor | None
+    features: Any = None
+
+    def __len__(self) -> int:
+        return len(self.prompt_ids)
+
+    def to(self, device: torch.device | str) -> 'EpisodeBatch':
+        """The same batch with every tensor on ``device``."""
+
+        def move(value: object) -> object:
+            if isinstance(value, Tensor):
+                return value.to(device, non_blocking=True)
+            if isinstance(value, list):
+                return [move(item) for item in value]
+            return value
+
+        return EpisodeBatch(**{item.name: move(getattr(self, item.name)) for item in fields(self)})  # type: ignore[arg-type]
+
+
+def pad(sequences: list[Tensor], value: int, side: str) -> tuple[Tensor, Tensor]:
+    """Stack token sequences.
+
+    Args:
+        sequences: B tensors (T_i,).
+        value: The padding id.
+        side: ``'right'`` for training, ``'left'`` for generation.
+
+    Returns:
+        (B, T) ids and (B, T) int64 attention mask.
+    """
+    ids = pad_sequence(sequences, batch_first=True, padding_value=value, padding_side=side)
+    ones = [torch.ones_like(sequence) for sequence in sequences]
+    return ids, pad_sequence(ones, batch_first=True, padding_side=side)

@@ -1,0 +1,13 @@
+"""What differs between VLM families, one small file each.
+
+To add a family: subclass :class:`VLMFamily` in a file here and list it in
+``FAMILIES`` under the ``model_type`` of its Hugging Face config.
+"""
+
+from focus_mmdet.models.families.base import VLMFamily
+from focus_mmdet.models.families.qwen2_vl import Qwen2VL
+from focus_mmdet.models.families.qwen3_vl import Qwen3VL
+
+FAMILIES: dict[str, type[VLMFamily]] = {'qwen2_vl': Qwen2VL, 'qwen3_vl': Qwen3VL}
+
+__all__ = ['FAMILIES', 'Qwen2VL', 'Qwen3VL', 'VLMFamily']

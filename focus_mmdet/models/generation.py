@@ -1,0 +1,132 @@
+"""Answers from a shared prefill: greedy for tests, sampled for GRPO.
+
+Each prompt is prefilled once and its cache is expanded to the G answers.
+Sampling inverts the cumulative distribution at uniforms drawn beforehand from
+one generator per answer, so an answer depends on its own seed and not on what
+else is in the batch.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from focus_mmdet.models.attention_probe import AttentionProbe, ReceivedProbe
+from focus_mmdet.models.episode_batch import EpisodeBatch, pad
+from focus_mmdet.models.vlm import VisionLanguageModel
+
+
+@dataclass
+class Generated:
+    """B * G answers, those of one prompt side by side.
+
+    Attributes:
+        ids: B * G tensors (L_i,), the stop token included unless cut.
+        logps: B * G tensors (L_i,), log-probability of each token under the
+            distribution it was taken from.
+        cut: (B * G,) bool, True where the length limit ended the answer.
+        attention: With ``record_attention``, B tensors (P_i,): how much
+            attention each prompt token gets from the query image.
+    """
+
+    ids: list[Tensor]
+    logps: list[Tensor]
+    cut: Tensor
+    attention: list[Tensor] | None = None
+
+
+def sampling_noise(seeds: Sequence[int], length: int) -> Tensor:
+    """(len(seeds), length) uniforms in [0, 1), row i from ``seeds[i]`` alone."""
+    return torch.stack([torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+
+
+def _pick(logits: Tensor, temperature: float, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Next ids (N,) and their log-probabilities (N,)."""
+    if noise is None:
+        logps = logits.log_softmax(-1)
+        chosen = logps.argmax(-1)
+    else:
+        logps = (logits / temperature).log_softmax(-1)
+        cumulative = logps.exp().cumsum(-1)
+        # Scaled by the true total, so rounding can't step past the last id.
+        target = noise[:, None] * cumulative[:, -1:]
+        chosen = torch.searchsorted(cumulative, target, right=True).clamp(max=logits.shape[-1] - 1)[:, 0]
+    return chosen, logps.gather(-1, chosen[:, None])[:, 0]
+
+
+@torch.no_grad()
+def generate(
+    vlm: VisionLanguageModel,
+    batch: EpisodeBatch,
+    *,
+    stop_id: int,
+    pad_id: int,
+    forbidden_ids: Sequence[int],
+    max_new_tokens: int,
+    num_generations: int = 1,
+    temperature: float = 1.0,
+    noise: Tensor | None = None,
+    record_attention: bool = False,
+) -> Generated:
+    """Write G answers to each of B prompts.
+
+    Args:
+        vlm: In eval mode (gradient checkpointing would switch the cache off).
+        batch: B prompts.
+        stop_id: Ends an answer.
+        pad_id: Fills shorter prompts on the left.
+        forbidden_ids: Never written.
+        max_new_tokens: Length limit, the stop token included.
+        num_generations: G.
+        temperature: Divides the logits when sampling.
+        noise: (B * G, max_new_tokens) uniforms; None decodes greedily.
+        record_attention: Also measure what the query image attends to.
+    """
+    input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
+    first = (mask.shape[1] - mask.sum(1)).tolist()
+    probe: AttentionProbe | None = None
+    if record_attention:
+        rows = [(start + skip, stop + skip) for (start, stop), skip in zip(batch.query_rows, first, strict=True)]
+        probe = ReceivedProbe(rows, first)
+    positions, following = vlm.prompt_positions(input_ids, mask, batch.grid_thw)
+    features = vlm.image_features(batch)
+    cache = DynamicCache(config=vlm.model.config.get_text_config())
+    logits = vlm(input_ids, mask, positions, features, probe=probe, cache=cache)
+
+    if num_generations > 1:
+        cache.batch_repeat_interleave(num_generations)
+        logits, mask, following = (
+            tensor.repeat_interleave(num_generations, 0) for tensor in (logits, mask, following)
+        )
+    forbidden = torch.tensor(forbidden_ids, device=logits.device, dtype=torch.long)
+    if noise is not None:
+        noise = noise.to(logits.device)
+    ids, logps = [], []
+    alive = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
+    lengths = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+    for step in range(max_new_tokens):
+        logits[:, forbidden] = float('-inf')
+        chosen, logp = _pick(logits, temperature, None if noise is None else noise[:, step])
+        ids.append(chosen)
+        logps.append(logp)
+        lengths += alive
+        alive = alive & (chosen != stop_id)
+        if step + 1 == max_new_tokens or not alive.any():
+            break
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
+        position = (following + step)[None, :, None].expand(3, -1, -1)
+        logits = vlm(chosen[:, None], mask, position, cache=cache)
+
+    table, scores = torch.stack(ids, 1), torch.stack(logps, 1)
+    counts = lengths.tolist()
+    attention = None
+    if probe is not None:
+        attention = [row[skip:] for row, skip in zip(probe.mean_over_layers(), first, strict=True)]
+    return Generated(
+        ids=[row[:count] for row, count in zip(table, counts, strict=True)],
+        logps=[row[:count] for row, count in zip(scores, counts, strict=True)],
+        cut=alive,
+        attention=attention,
+    )

@@ -1,0 +1,52 @@
+"""Load the image processor, tokenizer and chat template of a VLM folder."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, ProcessorMixin
+from transformers.utils import is_torchvision_available
+
+from focus_mmdet.errors import InputError
+
+
+class ImageTextProcessor(ProcessorMixin):
+    """Image processor, tokenizer and chat template, without a video part.
+
+    transformers' Qwen-VL processors need torchvision for their video half,
+    which has no CPU-only build on the registry. Images need none of it.
+    """
+
+    def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None):
+        super().__init__(image_processor, tokenizer, chat_template=chat_template)
+
+
+def _chat_template(path: Path, tokenizer: Any) -> str:
+    """The template, from either published layout."""
+    for name in ('chat_template.jinja', 'chat_template.json'):
+        file = path / name
+        if file.is_file():
+            text = file.read_text(encoding='utf-8')
+            if name.endswith('.jinja'):
+                return text
+            import json
+
+            return str(json.loads(text)['chat_template'])
+    if tokenizer.chat_template is None:
+        raise InputError(
+            f'{path}: no chat template (chat_template.jinja, chat_template.json or in '
+            'tokenizer_config.json). Copy it from the published model.'
+        )
+    return str(tokenizer.chat_template)
+
+
+def load_processor(path: str) -> Any:
+    """Processor of the model folder ``path``.
+
+    transformers' own class where torchvision is installed, else
+    :class:`ImageTextProcessor` over the same files.
+    """
+    if is_torchvision_available():
+        return AutoProcessor.from_pretrained(path)
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    image_processor = AutoImageProcessor.from_pretrained(path)
+    return ImageTextProcessor(image_processor, tokenizer, chat_template=_chat_template(Path(path), tokenizer))

@@ -1,0 +1,149 @@
+"""A Hugging Face VLM as the rest of the package uses it.
+
+Vision features are computed once and handed on, logits are computed only
+where asked for, positions are explicit. One ``forward`` serves training,
+prefill, decoding and the shared-prefix pass.
+"""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForImageTextToText
+
+from focus_mmdet.errors import InputError
+from focus_mmdet.models.attention_probe import ATTENTION, AttentionProbe, register_attention
+from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.families import FAMILIES, VLMFamily
+
+
+def check_pretrained(pretrained: str) -> None:
+    """Raise :class:`InputError` where ``pretrained`` is not a model folder."""
+    if (Path(pretrained) / 'config.json').is_file():
+        return
+    if Path(pretrained).name.startswith('focus-tiny'):
+        advice = f'Build it with: python tools/build_tiny_vlm.py {pretrained}'
+    else:
+        advice = (
+            'Download it once, for example with\n'
+            f'  hf download Qwen/Qwen2-VL-7B-Instruct --local-dir {pretrained}\n'
+            'or point the config at your copy: --cfg-options model.pretrained=/path/to/model'
+        )
+    raise InputError(f'model.pretrained: no model folder at {pretrained!r} (no config.json there).\n{advice}')
+
+
+def load_family(pretrained: str) -> VLMFamily:
+    """The family adapter for the model folder ``pretrained``.
+
+    Raises:
+        InputError: No such folder, or a family without an adapter.
+    """
+    check_pretrained(pretrained)
+    config = AutoConfig.from_pretrained(pretrained)
+    if config.model_type not in FAMILIES:
+        raise InputError(
+            f'{pretrained}/config.json: model_type {config.model_type!r} has no adapter; '
+            f'known: {", ".join(sorted(FAMILIES))}. See focus_mmdet/models/families.'
+        )
+    return FAMILIES[config.model_type](config)
+
+
+class VisionLanguageModel(nn.Module):
+    """A pretrained VLM behind its family adapter.
+
+    Args:
+        pretrained: Folder written by ``save_pretrained``.
+        dtype: Of the weights, e.g. ``'bfloat16'``.
+        gradient_checkpointing: Recompute language-model layers in backward.
+    """
+
+    def __init__(
+        self, pretrained: str, dtype: str = 'float32', gradient_checkpointing: bool = False
+    ) -> None:
+        super().__init__()
+        self.family = load_family(pretrained)
+        register_attention()
+        print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
+        # Only the language model is probed; the vision tower keeps plain SDPA.
+        self.model: Any = AutoModelForImageTextToText.from_pretrained(
+            pretrained,
+            dtype=getattr(torch, dtype),
+            attn_implementation={'': 'sdpa', 'text_config': ATTENTION},
+        )
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({'use_reentrant': False})
+
+    @property
+    def layers(self) -> int:
+        """Layers of the language model."""
+        return int(self.model.config.text_config.num_hidden_layers)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def freeze_vision(self) -> None:
+        self.family.vision_tower(self.model).requires_grad_(False)
+
+    def image_features(self, batch: EpisodeBatch) -> Any:
+        """Vision features of a batch, to be passed to :meth:`forward`.
+
+        Computed once per batch while the vision tower is frozen.
+        """
+        if batch.features is not None:
+            return batch.features
+        tower = self.family.vision_tower(self.model)
+        trains = any(parameter.requires_grad for parameter in tower.parameters())
+        with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
+            features = self.model.get_image_features(batch.pixel_values, batch.grid_thw, return_dict=True)
+        if not trains:
+            batch.features = features
+        return features
+
+    def prompt_positions(
+        self, input_ids: Tensor, attention_mask: Tensor, grid_thw: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(3, B, T) rotary positions and (B,) the position after each prompt."""
+        return self.family.position_ids(self.model, input_ids, attention_mask, grid_thw)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        position_ids: Tensor,
+        features: Any = None,
+        select: tuple[Tensor, Tensor] | None = None,
+        probe: AttentionProbe | None = None,
+        cache: Any = None,
+    ) -> Tensor:
+        """Next-token logits in float32.
+
+        Args:
+            input_ids: (B, T).
+            attention_mask: (B, past + T) of 0 and 1, or a (B, 1, T, T) bool.
+            position_ids: (3, B, T).
+            features: From :meth:`image_features`; None where no new visual
+                token is in ``input_ids``.
+            select: Index pair (batch, position), both of shape S; default is
+                the last position of each sequence.
+            probe: Watches the attention of every language-model layer.
+            cache: transformers cache, extended in place; None trains.
+
+        Returns:
+            (S, V), or (B, V) without ``select``.
+        """
+        extra = {} if probe is None else {'probe': probe}
+        hidden = self.model.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            mm_encoder_outputs=None if features is None else {'image': features},
+            past_key_values=cache,
+            use_cache=cache is not None,
+            **extra,
+        ).last_hidden_state
+        chosen = hidden[:, -1] if select is None else hidden[select]
+        return self.model.get_output_embeddings()(chosen).float()

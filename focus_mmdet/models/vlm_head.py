@@ -1,0 +1,260 @@
+"""The detection head that speaks: a VLM answers with a box."""
+
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from torch import Tensor
+from torch.func import functional_call
+from torch.nn.functional import cross_entropy
+
+from focus_mmdet.core.attention import margin_loss
+from focus_mmdet.core.boxes import from_grid
+from focus_mmdet.core.grpo import aggregate, policy_terms
+from focus_mmdet.core.prefix import SharedPrefix, share_prefix
+from focus_mmdet.core.prompt import parse_answer
+from focus_mmdet.models.attention_probe import MassProbe
+from focus_mmdet.models.attention_supervision import AttentionSupervision, select_layers
+from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
+from focus_mmdet.models.episode_batch import EpisodeBatch, pad
+from focus_mmdet.models.generation import Generated, generate
+from focus_mmdet.models.lora import add_lora
+from focus_mmdet.models.rollout import Rollout
+from focus_mmdet.models.vlm import VisionLanguageModel
+
+
+@MODELS.register_module()
+class VLMHead(BaseModule):
+    """Wraps a Hugging Face VLM; computes both stages' losses and predictions.
+
+    Args:
+        pretrained: VLM folder; :class:`FocusDetector` fills it in.
+        dtype: Of the base weights.
+        lora: Options of ``peft.LoraConfig``; None trains the weights
+            themselves.
+        freeze_vision: Keep the vision tower as it is.
+        gradient_checkpointing: Trade time for memory in backward.
+        max_new_tokens: Longest answer in tokens when predicting.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        dtype: str = 'float32',
+        lora: dict[str, Any] | None = None,
+        freeze_vision: bool = True,
+        gradient_checkpointing: bool = False,
+        max_new_tokens: int = 50,
+    ) -> None:
+        super().__init__()
+        self.vlm = VisionLanguageModel(pretrained, dtype, gradient_checkpointing)
+        if lora is not None:
+            add_lora(self.vlm.model, self.vlm.family, lora)
+        if freeze_vision:
+            self.vlm.freeze_vision()
+        self.max_new_tokens = max_new_tokens
+        #: Armed by AttentionSupervisionHook; None is plain fine-tuning.
+        self.attention_supervision: AttentionSupervision | None = None
+        #: Weights of the stage-1 policy, set by GRPOTrainLoop.
+        self.reference: dict[str, Tensor] | None = None
+        #: Armed by EpisodeVisualizationHook.
+        self.record_attention = False
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """A frozen copy of every trainable weight, by its name in the VLM."""
+        return {
+            name: parameter.detach().clone()
+            for name, parameter in self.vlm.named_parameters()
+            if parameter.requires_grad
+        }
+
+    def loss(self, batch: EpisodeBatch, pad_id: int) -> dict[str, Tensor]:
+        """Stage 1: language-model loss and, where armed, the attention loss.
+
+        Raises:
+            ValueError: An episode has no ground truth.
+        """
+        if batch.answer_ids is None:
+            raise ValueError('training needs exactly one ground-truth box in every query image')
+        sequences = [torch.cat(pair) for pair in zip(batch.prompt_ids, batch.answer_ids, strict=True)]
+        input_ids, mask = pad(sequences, pad_id, 'right')
+        positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)
+        select, labels = _answer_targets(batch.prompt_ids, batch.answer_ids)
+        probe = self._mass_probe(batch, input_ids.shape[1])
+        logits = self.vlm(
+            input_ids, mask, positions, self.vlm.image_features(batch), select=select, probe=probe
+        )
+        losses = {'loss_lm': cross_entropy(logits, labels)}
+        if probe is not None:
+            losses.update(self._attention_loss(probe, batch, [len(ids) for ids in sequences]))
+        return losses
+
+    def _mass_probe(self, batch: EpisodeBatch, length: int) -> MassProbe | None:
+        settings = self.attention_supervision
+        if settings is None:
+            return None
+        columns = [
+            torch.nn.functional.pad(marks, (0, length - len(marks)))[:, None] for marks in batch.box_columns
+        ]
+        layers = select_layers(settings.layers, self.vlm.layers)
+        return MassProbe(batch.query_rows, [0] * len(batch), layers, columns=columns)
+
+    def _attention_loss(
+        self, probe: MassProbe, batch: EpisodeBatch, lengths: list[int]
+    ) -> dict[str, Tensor]:
+        assert self.attention_supervision is not None
+        settings = self.attention_supervision
+        masses = [mass[:, 0] for mass in probe.mean_over_layers()]
+        losses = [
+            margin_loss(mass, int(marks.sum()), total, settings.margin)
+            for mass, marks, total in zip(masses, batch.box_columns, lengths, strict=True)
+        ]
+        return {
+            'loss_attention': settings.weight * torch.stack(losses).mean(),
+            'attention_mass': torch.cat(masses).detach().mean(),
+        }
+
+    def first_logits(self, batch: EpisodeBatch, pad_id: int) -> Tensor:
+        """(B, V) logits of the token after each prompt."""
+        input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
+        positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)
+        return self.vlm(input_ids, mask, positions, self.vlm.image_features(batch))
+
+    def generate(
+        self, batch: EpisodeBatch, speech: EpisodeDataPreprocessor, max_new_tokens: int, **options: Any
+    ) -> Generated:
+        """See :func:`focus_mmdet.models.generation.generate`."""
+        return generate(
+            self.vlm,
+            batch,
+            stop_id=speech.stop_id,
+            pad_id=speech.tokenizer.pad_token_id,
+            forbidden_ids=speech.forbidden_ids,
+            max_new_tokens=max_new_tokens,
+            **options,
+        )
+
+    def predict(
+        self, batch: EpisodeBatch, samples: list[Any], speech: EpisodeDataPreprocessor
+    ) -> list[InstanceData]:
+        """One box per episode in pixels of the original query image, or none.
+
+        The score is the geometric mean of the answer's token probabilities.
+        ``answer`` (the text) and ``parse_error`` (None, or why there is no
+        box) are set on each sample, and ``attention`` where armed.
+        """
+        generated = self.generate(
+            batch, speech, self.max_new_tokens, record_attention=self.record_attention
+        )
+        results = []
+        for index, sample in enumerate(samples):
+            text = speech.decode(generated.ids[index])
+            answer = parse_answer(text)
+            sample.set_metainfo({'answer': text, 'parse_error': answer.reason})
+            if generated.attention is not None:
+                grid = batch.grid_thw.split(batch.frames)[index]
+                maps = self._attention_maps(batch.prompt_ids[index], generated.attention[index], grid)
+                sample.set_metainfo({'attention': maps})
+            boxes = torch.zeros(0, 4, device=batch.cells.device)
+            if answer.box is not None:
+                height, width = sample.ori_shape[:2]
+                cells = tuple(batch.cells[index].tolist())
+                boxes = from_grid(boxes.new_tensor([answer.box]), (width, height), cells)
+            score = generated.logps[index].mean().exp()
+            results.append(
+                InstanceData(
+                    bboxes=boxes,
+                    scores=score.repeat(len(boxes)),
+                    labels=torch.zeros(len(boxes), dtype=torch.long, device=boxes.device),
+                )
+            )
+        return results
+
+    def _attention_maps(self, prompt: Tensor, received: Tensor, grid: Tensor) -> list[Any]:
+        """Per image, (rows, columns) attention from the query image, as numpy."""
+        counts = self.vlm.family.image_tokens(grid)
+        visual = received[torch.eq(prompt, self.vlm.family.image_token_id)].split(counts)
+        shapes = self.vlm.family.token_grid(grid)
+        return [part.view(shape).cpu().numpy() for part, shape in zip(visual, shapes, strict=True)]
+
+    def answer_logps(
+        self, batch: EpisodeBatch, shared: SharedPrefix, temperature: float, weights: dict | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probability and entropy of every answer token, both (B * G, L).
+
+        Args:
+            batch: The prompts.
+            shared: Prompts and answers laid out as one sequence per group.
+            temperature: Divides the logits.
+            weights: Trainable weights to use in place of the current ones.
+        """
+        prompts, mask = pad(batch.prompt_ids, 0, 'right')
+        prefix, following = self.vlm.prompt_positions(prompts, mask, batch.grid_thw)
+        positions = (following[:, None] + shared.depth.clamp(min=0)).expand(3, -1, -1).clone()
+        in_prompt = mask.bool()
+        positions[:, :, : prompts.shape[1]][:, in_prompt] = prefix[:, in_prompt]
+        inputs = dict(
+            input_ids=shared.input_ids,
+            attention_mask=shared.mask,
+            position_ids=positions,
+            features=self.vlm.image_features(batch),
+            select=(shared.source[0].flatten(), shared.source[1].flatten()),
+        )
+        if weights is None:
+            logits = self.vlm(**inputs)
+        else:
+            logits = functional_call(self.vlm, weights, kwargs=inputs, tie_weights=True)
+        table = (logits / temperature).log_softmax(-1)
+        shape = shared.target_ids.shape
+        logps = table.gather(-1, shared.target_ids.flatten()[:, None]).view(shape)
+        entropy = -(table.exp() * table).sum(-1).view(shape)
+        return logps, entropy.detach()
+
+    def policy_loss(self, batch: EpisodeBatch, rollout: Rollout, pad_id: int) -> dict[str, Tensor]:
+        """Stage 2: clipped policy gradient and KL to the stage-1 policy.
+
+        Returns ``loss_policy`` and ``loss_kl`` (already times beta), and the
+        metrics ``kl``, ``entropy`` and ``clip_ratio`` over answer tokens.
+
+        Raises:
+            RuntimeError: ``beta`` is not 0 and there is no reference.
+        """
+        objective = rollout.objective
+        shared = share_prefix(batch.prompt_ids, rollout.answers, pad_id)
+        logps, entropy = self.answer_logps(batch, shared, objective.temperature)
+        reference = None
+        if objective.beta != 0:
+            if self.reference is None:
+                raise RuntimeError('beta is not 0, but no reference policy was set')
+            with torch.no_grad():
+                reference, _ = self.answer_logps(batch, shared, objective.temperature, self.reference)
+        old = logps.detach() if rollout.old_logps is None else rollout.old_logps
+        terms = policy_terms(logps, old, rollout.advantages, reference, objective.epsilon)
+        mask = shared.target_mask
+
+        def reduce(values: Tensor) -> Tensor:
+            return aggregate(
+                values, mask, objective.loss_type, objective.max_completion_length, rollout.global_tokens
+            )
+
+        losses = {'loss_policy': reduce(terms.surrogate)}
+        if reference is not None:
+            losses['loss_kl'] = objective.beta * reduce(terms.kl)
+            losses['kl'] = terms.kl[mask].detach().mean()
+        losses['entropy'] = entropy[mask].mean()
+        losses['clip_ratio'] = terms.clipped[mask].float().mean()
+        return losses
+
+
+def _answer_targets(
+    prompts: list[Tensor], answers: list[Tensor]
+) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Where each answer token is predicted, (batch, position), and its id."""
+    rows, columns = [], []
+    for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        start = len(prompt) - 1
+        columns.append(torch.arange(start, start + len(answer), device=answer.device))
+        rows.append(torch.full_like(columns[-1], index))
+    return (torch.cat(rows), torch.cat(columns)), torch.cat(answers)

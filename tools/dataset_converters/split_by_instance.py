@@ -1,0 +1,57 @@
+"""Split a COCO file with instances into training and test objects.
+
+    python tools/dataset_converters/split_by_instance.py data/realset/annotations.json
+
+writes train.json and test.json beside it; no object and no video is in both.
+"""
+
+import argparse
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+from focus_mmdet.cli import run_cli
+from focus_mmdet.datasets.annotation_file import AnnotationFile, read_json
+
+
+def object_groups(content: dict[str, Any]) -> list[set[int]]:
+    """Image ids in groups that share no object and no video."""
+    group_of: dict[Any, set[int]] = {}
+    video = {image['id']: ('video', image['video_id']) for image in content['images']}
+    for record in content['annotations']:
+        image = record['image_id']
+        keys = [video[image], ('instance', record['instance_id'])]
+        merged = {image}.union(*(group_of[key] for key in keys if key in group_of))
+        for key, group in list(group_of.items()):
+            if group & merged:
+                group_of[key] = merged
+        group_of.update(dict.fromkeys(keys, merged))
+    return sorted({id(group): group for group in group_of.values()}.values(), key=min)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('annotations', type=Path)
+    parser.add_argument('--test-fraction', type=float, default=0.33)
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+
+    AnnotationFile(str(args.annotations), str(args.annotations.parent)).tracks()
+    content = read_json(str(args.annotations))
+    groups = object_groups(content)
+    random.Random(args.seed).shuffle(groups)
+    count = round(len(groups) * args.test_fraction)
+    for name, chosen in (('test', groups[:count]), ('train', groups[count:])):
+        shown = set().union(*chosen)
+        annotations = [record for record in content['annotations'] if record['image_id'] in shown]
+        images = [image for image in content['images'] if image['id'] in shown]
+        part = {**content, 'images': images, 'annotations': annotations}
+        target = args.annotations.parent / f'{name}.json'
+        target.write_text(json.dumps(part, indent=1) + '\n', encoding='utf-8')
+        objects = {record['instance_id'] for record in annotations}
+        print(f'{target}: {len(objects)} objects, {len(images)} images')
+
+
+if __name__ == '__main__':
+    run_cli(main)

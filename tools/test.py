@@ -1,0 +1,50 @@
+"""Test a model: MMDetection's tools/test.py for FOCUS configs."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+from train import load_config
+
+import focus_mmdet  # noqa: F401  registers the components
+from focus_mmdet.cli import run_cli
+from focus_mmdet.errors import InputError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
+    parser.add_argument('--work-dir', help='folder of logs and metrics')
+    parser.add_argument('--out', help='write predictions to this pickle file (.pkl)')
+    parser.add_argument('--show-dir', help='write pictures of the episodes to this folder')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
+        raise InputError(f'--out {args.out}: the file must end in .pkl or .pickle')
+    config = load_config(args)
+    config.load_from = None if args.checkpoint == 'none' else args.checkpoint
+    config.resume = False
+    if args.show_dir is not None:
+        config.default_hooks.visualization.draw = True
+        config.default_hooks.visualization.test_out_dir = str(Path(args.show_dir).absolute())
+    runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
+    if args.out is not None:
+        from mmdet.evaluation import DumpDetResults
+
+        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
+    runner.test()
+
+
+if __name__ == '__main__':
+    run_cli(main)

@@ -1,0 +1,78 @@
+"""Train a model: MMDetection's tools/train.py for FOCUS configs."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.registry import RUNNERS
+from mmengine.runner import Runner
+
+import focus_mmdet  # noqa: F401  registers the components
+from focus_mmdet.cli import run_cli
+from focus_mmdet.errors import InputError
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file')
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale lr to the number of GPUs')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue from a checkpoint; without a path, from the latest of the work dir',
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    return parser.parse_args()
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """The config file under the command line's options."""
+    if not Path(args.config).is_file():
+        raise InputError(f'{args.config}: no such config')
+    config = Config.fromfile(args.config)
+    config.launcher = args.launcher
+    if args.cfg_options:
+        config.merge_from_dict(args.cfg_options)
+    if args.work_dir:
+        config.work_dir = args.work_dir
+    elif config.get('work_dir') is None:
+        config.work_dir = f'work_dirs/{Path(args.config).stem}'
+    return config
+
+
+def use_amp(config: Config) -> None:
+    """Switch the optimizer wrapper to mixed precision."""
+    wrapper: ConfigDict = config.optim_wrapper
+    kind = wrapper.get('type', 'OptimWrapper')
+    name = kind if isinstance(kind, str) else kind.__name__
+    if name not in ('OptimWrapper', 'AmpOptimWrapper'):
+        raise InputError(f'--amp needs optim_wrapper.type OptimWrapper, not {name}')
+    wrapper.type = 'AmpOptimWrapper'
+    wrapper.setdefault('loss_scale', 'dynamic')
+
+
+def main() -> None:
+    args = parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    config = load_config(args)
+    if args.amp:
+        use_amp(config)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+            raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size')
+        config.auto_scale_lr.enable = True
+    if args.resume is not None:
+        config.resume = True
+        config.load_from = None if args.resume == 'auto' else args.resume
+    runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
+    runner.train()
+
+
+if __name__ == '__main__':
+    run_cli(main)
