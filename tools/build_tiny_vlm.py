@@ -1,6 +1,6 @@
 """Write the embedded default VLM: a tiny Qwen3-VL with random weights.
 
-    python tools/build_tiny_vlm.py checkpoints/focus-tiny-qwen3-vl
+python tools/build_tiny_vlm.py checkpoints/focus-tiny-qwen3-vl
 """
 
 import argparse

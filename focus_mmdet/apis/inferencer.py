@@ -114,7 +114,9 @@ class InContextInferencer:
         path = ''
         if isinstance(image, np.ndarray):
             if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-                raise InputError(f'{name}: an array must be (H, W, 3) uint8 RGB, not {image.shape} {image.dtype}')
+                raise InputError(
+                    f'{name}: an array must be (H, W, 3) uint8 RGB, not {image.shape} {image.dtype}'
+                )
             pixels = mmcv.rgb2bgr(image)
         else:
             path = str(image)

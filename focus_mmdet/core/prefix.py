@@ -60,9 +60,7 @@ def _source_positions(prompt: int, answers: Sequence[Tensor], width: int, device
     return rows
 
 
-def share_prefix(
-    prompts: Sequence[Tensor], answers: Sequence[Sequence[Tensor]], pad_id: int
-) -> SharedPrefix:
+def share_prefix(prompts: Sequence[Tensor], answers: Sequence[Sequence[Tensor]], pad_id: int) -> SharedPrefix:
     """Lay out B prompts, each with its G answers.
 
     Args:

@@ -61,5 +61,3 @@ class Episode:
         """
         supports = [frame.record(img_id, index) for index, frame in enumerate(self.supports)]
         return {**self.query.record(img_id, len(supports)), 'supports': supports}
-
-

@@ -70,7 +70,8 @@ class EpisodeDataset(BaseDetDataset):
     def _sampled(self, file: AnnotationFile) -> list[Episode]:
         if self.sampler is None:
             raise InputError(
-                f"{self.ann_file}: say how to pick episodes, e.g. episodes=dict(type='UniformSpanEpisodes', shots=4)"
+                f'{self.ann_file}: say how to pick episodes, e.g. '
+                "episodes=dict(type='UniformSpanEpisodes', shots=4)"
             )
         episodes = []
         for index, track in enumerate(file.tracks()):

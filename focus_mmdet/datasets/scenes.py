@@ -27,9 +27,13 @@ def hue_shifted(sprite: Image.Image, turn: float) -> Image.Image:
 def background(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """A soft gradient with low-frequency noise, (width, height)."""
     corners = rng.uniform(60, 230, (2, 2, 3)) + rng.normal(0, 12, (2, 2, 3))
-    coarse = Image.fromarray(np.clip(corners, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
+    coarse = Image.fromarray(np.clip(corners, 0, 255).astype(np.uint8)).resize(
+        size, Image.Resampling.BILINEAR
+    )
     grain = rng.normal(0, 10, (8, 8, 3))
-    noise = Image.fromarray(np.clip(grain + 128, 0, 255).astype(np.uint8)).resize(size, Image.Resampling.BICUBIC)
+    noise = Image.fromarray(np.clip(grain + 128, 0, 255).astype(np.uint8)).resize(
+        size, Image.Resampling.BICUBIC
+    )
     mixed = np.asarray(coarse, np.float32) + np.asarray(noise, np.float32) - 128
     return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))
 

@@ -169,7 +169,9 @@ class RenderSpriteEpisode(BaseTransform):
         except OSError as error:
             raise InputError(f'{path}: cannot be read as a sprite ({error}). Replace or remove it') from error
 
-    def _record(self, results: dict[str, Any], index: int, image: np.ndarray, box: Sequence[int]) -> dict[str, Any]:
+    def _record(
+        self, results: dict[str, Any], index: int, image: np.ndarray, box: Sequence[int]
+    ) -> dict[str, Any]:
         shape = image.shape[:2]
         return {
             'img_id': results['img_id'],

@@ -1,5 +1,7 @@
 """Turn stage 1's attention loss on."""
 
+from typing import Any
+
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -28,12 +30,12 @@ class AttentionSupervisionHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        head = getattr(model, 'bbox_head', None)
+        head: Any = getattr(model, 'bbox_head', None)
         if not hasattr(head, 'attention_supervision'):
             raise InputError('AttentionSupervisionHook needs a FocusDetector with a VLMHead')
         select_layers(self.settings.layers, head.vlm.layers)
         head.attention_supervision = self.settings
 
     def after_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.bbox_head.attention_supervision = None

@@ -26,6 +26,7 @@ class EpisodeVisualizationHook(DetVisualizationHook):
         self, draw: bool = False, attention: bool = True, max_pictures: int = 100, **kwargs: Any
     ) -> None:
         super().__init__(draw=draw, **kwargs)
+        self.test_out_dir: str | None
         self.attention = attention
         self.max_pictures = max_pictures
 
@@ -41,12 +42,16 @@ class EpisodeVisualizationHook(DetVisualizationHook):
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         model.bbox_head.record_attention = on
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[Any]) -> None:
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[Any]
+    ) -> None:
         step = runner.iter + batch_idx
         if self.draw and step % self.interval == 0:
             self._visualizer.add_episode('val_episode', data_batch['inputs'][0], outputs[0], step=step)
 
-    def after_test_iter(self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[Any]) -> None:
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[Any]
+    ) -> None:
         if not self.draw:
             return
         for images, sample in zip(data_batch['inputs'], outputs, strict=True):

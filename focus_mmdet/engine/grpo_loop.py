@@ -115,8 +115,11 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         head = _detector(self.runner).bbox_head
         if self._iter == 0:
             if not self.runner._has_loaded:
-                print_log('Stage 2 starts from the base model: set load_from to a stage-1 checkpoint',
-                          'current', logging.WARNING)
+                print_log(
+                    'Stage 2 starts from the base model: set load_from to a stage-1 checkpoint',
+                    'current',
+                    logging.WARNING,
+                )
             head.reference = head.snapshot() if self.objective.beta != 0 else None
         elif self.objective.beta != 0 and head.reference is None:
             raise InputError(
@@ -195,8 +198,10 @@ class GRPOTrainLoop(IterBasedTrainLoop):
             'iou': iou_reward(boxes, targets, parsed),
             'format': format_reward(well_formed),
         }
-        total = sum((self.reward_weights.get(name, 0.0) * value for name, value in rewards.items()),
-                    torch.zeros(len(answers), device=device))
+        total = sum(
+            (self.reward_weights.get(name, 0.0) * value for name, value in rewards.items()),
+            torch.zeros(len(answers), device=device),
+        )
         spread = total.view(-1, self.num_generations).std(1)
         tokens = torch.tensor(float(sum(len(ids) for ids in generated.ids)), device=device)
         metrics = {

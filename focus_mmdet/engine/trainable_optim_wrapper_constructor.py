@@ -1,5 +1,7 @@
 """An optimizer over what trains, and nothing else."""
 
+from typing import Any
+
 from mmengine.model import is_model_wrapper
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
@@ -19,7 +21,7 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
     def __call__(self, model: nn.Module) -> OptimWrapper:
         if self.paramwise_cfg:
             raise InputError('optim_wrapper.paramwise_cfg does not go with TrainableOptimWrapperConstructor')
-        module = model.module if is_model_wrapper(model) else model
+        module: Any = model.module if is_model_wrapper(model) else model
         trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
         if not trainable:
             raise InputError('nothing to train: set model.bbox_head.lora, or unfreeze some weights')

@@ -67,7 +67,8 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         images, samples = data['inputs'], data['data_samples']
         if len(images) != len(samples):
             raise InputError(
-                "the dataloader mixed frames of different episodes: set collate_fn=dict(type='collate_episodes')"
+                'the dataloader mixed frames of different episodes: set '
+                "collate_fn=dict(type='collate_episodes')"
             )
         batch = self._prepare(images, samples).to(self.device)
         return {**data, 'inputs': batch, 'data_samples': self.cast_data(samples)}
@@ -139,9 +140,7 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
             raise InputError(
                 f'the chat template wrote {len(pieces) - 1} image placeholders for {len(counts)} images'
             )
-        return ''.join(
-            piece + placeholder * count for piece, count in zip(pieces, [*counts, 0], strict=True)
-        )
+        return ''.join(piece + placeholder * count for piece, count in zip(pieces, [*counts, 0], strict=True))
 
     def _answer(self, sample: DetDataSample, cells: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Answer ids with the stop token, and the target box (4,) in cells."""

@@ -48,7 +48,7 @@ class FocusDetector(BaseDetector):
     def pad_id(self) -> int:
         return int(self.data_preprocessor.tokenizer.pad_token_id)
 
-    def forward(  # type: ignore[override]
+    def forward(
         self,
         inputs: EpisodeBatch,
         data_samples: Any = None,
@@ -76,9 +76,7 @@ class FocusDetector(BaseDetector):
         """Vision features of every frame, as the language model gets them."""
         return self.bbox_head.vlm.image_features(batch_inputs)
 
-    def _load_from_state_dict(
-        self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any
-    ) -> None:
+    def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any) -> None:
         own = {prefix + name: weight.shape for name, weight in self.named_parameters()}
         tied = {prefix + name for name, _ in self.named_parameters(remove_duplicate=False)}
         needed = {prefix + name for name in self._stored}

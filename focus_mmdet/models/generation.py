@@ -88,7 +88,9 @@ def generate(
     first = (mask.shape[1] - mask.sum(1)).tolist()
     probe: AttentionProbe | None = None
     if record_attention:
-        rows = [(start + skip, stop + skip) for (start, stop), skip in zip(batch.query_rows, first, strict=True)]
+        rows = [
+            (start + skip, stop + skip) for (start, stop), skip in zip(batch.query_rows, first, strict=True)
+        ]
         probe = ReceivedProbe(rows, first)
     positions, following = vlm.prompt_positions(input_ids, mask, batch.grid_thw)
     features = vlm.image_features(batch)

@@ -60,9 +60,7 @@ class VisionLanguageModel(nn.Module):
         gradient_checkpointing: Recompute language-model layers in backward.
     """
 
-    def __init__(
-        self, pretrained: str, dtype: str = 'float32', gradient_checkpointing: bool = False
-    ) -> None:
+    def __init__(self, pretrained: str, dtype: str = 'float32', gradient_checkpointing: bool = False) -> None:
         super().__init__()
         self.family = load_family(pretrained)
         register_attention()

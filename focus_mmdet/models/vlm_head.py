@@ -101,9 +101,7 @@ class VLMHead(BaseModule):
         layers = select_layers(settings.layers, self.vlm.layers)
         return MassProbe(batch.query_rows, [0] * len(batch), layers, columns=columns)
 
-    def _attention_loss(
-        self, probe: MassProbe, batch: EpisodeBatch, lengths: list[int]
-    ) -> dict[str, Tensor]:
+    def _attention_loss(self, probe: MassProbe, batch: EpisodeBatch, lengths: list[int]) -> dict[str, Tensor]:
         assert self.attention_supervision is not None
         settings = self.attention_supervision
         masses = [mass[:, 0] for mass in probe.mean_over_layers()]
@@ -145,9 +143,7 @@ class VLMHead(BaseModule):
         ``answer`` (the text) and ``parse_error`` (None, or why there is no
         box) are set on each sample, and ``attention`` where armed.
         """
-        generated = self.generate(
-            batch, speech, self.max_new_tokens, record_attention=self.record_attention
-        )
+        generated = self.generate(batch, speech, self.max_new_tokens, record_attention=self.record_attention)
         results = []
         for index, sample in enumerate(samples):
             text = speech.decode(generated.ids[index])
@@ -248,9 +244,7 @@ class VLMHead(BaseModule):
         return losses
 
 
-def _answer_targets(
-    prompts: list[Tensor], answers: list[Tensor]
-) -> tuple[tuple[Tensor, Tensor], Tensor]:
+def _answer_targets(prompts: list[Tensor], answers: list[Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
     """Where each answer token is predicted, (batch, position), and its id."""
     rows, columns = [], []
     for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):

@@ -1,0 +1,59 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focus_mmdet.core.grpo import LOSS_TYPES, aggregate, group_advantages, policy_terms
+from focus_mmdet.core.rewards import format_reward, iou_reward
+
+
+@given(st.integers(1, 5), st.integers(2, 6), st.integers(0, 1000))
+def test_advantages_are_taken_within_each_group(groups, size, seed):
+    rewards = torch.rand(groups * size, generator=torch.Generator().manual_seed(seed))
+    advantages = group_advantages(rewards, size)
+    for start in range(0, groups * size, size):
+        group = rewards[start : start + size]
+        expected = (group - group.mean()) / (group.std() + 1e-4)
+        torch.testing.assert_close(advantages[start : start + size], expected)
+
+
+def test_equal_rewards_teach_nothing():
+    assert group_advantages(torch.full((4,), 0.7), 4).abs().max() < 1e-3
+
+
+def test_kl_is_zero_at_the_reference_and_positive_elsewhere():
+    logps = -torch.rand(3, 4)
+    same = policy_terms(logps, logps, torch.ones(3), logps)
+    assert (same.kl == 0).all()
+    moved = policy_terms(logps, logps, torch.ones(3), logps - 0.5)
+    assert (moved.kl > 0).all()
+
+
+@pytest.mark.parametrize(
+    ('advantage', 'shift', 'clipped'), [(1, 0.5, True), (1, -0.5, False), (-1, -0.5, True)]
+)
+def test_clipping_stops_the_gradient(advantage, shift, clipped):
+    logps = torch.full((1, 1), -1.0 + shift, requires_grad=True)
+    terms = policy_terms(logps, torch.full((1, 1), -1.0), torch.tensor([float(advantage)]))
+    terms.surrogate.sum().backward()
+    assert bool(terms.clipped) is clipped
+    assert bool(logps.grad == 0) is clipped
+
+
+def test_aggregates_by_hand():
+    values = torch.tensor([[1.0, 2.0, 9.0], [3.0, 9.0, 9.0]])
+    mask = torch.tensor([[True, True, False], [True, False, False]])
+    expected = {'grpo': (1.5 + 3) / 2, 'bnpo': 6 / 3, 'dr_grpo': 6 / (2 * 10), 'dapo': 6 / 4}
+    for kind in LOSS_TYPES:
+        result = aggregate(values, mask, kind, max_length=10, global_tokens=4.0)
+        assert result.item() == pytest.approx(expected[kind])
+    with pytest.raises(ValueError, match='not one of'):
+        aggregate(values, mask, 'ppo', 10)
+
+
+def test_rewards():
+    predicted = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 0, 0]])
+    target = torch.tensor([[0.0, 0.0, 10.0, 10.0], [5.0, 0.0, 15.0, 10.0], [0.0, 0.0, 1.0, 1.0]])
+    rewards = iou_reward(predicted, target, torch.tensor([True, True, False]))
+    torch.testing.assert_close(rewards, torch.tensor([1.0, 1 / 3, 0.0]))
+    assert format_reward(torch.tensor([True, False])).tolist() == [1.0, 0.0]

@@ -1,0 +1,108 @@
+"""The attention loss equals the one computed from eager T x T maps."""
+
+from contextlib import contextmanager
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from focus_mmdet.errors import InputError
+from focus_mmdet.models.attention_supervision import AttentionSupervision, select_layers
+from focus_mmdet.models.episode_batch import pad
+from tests.conftest import FAMILIES, random_batch, relative_error
+
+
+@contextmanager
+def eager(vlm):
+    """Eager attention, through backward too: checkpointing recomputes there."""
+    vlm.model.set_attn_implementation({'text_config': 'eager'})
+    yield
+    vlm.model.set_attn_implementation({'text_config': 'focus_sdpa'})
+
+
+def eager_attention_loss(detector, batch, settings):
+    """The paper's equations on the maps that eager attention returns."""
+    vlm = detector.bbox_head.vlm
+    sequences = [torch.cat(pair) for pair in zip(batch.prompt_ids, batch.answer_ids, strict=True)]
+    ids, mask = pad(sequences, detector.pad_id, 'right')
+    positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
+    maps = vlm.model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        pixel_values=batch.pixel_values,
+        image_grid_thw=batch.grid_thw,
+        mm_token_type_ids=vlm.family.image_mask(ids).int(),
+        output_attentions=True,
+    ).attentions
+    chosen = select_layers(settings.layers, vlm.layers)
+    average = torch.stack([maps[i] for i in sorted(chosen)]).mean((0, 2))  # (B, T, T)
+    losses = []
+    for index, marks in enumerate(batch.box_columns):
+        start, stop = batch.query_rows[index]
+        total = len(sequences[index])
+        rows = average[index, start:stop, :total]
+        m = torch.zeros(total)
+        m[: len(marks)] = marks.float()
+        inside = (rows * m).sum(-1) / m.sum()
+        outside = (rows * (1 - m)).sum(-1) / (1 - m).sum()
+        losses.append((settings.margin - (inside - outside)).clamp(min=0).square().mean())
+    return settings.weight * torch.stack(losses).mean()
+
+
+@pytest.mark.parametrize('checkpointing', [False, True])
+@pytest.mark.parametrize('family', FAMILIES)
+@settings(max_examples=8)
+@given(
+    seed=st.integers(0, 10_000),
+    shots=st.lists(st.integers(1, 4), min_size=1, max_size=3),
+    layers=st.sampled_from(['all', 'first:2', 'last:1', (0, 2)]),
+)
+def test_loss_and_gradients_equal_eager_maps(shared_detector, family, checkpointing, seed, shots, layers):
+    detector = shared_detector(family, freeze_vision=False, gradient_checkpointing=checkpointing).train()
+    settings = AttentionSupervision(margin=0.5, weight=2.0, layers=layers)
+    batch = detector.data_preprocessor(random_batch(seed, shots))['inputs']
+    detector.bbox_head.attention_supervision = settings
+    loss = detector.bbox_head.loss(batch, detector.pad_id)['loss_attention']
+    loss.backward()
+    ours = {name: p.grad.clone() for name, p in detector.named_parameters() if p.grad is not None}
+
+    detector.zero_grad()
+    with eager(detector.bbox_head.vlm):
+        expected = eager_attention_loss(detector, batch, settings)
+        expected.backward()
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=0)
+    reference = {name: p.grad for name, p in detector.named_parameters() if p.grad is not None}
+    largest = max(float(grad.abs().max()) for grad in reference.values())
+    for name, grad in reference.items():
+        assert (ours[name] - grad).abs().max() <= 1e-5 * largest + 1e-4 * grad.abs().max(), name
+
+
+def test_only_chosen_layers_are_measured(shared_detector):
+    detector = shared_detector()
+    head = detector.bbox_head
+    head.attention_supervision = AttentionSupervision(layers='first:2')
+    batch = detector.data_preprocessor(random_batch(0, [1]))['inputs']
+    probe = head._mass_probe(batch, len(batch.prompt_ids[0]))
+    ids, mask = pad(batch.prompt_ids, 0, 'right')
+    positions, _ = head.vlm.prompt_positions(ids, mask, batch.grid_thw)
+    head.vlm(ids, mask, positions, head.vlm.image_features(batch), probe=probe)
+    assert sorted(probe.per_layer) == [0, 1]
+
+
+def test_without_the_hook_only_the_loss_term_differs(shared_detector):
+    detector = shared_detector().train()
+    data = detector.data_preprocessor(random_batch(3, [1, 2]))
+    plain = detector(**data, mode='loss')
+    detector.bbox_head.attention_supervision = AttentionSupervision()
+    armed = detector(**data, mode='loss')
+    assert set(plain) == {'loss_lm'}
+    assert set(armed) == {'loss_lm', 'loss_attention', 'attention_mass'}
+    assert relative_error(armed['loss_lm'], plain['loss_lm']) == 0
+
+
+@pytest.mark.parametrize('layers', ['first:0', 'first:9', 'middle:2', 'first', [], [3], [-1]])
+def test_layers_that_do_not_exist_are_named(layers):
+    with pytest.raises(InputError, match=r'layers=.*0\.\.2'):
+        select_layers(layers, 3)
