@@ -24,4 +24,3 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(checkpoint=dict(interval=200))
-env_cfg = dict(dist_cfg=dict(backend='gloo'))

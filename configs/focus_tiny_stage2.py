@@ -22,5 +22,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=4)
 default_hooks = dict(logger=dict(interval=5), checkpoint=dict(interval=20))
-env_cfg = dict(dist_cfg=dict(backend='gloo'))
 load_from = 'work_dirs/focus_tiny_stage1/iter_800.pth'

@@ -17,16 +17,38 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from focus_mmdet.errors import InputError
 
+_STATISTICS = ('min', 'max', 'current', 'mean')
+
+
+def _statistic(owner: Any, name: str) -> Any:
+    """The only attribute look-up a checkpoint may ask for.
+
+    MMEngine pickles a buffer's statistics as ``getattr(HistoryBuffer, name)``.
+    """
+    if owner is not HistoryBuffer or name not in _STATISTICS:
+        raise pickle.UnpicklingError(f'look-up of {name!r} on {owner!r} is not allowed')
+    return getattr(HistoryBuffer, name)
+
+
 _reconstruct = np.ndarray.__reduce__(np.zeros(1))[0]
 _scalar = np.float64(0).__reduce__()[0]
 _SAFE: list[Any] = [
     HistoryBuffer,
+    (_statistic, 'builtins.getattr'),
+    (_statistic, '__builtin__.getattr'),
     np.ndarray,
     np.dtype,
     _reconstruct,
     _scalar,
     *{type(np.dtype(kind)) for kind in ('f8', 'f4', 'i8', 'i4', 'u1', 'b1')},
 ]
+
+
+def _reason(error: Exception) -> str:
+    """The telling line of torch's page-long message."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    telling = [line.strip() for line in lines if 'Unsupported' in line]
+    return (telling or lines)[0].split('. Please use')[0]
 
 
 def load_local_checkpoint(filename: str, map_location: Any = None) -> Any:
@@ -42,7 +64,7 @@ def load_local_checkpoint(filename: str, map_location: Any = None) -> Any:
         with torch.serialization.safe_globals(_SAFE):
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = _reason(error)
         raise InputError(
             f'{filename}: not a checkpoint that can be loaded safely ({reason}). '
             'Is it complete, and written by tools/train.py?'

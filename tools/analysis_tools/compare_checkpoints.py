@@ -1,0 +1,71 @@
+"""Test several checkpoints on the same episodes and print one table.
+
+    python tools/analysis_tools/compare_checkpoints.py CONFIG base=none tuned=work_dirs/x/iter_800.pth
+
+'none' is the pretrained model as it is. The baseline that copies the last
+support's box stands beside them. The last line is JSON: mIoU by name.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.runner import Runner
+
+import focus_mmdet  # noqa: F401  registers the components
+from focus_mmdet.cli import run_cli
+from focus_mmdet.errors import InputError
+
+COLUMNS = ('mIoU', 'acc@0.5', 'acc@0.75', 'parse_rate')
+
+
+def evaluate(config: Config, checkpoint: str) -> dict[str, float]:
+    """Metrics of one checkpoint on the test episodes of ``config``."""
+    config = Config(config.to_dict())
+    config.load_from = None if checkpoint == 'none' else checkpoint
+    metrics: dict[str, float] = Runner.from_cfg(config).test()
+    return {name.removeprefix('in_context/'): value for name, value in metrics.items()}
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    """Aligned text, one line per checkpoint."""
+    width = max(len(name) for name in rows)
+    lines = [' ' * width + ''.join(f'{column:>12}' for column in COLUMNS)]
+    for name, row in rows.items():
+        cells = (f'{row[column]:12.4f}' if column in row else f'{"-":>12}' for column in COLUMNS)
+        lines.append(f'{name:<{width}}' + ''.join(cells))
+    return '\n'.join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoints', nargs='+', metavar='NAME=CHECKPOINT')
+    parser.add_argument('--work-dir', default='work_dirs/compare')
+    parser.add_argument('--note', help='printed below the table')
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    args = parser.parse_args()
+    if not Path(args.config).is_file():
+        raise InputError(f'{args.config}: no such config')
+    config = Config.fromfile(args.config)
+    config.merge_from_dict({**(args.cfg_options or {}), 'work_dir': args.work_dir})
+    config.log_level = 'WARNING'
+
+    rows: dict[str, dict[str, float]] = {}
+    for pair in args.checkpoints:
+        name, separator, checkpoint = pair.partition('=')
+        if not separator:
+            raise InputError(f'{pair}: give NAME=CHECKPOINT, or NAME=none')
+        rows[name] = evaluate(config, checkpoint)
+        copied = rows[name]['copy_support_mIoU']
+    episodes = int(rows[name]['episodes'])
+    rows['copy_support'] = {'mIoU': copied}
+    print(f'\n{episodes} test episodes of {args.config}\n{table(rows)}')
+    if args.note:
+        print(args.note)
+    print(json.dumps({name: round(row['mIoU'], 4) for name, row in rows.items()}))
+
+
+if __name__ == '__main__':
+    run_cli(main)
