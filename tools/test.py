@@ -11,7 +11,7 @@ from train import load_config
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import run_cli
-from focus_mmdet.engine.cpu_launch import prepare_cpu_launch
+from focus_mmdet.engine.launch import end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
 
@@ -46,6 +46,7 @@ def main() -> None:
 
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     runner.test()
+    end_launch()
 
 
 if __name__ == '__main__':

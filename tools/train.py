@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import run_cli
-from focus_mmdet.engine.cpu_launch import prepare_cpu_launch
+from focus_mmdet.engine.launch import end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
 
@@ -74,6 +74,7 @@ def main() -> None:
     prepare_cpu_launch(config)
     runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
     runner.train()
+    end_launch()
 
 
 if __name__ == '__main__':

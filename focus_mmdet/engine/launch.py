@@ -1,4 +1,4 @@
-"""Run several processes on a machine without a GPU."""
+"""Begin and end runs of several processes."""
 
 import torch
 from mmengine.config import Config
@@ -16,3 +16,10 @@ def prepare_cpu_launch(config: Config) -> None:
         distributed.init_process_group('gloo')
     config.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel', broadcast_buffers=False))
     config.model_wrapper_cfg.device_ids = None
+
+
+def end_launch() -> None:
+    """Part in an orderly way: a rank that exits early aborts the others."""
+    if distributed.is_initialized():
+        distributed.barrier()
+        distributed.destroy_process_group()

@@ -1,0 +1,200 @@
+"""Both stages through MMEngine's Runner, as tools/train.py runs them."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
+from focus_mmdet.errors import InputError
+from tests.conftest import ROOT
+
+LORA = dict(_delete_=True, r=4, lora_alpha=8)
+
+
+@pytest.fixture
+def make_config(vlm_folder, tmp_path, monkeypatch):
+    """A tiny config of a stage: three iterations on real photographs."""
+    monkeypatch.chdir(ROOT)
+
+    def make(stage: int, name: str, **options) -> Config:
+        config = Config.fromfile(f'configs/focus_tiny_stage{stage}.py')
+        photos = config.train_dataloader.dataset.datasets[0].dataset
+        photos.episodes.per_track = 4
+        config.merge_from_dict(
+            {
+                'work_dir': str(tmp_path / name),
+                'model.pretrained': vlm_folder(),
+                'train_dataloader': dict(batch_size=2, num_workers=0, persistent_workers=False),
+                'val_dataloader': dict(batch_size=4, num_workers=0),
+                'val_dataloader.dataset.episodes': dict(per_track=1),
+                'train_cfg.max_iters': 4,
+                'train_cfg.val_interval': 100,
+                'default_hooks.checkpoint.interval': 2,
+                'default_hooks.logger.interval': 1,
+                'load_from': None,
+                'experiment_name': f'{tmp_path.name}-{name}',
+                'log_level': 'ERROR',
+                **options,
+            }
+        )
+        config.train_dataloader.dataset = photos
+        return config
+
+    return make
+
+
+def trained_weights(folder: str, iteration: int) -> dict:
+    return load_local_checkpoint(f'{folder}/iter_{iteration}.pth')['state_dict']
+
+
+def assert_equal_weights(first: dict, second: dict) -> None:
+    assert first.keys() == second.keys()
+    for name, weight in first.items():
+        assert torch.equal(weight, second[name]), name
+
+
+@pytest.mark.parametrize('head', [{'lora': LORA, 'freeze_vision': True}, {}])
+def test_stage_1_resumes_to_the_same_weights(make_config, head):
+    options = {f'model.bbox_head.{key}': value for key, value in head.items()}
+    whole = make_config(1, 'whole', **options)
+    Runner.from_cfg(whole).train()
+    half = make_config(1, 'half', **options)
+    half.train_cfg.max_iters = 2
+    Runner.from_cfg(half).train()
+    resumed = make_config(1, 'half', resume=True, **options)
+    resumed.experiment_name += '-resumed'
+    Runner.from_cfg(resumed).train()
+    assert_equal_weights(trained_weights(whole.work_dir, 4), trained_weights(resumed.work_dir, 4))
+
+
+def test_the_runner_leaves_loaded_weights_alone(make_config):
+    config = make_config(1, 'init', **{'model.bbox_head.lora': LORA, 'train_cfg.max_iters': 0})
+    runner = Runner.from_cfg(config)
+    before = {name: weight.clone() for name, weight in runner.model.named_parameters()}
+    model = runner.train()
+    adapters = [weight for name, weight in model.named_parameters() if 'lora_B' in name]
+    assert adapters
+    assert all((weight == 0).all() for weight in adapters)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.named_parameters())
+
+
+def log_scalars(runner: Runner) -> dict:
+    return {name: buffer.data[0] for name, buffer in runner.message_hub.log_scalars.items()}
+
+
+def test_the_hook_adds_the_loss_and_only_the_loss(make_config):
+    with_hook = Runner.from_cfg(make_config(1, 'with'))
+    with_hook.train()
+    plain = Runner.from_cfg(make_config(1, 'without', custom_hooks=[]))
+    plain.train()
+    armed, bare = log_scalars(with_hook), log_scalars(plain)
+    assert {'train/loss_attention', 'train/attention_mass'} == set(armed) - set(bare)
+    assert armed['train/loss_lm'][0] == bare['train/loss_lm'][0]
+    assert armed['train/loss_attention'][0] > 0
+
+
+@pytest.fixture
+def stage_1(make_config):
+    def train(**options) -> str:
+        config = make_config(1, 'stage1', **options)
+        Runner.from_cfg(config).train()
+        return f'{config.work_dir}/iter_4.pth'
+
+    return train
+
+
+@pytest.mark.parametrize('head', [{'lora': LORA}, {}])
+@pytest.mark.parametrize('updates', [1, 2])
+def test_stage_2_starts_at_kl_zero_from_stage_1_and_resumes(make_config, stage_1, head, updates):
+    options = {f'model.bbox_head.{key}': value for key, value in head.items()}
+    start = stage_1(**options, **{'optim_wrapper.optimizer.lr': 1e-2})
+    options |= {'load_from': start, 'optim_wrapper.optimizer.lr': 1e-2, 'train_cfg.num_iterations': updates}
+    options['train_cfg.reward_weights'] = dict(iou=1.0, format=0.5)
+    whole = make_config(2, 'whole', **options)
+    runner = Runner.from_cfg(whole)
+    runner.train()
+    kl = log_scalars(runner)['train/kl']
+    if updates == 1:
+        assert kl[0] == 0, 'the reference is the stage-1 policy, not the base model'
+    reference = load_local_checkpoint(f'{whole.work_dir}/iter_4.pth')['reference_policy']
+    for name, weight in load_local_checkpoint(start)['state_dict'].items():
+        short = name.removeprefix('bbox_head.vlm.')
+        assert short not in reference or torch.equal(reference[short], weight), name
+
+    half = make_config(2, 'half', **options)
+    half.train_cfg.max_iters = 2
+    Runner.from_cfg(half).train()
+    resumed = make_config(2, 'half', **options, resume=True)
+    resumed.load_from = None
+    resumed.experiment_name += '-resumed'
+    Runner.from_cfg(resumed).train()
+    assert_equal_weights(trained_weights(whole.work_dir, 4), trained_weights(resumed.work_dir, 4))
+
+
+def test_rewards_are_logged_apart(make_config):
+    runner = Runner.from_cfg(make_config(2, 'logs'))
+    runner.train()
+    logged = {name.removeprefix('train/') for name in log_scalars(runner)}
+    assert {
+        'loss_policy', 'loss_kl', 'kl', 'entropy', 'clip_ratio', 'reward', 'reward_std',
+        'frac_reward_zero_std', 'rewards/iou', 'rewards/format', 'completions/mean_length',
+    } <= logged  # fmt: skip
+
+
+def test_groups_without_spread_still_take_a_step(make_config):
+    """Random weights write no box: every reward is 0, every advantage too."""
+    config = make_config(2, 'flat', **{'train_cfg.max_iters': 1, 'train_cfg.beta': 0.0})
+    runner = Runner.from_cfg(config)
+    before = {name: weight.clone() for name, weight in runner.model.named_parameters()}
+    runner.train()
+    assert log_scalars(runner)['train/frac_reward_zero_std'][0] == 1
+    for name, weight in runner.model.named_parameters():
+        torch.testing.assert_close(weight, before[name], msg=name)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'train_cfg.num_generations': 1}, 'at least 2'),
+        ({'train_cfg.loss_type': 'ppo'}, 'ppo'),
+        ({'train_cfg.reward_weights': {'beauty': 1.0}}, 'beauty'),
+    ],
+)
+def test_bad_grpo_options_are_named(make_config, options, message):
+    with pytest.raises(InputError, match=message):
+        Runner.from_cfg(make_config(2, 'bad', **options)).train()
+
+
+def test_a_layer_that_does_not_exist_stops_before_training(make_config):
+    hooks = [dict(type='AttentionSupervisionHook', layers='first:9')]
+    config = make_config(1, 'layers', custom_hooks=hooks)
+    with pytest.raises(InputError, match='first:9'):
+        Runner.from_cfg(config).train()
+    assert not list(Path(config.work_dir).glob('*.pth'))
+
+
+class Spy:
+    """Pickles to a call, as an attacker's checkpoint would."""
+
+    def __reduce__(self):
+        return print, ('code from a checkpoint ran',)
+
+
+def test_checkpoints_cannot_run_code(tmp_path, capsys):
+    path = tmp_path / 'evil.pth'
+    torch.save({'state_dict': {}, 'meta': Spy()}, path)
+    with pytest.raises(InputError, match=r'evil\.pth'):
+        load_local_checkpoint(str(path))
+    assert 'ran' not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('content', [b'', b'not a checkpoint', None])
+def test_unreadable_checkpoints_are_named(tmp_path, content):
+    path = tmp_path / 'broken.pth'
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r'broken\.pth'):
+        load_local_checkpoint(str(path))
