@@ -11,7 +11,7 @@ from train import load_config
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import run_cli
-from focus_mmdet.engine.launch import end_launch, prepare_cpu_launch
+from focus_mmdet.engine.launch import check_inputs, end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
 
@@ -39,6 +39,7 @@ def main() -> None:
     if args.show_dir is not None:
         config.default_hooks.visualization.draw = True
         config.default_hooks.visualization.test_out_dir = str(Path(args.show_dir).absolute())
+    check_inputs(config)
     prepare_cpu_launch(config)
     runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
     if args.out is not None:

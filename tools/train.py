@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import run_cli
-from focus_mmdet.engine.launch import end_launch, prepare_cpu_launch
+from focus_mmdet.engine.launch import check_inputs, end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
 
@@ -71,6 +71,7 @@ def main() -> None:
     if args.resume is not None:
         config.resume = True
         config.load_from = None if args.resume == 'auto' else args.resume
+    check_inputs(config)
     prepare_cpu_launch(config)
     runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
     runner.train()

@@ -1,8 +1,15 @@
-"""Begin and end runs of several processes."""
+"""Begin and end runs: what must exist, and several processes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.config import Config
 from torch import distributed
+
+from focus_mmdet.errors import InputError
+from focus_mmdet.models.vlm import check_pretrained
 
 
 def prepare_cpu_launch(config: Config) -> None:
@@ -16,6 +23,34 @@ def prepare_cpu_launch(config: Config) -> None:
         distributed.init_process_group('gloo')
     config.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel', broadcast_buffers=False))
     config.model_wrapper_cfg.device_ids = None
+
+
+def check_inputs(config: Config) -> None:
+    """Look for the model folder and annotation files before loading gigabytes.
+
+    Raises:
+        InputError: One is missing; the message says what to fetch.
+    """
+    if config.model.get('type') == 'FocusDetector':
+        check_pretrained(config.model.pretrained)
+    for dataset in _episode_datasets(config.to_dict()):
+        path = Path(dataset.get('data_root') or '') / dataset.get('ann_file', '')
+        if not path.is_file():
+            raise InputError(
+                f'{path}: no such annotation file. Put the dataset there as the README\'s "Your own data" '
+                'says, or set data_root and ann_file of the dataset in the config'
+            )
+
+
+def _episode_datasets(node: Any) -> Iterator[dict[str, Any]]:
+    """Configs of every EpisodeDataset anywhere in a config."""
+    if isinstance(node, dict):
+        if node.get('type') == 'EpisodeDataset':
+            yield node
+        node = list(node.values())
+    if isinstance(node, (list, tuple)):
+        for child in node:
+            yield from _episode_datasets(child)
 
 
 def end_launch() -> None:

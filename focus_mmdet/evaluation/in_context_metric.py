@@ -17,7 +17,8 @@ class InContextMetric(BaseMetric):
 
     One item per episode. An episode without a predicted box counts 0. Several
     predictions count by their best-scored one. ``copy_support`` answers every
-    query with the last support's box, carried over relative to the image.
+    query with the last support's box, carried over relative to the image; it
+    is left out where samples carry no supports (a stock detector's pipeline).
 
     Args:
         thresholds: IoU thresholds of the accuracies.
@@ -38,20 +39,24 @@ class InContextMetric(BaseMetric):
             if found:
                 best = predicted['bboxes'][predicted['scores'].argmax()].cpu()
                 iou = float(paired_iou(best[None], target))
-            copied = float(paired_iou(_copied_box(sample), target))
-            self.results.append({'iou': iou, 'parsed': float(found), 'copied': copied})
+            result = {'iou': iou, 'parsed': float(found)}
+            if 'supports' in sample:
+                result['copied'] = float(paired_iou(_copied_box(sample), target))
+            self.results.append(result)
 
     def compute_metrics(self, results: list[dict[str, float]]) -> dict[str, float]:
         ious = torch.tensor([result['iou'] for result in results])
-        copied = torch.tensor([result['copied'] for result in results])
+        copied = [result['copied'] for result in results if 'copied' in result]
         accuracies = {f'acc@{t:g}': float((ious >= t).float().mean()) for t in self.thresholds}
-        return {
+        figures = {
             'mIoU': float(ious.mean()),
             **accuracies,
             'parse_rate': sum(result['parsed'] for result in results) / len(results),
-            'copy_support_mIoU': float(copied.mean()),
             'episodes': float(len(results)),
         }
+        if copied:
+            figures['copy_support_mIoU'] = sum(copied) / len(copied)
+        return figures
 
 
 def _copied_box(sample: dict[str, Any]) -> Tensor:

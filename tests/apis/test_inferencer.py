@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.errors import InputError
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope='module')
+def config(vlm_folder):
+    config = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage2.py'))
+    config.model.pretrained = vlm_folder()
+    return config
+
+
+@pytest.fixture(scope='module')
+def inferencer(config):
+    return InContextInferencer(config, device='cpu')
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / 'photo.png'
+    pixels = np.random.default_rng(0).integers(0, 255, (60, 90, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    return str(path), pixels
+
+
+def test_paths_and_arrays_give_the_same_answer(inferencer, photo):
+    path, pixels = photo
+    box = (10, 10, 50, 40)
+    by_path = inferencer([(path, box)], [path])[0]
+    by_array = inferencer([(pixels, box), (path, box)][:1], [pixels])[0]
+    assert by_path.answer == by_array.answer
+    assert by_path.score == by_array.score
+    assert by_path.picture.shape == by_array.picture.shape
+    assert by_path.picture.dtype == np.uint8
+
+
+def test_boxes_come_back_in_pixels_of_each_query(inferencer, photo, monkeypatch):
+    path, _ = photo
+    speech = type(inferencer.model.data_preprocessor)
+    monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
+    large = np.zeros((200, 400, 3), np.uint8)
+    found = inferencer([(path, (10, 10, 50, 40))], [path, large])
+    assert found[0].box == (0, 0, 45, 60)
+    assert found[1].box == (0, 0, 200, 200)
+    assert 0 < found[0].score <= 1
+
+
+def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
+    path, pixels = photo
+    speech = type(inferencer.model.data_preprocessor)
+    monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
+    other = np.flip(pixels, 0).copy()
+    first = inferencer([(path, (1, 1, 30, 30))], [path])[0]
+    second = inferencer([(other, (40, 20, 90, 60))], [path])[0]
+    assert first.score != second.score
+
+
+@pytest.mark.parametrize(
+    ('supports', 'queries', 'message'),
+    [
+        ([], ['PHOTO'], 'at least one support'),
+        ([('PHOTO', (10, 10, 5, 40))], ['PHOTO'], r'photo\.png: box .* empty or outside the 90 x 60'),
+        ([('PHOTO', (10, 10, 95, 40))], ['PHOTO'], 'outside the 90 x 60'),
+        ([('PHOTO', (10, 10, 40))], ['PHOTO'], 'x1, y1, x2, y2'),
+        ([('gone.png', (1, 1, 5, 5))], ['PHOTO'], r'gone\.png: no such image'),
+        ([('PHOTO', (1, 1, 5, 5))], ['gone.png'], r'gone\.png: no such image'),
+        ([('PHOTO', (1, 1, 5, 5))], [np.zeros((4, 4))], 'query 0: an array must be'),
+    ],
+)
+def test_bad_input_is_named(inferencer, photo, supports, queries, message):
+    supports = [(photo[0] if image == 'PHOTO' else image, box) for image, box in supports]
+    queries = [photo[0] if isinstance(query, str) and query == 'PHOTO' else query for query in queries]
+    with pytest.raises(InputError, match=message):
+        inferencer(supports, queries)
+
+
+def test_a_file_that_is_no_image_is_named(inferencer, photo, tmp_path):
+    text = tmp_path / 'notes.txt'
+    text.write_text('hello')
+    with pytest.raises(InputError, match=r'notes\.txt: cannot be read as an image'):
+        inferencer([(photo[0], (1, 1, 5, 5))], [str(text)])

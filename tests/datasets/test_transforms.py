@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mmdet.registry import DATASETS, TRANSFORMS
+from PIL import Image, ImageDraw
+
+from focus_mmdet.datasets.scenes import background, compose_scene
+from focus_mmdet.datasets.transforms import CropAroundBox, LoadFrame, budget_size
+from focus_mmdet.errors import InputError
+from tests.conftest import ROOT
+
+
+def painted(width, height, box):
+    """A black image whose box alone is white."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[box[1] : box[3], box[0] : box[2]] = 255
+    return image
+
+
+def white_box(image):
+    rows, columns = np.nonzero(image[..., 0] > 127)
+    return [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+
+
+@given(st.data())
+def test_a_crop_keeps_the_whole_box_and_the_box_follows(data):
+    width, height = data.draw(st.integers(20, 90)), data.draw(st.integers(20, 90))
+    x1, y1 = data.draw(st.integers(0, width - 5)), data.draw(st.integers(0, height - 5))
+    box = [x1, y1, data.draw(st.integers(x1 + 2, width)), data.draw(st.integers(y1 + 2, height))]
+    record = dict(
+        img=painted(width, height, box), img_id=data.draw(st.integers(0, 99)), frame_index=1,
+        instances=[dict(bbox=[float(v) for v in box], bbox_label=0, ignore_flag=0)],
+    )  # fmt: skip
+    crop = CropAroundBox((1.2, 3.0), seed=4)
+    cropped = crop.transform(record)
+    assert cropped['instances'][0]['bbox'] == white_box(cropped['img'])
+    assert cropped['img'].shape[:2] == cropped['ori_shape'] == (cropped['height'], cropped['width'])
+    again = crop.transform(record)
+    assert np.array_equal(cropped['img'], again['img'])
+    assert record['instances'][0]['bbox'] == box, 'the record itself stays'
+
+
+@given(st.integers(8, 4000), st.integers(8, 4000), st.sampled_from([(4096, 16), (276480, 28)]))
+def test_a_budget_is_kept_in_whole_patches(width, height, setting):
+    budget, multiple = setting
+    new = budget_size(width, height, budget, multiple)
+    assert all(side % multiple == 0 and side >= multiple for side in new)
+    if min(new) > multiple and width * height > budget:
+        assert new[0] * new[1] <= budget
+
+
+def test_a_resized_episode_is_not_resized_again_by_the_processor(vlm_folder):
+    from focus_mmdet.models.processor import load_processor
+
+    processor = load_processor(vlm_folder()).image_processor
+    for width, height in [(480, 320), (97, 451), (33, 20), (64, 64)]:
+        size = budget_size(width, height, 4096, 16)
+        image = np.zeros((size[1], size[0], 3), np.uint8)
+        grid = processor([image], return_tensors='pt')['image_grid_thw'][0]
+        assert (int(grid[2]) * 8, int(grid[1]) * 8) == size
+
+
+def test_a_frame_of_another_size_than_its_record_is_refused(tmp_path):
+    path = tmp_path / 'a.png'
+    Image.new('RGB', (40, 30)).save(path)
+    record = dict(img_path=str(path), width=40, height=31)
+    with pytest.raises(InputError, match=r'a\.png: the image is 40 x 30'):
+        LoadFrame().transform(record)
+    path.write_bytes(b'no image')
+    with pytest.raises(InputError, match=r'a\.png: cannot be read'):
+        LoadFrame().transform(record)
+
+
+def test_sprite_boxes_are_exact():
+    disc = Image.new('RGBA', (60, 60), (255, 0, 0, 0))
+    ImageDraw.Draw(disc).ellipse((5, 5, 54, 54), fill=(255, 0, 0, 255))
+    for seed in range(20):
+        image, boxes = compose_scene(np.random.default_rng(seed), [disc], (96, 80), (0.3, 0.5))
+        bare = np.asarray(background(np.random.default_rng(seed), (96, 80)))
+        rows, columns = np.nonzero((image != bare).any(-1))
+        drawn = np.array([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1])
+        assert np.abs(drawn - boxes[0]).max() <= 1, 'up to the soft edge'
+
+
+def sprites(**options):
+    return DATASETS.build(
+        dict(
+            type='SpriteEpisodeDataset', data_root=str(ROOT / 'data/sprites/train'), length=4, shots=2,
+            pipeline=[
+                dict(type='RenderSpriteEpisode'),
+                dict(type='ForEachFrame', transforms=[dict(type='LoadAnnotations', with_bbox=True)]),
+                dict(type='PackEpisodeInputs'),
+            ],
+            **options,
+        )
+    )  # fmt: skip
+
+
+def test_the_same_record_draws_the_same_pixels():
+    first, second, other = sprites()[2], sprites()[2], sprites(seed=1)[2]
+    assert len(first['inputs']) == 3
+    assert all((a == b).all() for a, b in zip(first['inputs'], second['inputs'], strict=True))
+    assert any((a != b).any() for a, b in zip(first['inputs'], other['inputs'], strict=True))
+
+
+def test_train_and_test_objects_are_disjoint():
+    names = [
+        {path.name for path in (ROOT / f'data/sprites/{split}').iterdir()} for split in ('train', 'test')
+    ]
+    assert names[0]
+    assert names[1]
+    assert names[0].isdisjoint(names[1])
+
+
+def test_too_few_sprites_are_reported(tmp_path):
+    with pytest.raises(InputError, match='0 sprites'):
+        DATASETS.build(dict(type='SpriteEpisodeDataset', data_root=str(tmp_path), length=1, pipeline=[]))
+
+
+def test_stock_transforms_run_on_every_frame():
+    flip = TRANSFORMS.build(dict(type='ForEachFrame', transforms=[dict(type='RandomFlip', prob=1.0)]))
+    frame = dict(img=painted(20, 20, [2, 3, 8, 9]), img_shape=(20, 20), gt_bboxes=np.zeros((0, 4)))
+    support = dict(frame, img=painted(20, 20, [0, 0, 5, 5]))
+    flipped = flip.transform({**frame, 'supports': [support]})
+    assert white_box(flipped['img']) == [12, 3, 18, 9]
+    assert white_box(flipped['supports'][0]['img']) == [15, 0, 20, 5]

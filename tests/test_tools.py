@@ -1,0 +1,135 @@
+"""The command-line tools as a user runs them: what they print and how they end."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import ROOT
+
+STAGE1, STAGE2 = 'configs/focus_tiny_stage1.py', 'configs/focus_tiny_stage2.py'
+
+
+def tool(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''},
+    )  # fmt: skip
+
+
+def options(folder: str) -> list[str]:
+    return [
+        '--cfg-options', f'model.pretrained={folder}', 'val_dataloader.dataset.episodes.per_track=1',
+        'val_dataloader.num_workers=0', 'test_dataloader.dataset.episodes.per_track=1',
+        'test_dataloader.num_workers=0',
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope='module')
+def untrained(vlm_folder, tmp_path_factory):
+    """A checkpoint of the tiny model as it is."""
+    import torch
+    from mmengine.config import Config
+
+    from focus_mmdet.models import FocusDetector
+
+    head = Config.fromfile(str(ROOT / STAGE2)).model.bbox_head
+    path = tmp_path_factory.mktemp('checkpoint') / 'untrained.pth'
+    torch.save({'meta': {}, 'state_dict': FocusDetector(vlm_folder(), dict(head)).state_dict()}, path)
+    return str(path)
+
+
+def test_testing_writes_predictions_and_pictures(vlm_folder, untrained, tmp_path):
+    done = tool(
+        'tools/test.py', STAGE2, untrained, '--work-dir', str(tmp_path), '--out', str(tmp_path / 'out.pkl'),
+        '--show-dir', str(tmp_path / 'pictures'), *options(vlm_folder()),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert (tmp_path / 'out.pkl').stat().st_size > 0
+    assert len(list((tmp_path / 'pictures').glob('*.png'))) == 8
+
+
+def test_comparing_ends_with_a_line_of_json(vlm_folder, untrained, tmp_path):
+    done = tool(
+        'tools/analysis_tools/compare_checkpoints.py', STAGE2, 'base=none', f'tuned={untrained}',
+        '--work-dir', str(tmp_path), *options(vlm_folder()),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    figures = json.loads(done.stdout.strip().splitlines()[-1])
+    assert list(figures) == ['base', 'tuned', 'copy_support']
+    assert figures['base'] == figures['tuned']
+    assert 0.2 < figures['copy_support'] < 0.8
+
+
+def test_browsing_draws_both_kinds_of_episodes(tmp_path):
+    done = tool('tools/browse_dataset.py', STAGE1, '--output-dir', str(tmp_path), '--number', '5')
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert len(list(tmp_path.glob('*.png'))) == 5
+
+
+def test_locating_prints_a_box_per_query(vlm_folder, untrained, tmp_path):
+    config = tmp_path / 'config.py'
+    config.write_text(f"_base_ = ['{ROOT / STAGE2}']\nmodel = dict(pretrained='{vlm_folder()}')\n")
+    photos = [f'data/realset/images/duck_toy_0000{i}.jpg' for i in range(3)]
+    done = tool(
+        'tools/locate.py', '--config', str(config), '--checkpoint', untrained,
+        '--support', f'{photos[0]}:10,10,200,200', '--query', *photos[1:], '--out-dir', str(tmp_path / 'out'),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{')]
+    assert [line['query'] for line in lines] == photos[1:]
+    assert len(list((tmp_path / 'out').glob('*.png'))) == 2
+
+
+BAD_CALLS = {
+    'no config': (['tools/train.py', 'configs/nothing.py'], 'configs/nothing.py'),
+    '7B weights missing': (['tools/train.py', 'configs/focus_stage1.py'], 'hf download Qwen/Qwen2-VL-7B'),
+    '7B stage 2': (['tools/train.py', 'configs/focus_stage2.py'], 'hf download Qwen/Qwen2-VL-7B'),
+    'no checkpoint': (['tools/test.py', STAGE2, 'gone.pth'], 'gone.pth'),
+    'wrong ending': (['tools/test.py', STAGE2, 'x.pth', '--out', 'out.txt'], '.pkl'),
+    'support without box': (
+        ['tools/locate.py', '--support', 'a.jpg', '--query', 'b.jpg', '--out-dir', 'o'],
+        'PICTURE:x1,y1,x2,y2',
+    ),
+    'no pairs': (['tools/analysis_tools/compare_checkpoints.py', STAGE2, 'x.pth'], 'NAME=CHECKPOINT'),
+}
+
+
+@pytest.mark.parametrize('name', BAD_CALLS)
+def test_bad_calls_end_with_one_message(vlm_folder, tmp_path, name):
+    call, message = BAD_CALLS[name]
+    extra = ['--work-dir', str(tmp_path)] if call[0] in ('tools/train.py', 'tools/test.py') else []
+    if 'tiny' in ' '.join(call) and extra:
+        extra += ['--cfg-options', f'model.pretrained={vlm_folder()}']
+    done = tool(*call, *extra)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert 'Traceback' not in done.stderr
+    assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_missing_data_is_reported_before_training(vlm_folder, tmp_path):
+    done = tool(
+        'tools/train.py', 'configs/focus_stage1.py', '--work-dir', str(tmp_path),
+        '--cfg-options', f'model.pretrained={vlm_folder("qwen2_vl")}', 'model.bbox_head.dtype=float32',
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert 'data/tao/train.json' in done.stderr
+
+
+def test_a_bad_image_in_a_data_worker_ends_with_its_name(vlm_folder, tmp_path):
+    source = json.loads((ROOT / 'data/realset/train.json').read_text())
+    image = source['images'][0]
+    image['width'] -= 1
+    (tmp_path / 'train.json').write_text(json.dumps(source))
+    done = tool(
+        'tools/train.py', STAGE1, '--work-dir', str(tmp_path / 'work'),
+        '--cfg-options', f'model.pretrained={vlm_folder()}',
+        f'train_dataloader.dataset.datasets.0.dataset.ann_file={tmp_path}/train.json',
+        'train_dataloader.dataset.datasets.1.length=1', 'train_cfg.max_iters=50',
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f'{image["file_name"]}: the image is 480 x 480' in done.stderr
+    assert 'Traceback' not in done.stderr
