@@ -12,14 +12,14 @@ model = dict(
     bbox_head=dict(dtype='float32', lora=None, gradient_checkpointing=False, max_new_tokens=40),
 )
 
-max_iters = 60
+max_iters = 200
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters, max_completion_length=40)
 train_dataloader = dict(batch_size=4)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = [
-    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=5),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=5, end=max_iters, eta_min=0.0),
+    dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=10),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=10, end=max_iters, eta_min=0.0),
 ]
 auto_scale_lr = dict(base_batch_size=4)
-default_hooks = dict(logger=dict(interval=5), checkpoint=dict(interval=20))
+default_hooks = dict(checkpoint=dict(interval=50))
 load_from = 'work_dirs/focus_tiny_stage1/iter_800.pth'
