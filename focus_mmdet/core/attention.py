@@ -6,10 +6,14 @@ attention applied to an indicator: the same softmax with ``m`` as the value.
 So no T x T map is kept, on any scaled-dot-product backend.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import scaled_dot_product_attention
+
+MARGIN_FORMS = ('per_token', 'relative', 'mass')
 
 
 def _visible(query: Tensor, key: Tensor, rows: tuple[int, int], first: int) -> tuple[Tensor, Tensor]:
@@ -27,6 +31,7 @@ def attention_mass(
     rows: tuple[int, int],
     scale: float,
     first: int = 0,
+    heads: Sequence[int] | None = None,
 ) -> Tensor:
     """Causal attention mass of some rows on marked columns, mean over heads.
 
@@ -37,13 +42,16 @@ def attention_mass(
         rows: The contiguous range [start, stop) of N query tokens.
         scale: What the logits are multiplied by, usually D ** -0.5.
         first: The first token that is not padding on the left.
+        heads: Query heads to average over; None for all.
 
     Returns:
         (N, C) in 0..1, differentiable in query and key.
     """
     queries, keys = _visible(query, key, rows, first)
+    if heads is not None:
+        queries, keys = queries[list(heads)], keys[list(heads)]
     indicator = columns[first : rows[1]].to(query.dtype)
-    values = indicator.expand(query.shape[0], *indicator.shape)
+    values = indicator.expand(queries.shape[0], *indicator.shape)
     # Row i of the last N rows sees every key up to its own: the causal mask is
     # aligned to the lower right (is_causal=True would align it upper left).
     mask = causal_lower_right(queries.shape[1], keys.shape[1])
@@ -70,19 +78,37 @@ def attention_received(
     return received
 
 
-def margin_loss(mass: Tensor, marked: int, total: int, margin: float) -> Tensor:
+def margin_loss(mass: Tensor, marked: int, total: int, margin: float, form: str = 'per_token') -> Tensor:
     """In-context attention loss, equations 5 to 10 of the paper.
 
     ``p+_i = s_i / n+`` is the mean attention a marked token gets from row i
-    and ``p-_i = (1 - s_i) / n-`` that of the others, because a row sums to 1;
-    the loss is ``mean_i max(0, margin - (p+_i - p-_i)) ** 2``.
+    and ``p-_i = (1 - s_i) / n-`` that of the others, because a row sums to 1.
+
+    ===========  =====================================================  =======
+    form         loss, mean over rows                                   margin
+    ===========  =====================================================  =======
+    per_token    ``max(0, margin - (p+_i - p-_i)) ** 2`` (the paper's)  below 1 / n+
+    relative     ``max(0, margin - n+ (p+_i - p-_i)) ** 2``             0..1
+    mass         ``max(0, margin - s_i) ** 2``                          0..1
+    ===========  =====================================================  =======
 
     Args:
         mass: (N,) the masses s_i, mean over layers and heads.
         marked: n+, the number of marked tokens, at least 1.
         total: Tokens in the sequence without padding; n- = total - n+.
-        margin: mu; the paper's is 0.025.
+        margin: mu; the paper's is 0.025. In the paper's form no row can do
+            better than ``p+ = 1 / n+``: see :func:`reachable_margin`.
+        form: One of ``MARGIN_FORMS``.
     """
-    inside = mass / marked
-    outside = (1 - mass) / (total - marked)
-    return (margin - (inside - outside)).clamp(min=0).square().mean()
+    if form == 'mass':
+        gap = mass
+    else:
+        gap = mass / marked - (1 - mass) / (total - marked)
+        if form == 'relative':
+            gap = gap * marked
+    return (margin - gap).clamp(min=0).square().mean()
+
+
+def reachable_margin(marked: int, form: str) -> float:
+    """The largest margin that any attention can meet."""
+    return 1 / marked if form == 'per_token' else 1.0

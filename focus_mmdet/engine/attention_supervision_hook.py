@@ -1,5 +1,6 @@
 """Turn stage 1's attention loss on."""
 
+from dataclasses import replace
 from typing import Any
 
 from mmdet.registry import HOOKS
@@ -8,7 +9,13 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.attention_supervision import AttentionSupervision, Layers, select_layers
+from focus_mmdet.models.attention_supervision import (
+    AttentionSupervision,
+    Heads,
+    Layers,
+    select_heads,
+    select_layers,
+)
 
 
 @HOOKS.register_module()
@@ -20,22 +27,55 @@ class AttentionSupervisionHook(Hook):
     config is plain supervised fine-tuning.
 
     Args:
-        margin: mu of the paper.
+        margin: mu of the paper, in the unit that ``form`` says.
         weight: beta of the paper.
         layers: ``'all'``, ``'first:5'``, ``'last:5'`` or a list of indices.
+        heads: ``'all'`` or a list of query-head indices to average over.
+        form: ``'per_token'`` (the paper's margin), ``'relative'`` or
+            ``'mass'``; see :func:`focus_mmdet.core.attention.margin_loss`.
+        rows: Whose attention: ``'query_image'`` or ``'answer'`` tokens.
+        columns: To what: ``'box_text'``, ``'box_region'`` or
+            ``'support_image'`` tokens.
+        warmup_iters: Iterations over which the weight rises linearly.
+        stop_iter: Iteration from which the loss is off; None for never.
     """
 
-    def __init__(self, margin: float = 0.025, weight: float = 0.25, layers: Layers = 'all') -> None:
-        self.settings = AttentionSupervision(margin, weight, layers)
+    def __init__(
+        self,
+        margin: float = 0.025,
+        weight: float = 0.25,
+        layers: Layers = 'all',
+        heads: Heads = 'all',
+        form: str = 'per_token',
+        rows: str = 'query_image',
+        columns: str = 'box_text',
+        warmup_iters: int = 0,
+        stop_iter: int | None = None,
+    ) -> None:
+        self.settings = AttentionSupervision(margin, weight, layers, heads, form, rows, columns)
+        self.warmup_iters = warmup_iters
+        self.stop_iter = stop_iter
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        head: Any = getattr(model, 'bbox_head', None)
-        if not hasattr(head, 'attention_supervision'):
-            raise InputError('AttentionSupervisionHook needs a FocusDetector with a VLMHead')
+        head = _head(runner)
         select_layers(self.settings.layers, head.vlm.layers)
-        head.attention_supervision = self.settings
+        select_heads(self.settings.heads, head.vlm.heads)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        """Set the weight of this iteration; a stopped loss costs nothing."""
+        if self.stop_iter is not None and runner.iter >= self.stop_iter:
+            _head(runner).attention_supervision = None
+            return
+        rise = min(1.0, (runner.iter + 1) / (self.warmup_iters + 1))
+        _head(runner).attention_supervision = replace(self.settings, weight=self.settings.weight * rise)
 
     def after_train(self, runner: Runner) -> None:
-        model: Any = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        model.bbox_head.attention_supervision = None
+        _head(runner).attention_supervision = None
+
+
+def _head(runner: Runner) -> Any:
+    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    head = getattr(model, 'bbox_head', None)
+    if not hasattr(head, 'attention_supervision'):
+        raise InputError('AttentionSupervisionHook needs a FocusDetector with a VLMHead')
+    return head

@@ -66,12 +66,16 @@ class MassProbe(AttentionProbe):
 
     Attributes:
         columns: Per sequence, (T, C) indicators.
+        heads: Query heads to average over; None for all.
     """
 
     columns: Sequence[Tensor] = ()
+    heads: Sequence[int] | None = None
 
     def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
-        return attention_mass(query, key, self.columns[index], self.rows[index], scale, self.first[index])
+        return attention_mass(
+            query, key, self.columns[index], self.rows[index], scale, self.first[index], self.heads
+        )
 
 
 @dataclass

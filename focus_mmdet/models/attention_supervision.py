@@ -3,24 +3,46 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from focus_mmdet.core.attention import MARGIN_FORMS
 from focus_mmdet.errors import InputError
+from focus_mmdet.models.prompt_encoder import MARKS
+
+ROWS = ('query_image', 'answer')
 
 Layers = str | Sequence[int]
+Heads = str | Sequence[int]
 
 
 @dataclass(frozen=True)
 class AttentionSupervision:
-    """In-context attention loss, equations 5 to 10 of the paper.
+    """In-context attention loss; the defaults are the paper's.
 
     Attributes:
-        margin: mu.
+        margin: mu, in the unit that ``form`` says.
         weight: beta, the factor of the loss in the total.
         layers: ``'all'``, ``'first:5'``, ``'last:5'`` or a list of indices.
+        heads: ``'all'`` or a list of query-head indices to average over.
+        form: See :func:`focus_mmdet.core.attention.margin_loss`.
+        rows: Whose attention: ``'query_image'`` tokens or ``'answer'`` tokens.
+        columns: Attention to what; see ``prompt_encoder.EncodedPrompt``.
     """
 
     margin: float = 0.025
     weight: float = 0.25
     layers: Layers = 'all'
+    heads: Heads = 'all'
+    form: str = 'per_token'
+    rows: str = 'query_image'
+    columns: str = 'box_text'
+
+    def __post_init__(self) -> None:
+        for key, value, known in (
+            ('form', self.form, MARGIN_FORMS),
+            ('rows', self.rows, ROWS),
+            ('columns', self.columns, MARKS),
+        ):
+            if value not in known:
+                raise InputError(f'AttentionSupervisionHook.{key}={value!r} is not one of {known}')
 
 
 def select_layers(layers: Layers, count: int) -> frozenset[int]:
@@ -44,4 +66,20 @@ def select_layers(layers: Layers, count: int) -> frozenset[int]:
     chosen = frozenset(int(layer) for layer in layers)
     if not chosen or min(chosen) < 0 or max(chosen) >= count:
         raise wrong
+    return chosen
+
+
+def select_heads(heads: Heads, count: int) -> list[int] | None:
+    """Sorted head indices, or None for all of ``count``.
+
+    Raises:
+        InputError: A head that does not exist.
+    """
+    if heads == 'all':
+        return None
+    chosen = [] if isinstance(heads, str) else sorted({int(head) for head in heads})
+    if not chosen or chosen[0] < 0 or chosen[-1] >= count:
+        raise InputError(
+            f"AttentionSupervisionHook.heads={heads!r}: give 'all' or a list of indices in 0..{count - 1}"
+        )
     return chosen

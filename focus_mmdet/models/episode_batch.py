@@ -19,7 +19,7 @@ class EpisodeBatch:
         pixel_values: (patches of all images, patch dimension).
         grid_thw: (images of all episodes, 3), episode by episode.
         frames: B image counts; they sum to ``len(grid_thw)``.
-        box_columns: B bool tensors (P_i,), True on support-box text tokens.
+        marks: Per name of ``prompt_encoder.MARKS``, B bool tensors (P_i,).
         query_rows: B ranges [start, stop): the query image's visual tokens.
         cells: (B, 2) largest x and y coordinate of each query's answer.
         targets: (B, 4) true boxes in answer coordinates, not rounded; None
@@ -32,7 +32,7 @@ class EpisodeBatch:
     pixel_values: Tensor
     grid_thw: Tensor
     frames: list[int]
-    box_columns: list[Tensor]
+    marks: dict[str, list[Tensor]]
     query_rows: list[tuple[int, int]]
     cells: Tensor
     targets: Tensor | None
@@ -49,6 +49,8 @@ class EpisodeBatch:
                 return value.to(device, non_blocking=True)
             if isinstance(value, list):
                 return [move(item) for item in value]
+            if isinstance(value, dict):
+                return {key: move(item) for key, item in value.items()}
             return value
 
         return EpisodeBatch(**{item.name: move(getattr(self, item.name)) for item in fields(self)})  # type: ignore[arg-type]

@@ -80,6 +80,11 @@ class VisionLanguageModel(nn.Module):
         return int(self.model.config.text_config.num_hidden_layers)
 
     @property
+    def heads(self) -> int:
+        """Query heads in each of them."""
+        return int(self.model.config.text_config.num_attention_heads)
+
+    @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 

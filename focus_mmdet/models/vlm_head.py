@@ -1,22 +1,26 @@
 """The detection head that speaks: a VLM answers with a box."""
 
+import logging
 from typing import Any
 
 import torch
 from mmdet.registry import MODELS
+from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
+from torch.nn.functional import pad as pad_right
 
-from focus_mmdet.core.attention import margin_loss
+from focus_mmdet.core.attention import margin_loss, reachable_margin
 from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.grpo import aggregate, policy_terms
 from focus_mmdet.core.prefix import SharedPrefix, share_prefix
 from focus_mmdet.core.prompt import parse_answer
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.attention_probe import MassProbe
-from focus_mmdet.models.attention_supervision import AttentionSupervision, select_layers
+from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
 from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.generation import Generated, generate
@@ -57,6 +61,7 @@ class VLMHead(BaseModule):
         self.max_new_tokens = max_new_tokens
         #: Armed by AttentionSupervisionHook; None is plain fine-tuning.
         self.attention_supervision: AttentionSupervision | None = None
+        self._warned = False
         #: Weights of the stage-1 policy, set by GRPOTrainLoop.
         self.reference: dict[str, Tensor] | None = None
         #: Armed by EpisodeVisualizationHook.
@@ -95,24 +100,53 @@ class VLMHead(BaseModule):
         settings = self.attention_supervision
         if settings is None:
             return None
-        columns = [
-            torch.nn.functional.pad(marks, (0, length - len(marks)))[:, None] for marks in batch.box_columns
-        ]
-        layers = select_layers(settings.layers, self.vlm.layers)
-        return MassProbe(batch.query_rows, [0] * len(batch), layers, columns=columns)
+        rows = batch.query_rows
+        if settings.rows == 'answer':
+            assert batch.answer_ids is not None
+            pairs = zip(batch.prompt_ids, batch.answer_ids, strict=True)
+            rows = [(len(prompt), len(prompt) + len(answer)) for prompt, answer in pairs]
+        marks = batch.marks[settings.columns]
+        if not all(mark.any() for mark in marks):
+            raise InputError(
+                f'AttentionSupervisionHook.columns={settings.columns!r} marks no token of an episode: '
+                'the tokenizer joins digits to other text. Choose other columns'
+            )
+        return MassProbe(
+            rows,
+            first=[0] * len(batch),
+            layers=select_layers(settings.layers, self.vlm.layers),
+            columns=[pad_right(mark, (0, length - len(mark)))[:, None] for mark in marks],
+            heads=select_heads(settings.heads, self.vlm.heads),
+        )
 
     def _attention_loss(self, probe: MassProbe, batch: EpisodeBatch, lengths: list[int]) -> dict[str, Tensor]:
-        assert self.attention_supervision is not None
         settings = self.attention_supervision
+        assert settings is not None
         masses = [mass[:, 0] for mass in probe.mean_over_layers()]
+        counts = [int(mark.sum()) for mark in batch.marks[settings.columns]]
+        self._warn_out_of_reach(max(counts), settings)
         losses = [
-            margin_loss(mass, int(marks.sum()), total, settings.margin)
-            for mass, marks, total in zip(masses, batch.box_columns, lengths, strict=True)
+            margin_loss(mass, count, total, settings.margin, settings.form)
+            for mass, count, total in zip(masses, counts, lengths, strict=True)
         ]
         return {
             'loss_attention': settings.weight * torch.stack(losses).mean(),
             'attention_mass': torch.cat(masses).detach().mean(),
         }
+
+    def _warn_out_of_reach(self, marked: int, settings: AttentionSupervision) -> None:
+        """Say once that no attention can meet the margin."""
+        bound = reachable_margin(marked, settings.form)
+        if self._warned or settings.margin <= bound:
+            return
+        self._warned = True
+        print_log(
+            f'AttentionSupervisionHook.margin={settings.margin} cannot be met: with {marked} marked tokens '
+            f"p+ is at most {bound:.4f}, so the loss never closes. It still trains; form='relative' or "
+            "form='mass' have margins that can be met",
+            'current',
+            logging.WARNING,
+        )
 
     def first_logits(self, batch: EpisodeBatch, pad_id: int) -> Tensor:
         """(B, V) logits of the token after each prompt."""

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.attention_supervision import AttentionSupervision, select_layers
+from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
 from focus_mmdet.models.episode_batch import pad
 from tests.conftest import FAMILIES, random_batch, relative_error
 
@@ -37,31 +37,47 @@ def eager_attention_loss(detector, batch, settings):
         output_attentions=True,
     ).attentions
     chosen = select_layers(settings.layers, vlm.layers)
-    average = torch.stack([maps[i] for i in sorted(chosen)]).mean((0, 2))  # (B, T, T)
+    heads = slice(None) if settings.heads == 'all' else list(settings.heads)
+    average = torch.stack([maps[i][:, heads] for i in sorted(chosen)]).mean((0, 2))  # (B, T, T)
     losses = []
-    for index, marks in enumerate(batch.box_columns):
+    for index, marks in enumerate(batch.marks[settings.columns]):
         start, stop = batch.query_rows[index]
+        if settings.rows == 'answer':
+            start, stop = len(batch.prompt_ids[index]), len(sequences[index])
         total = len(sequences[index])
         rows = average[index, start:stop, :total]
         m = torch.zeros(total)
         m[: len(marks)] = marks.float()
         inside = (rows * m).sum(-1) / m.sum()
         outside = (rows * (1 - m)).sum(-1) / (1 - m).sum()
-        losses.append((settings.margin - (inside - outside)).clamp(min=0).square().mean())
+        gap = {
+            'per_token': inside - outside,
+            'relative': m.sum() * (inside - outside),
+            'mass': (rows * m).sum(-1),
+        }[settings.form]
+        losses.append((settings.margin - gap).clamp(min=0).square().mean())
     return settings.weight * torch.stack(losses).mean()
 
 
 @pytest.mark.parametrize('checkpointing', [False, True])
 @pytest.mark.parametrize('family', FAMILIES)
-@settings(max_examples=8)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 10_000),
-    shots=st.lists(st.integers(1, 4), min_size=1, max_size=3),
-    layers=st.sampled_from(['all', 'first:2', 'last:1', (0, 2)]),
+    shots=st.lists(st.integers(1, 8), min_size=1, max_size=3),
+    more=st.fixed_dictionaries(
+        {
+            'layers': st.sampled_from(['all', 'first:2', 'last:1', (0, 2)]),
+            'heads': st.sampled_from(['all', (1,), (0, 1)]),
+            'form': st.sampled_from(['per_token', 'relative', 'mass']),
+            'rows': st.sampled_from(['query_image', 'answer']),
+            'columns': st.sampled_from(['box_text', 'box_region', 'support_image']),
+        }
+    ),
 )
-def test_loss_and_gradients_equal_eager_maps(shared_detector, family, checkpointing, seed, shots, layers):
+def test_loss_and_gradients_equal_eager_maps(shared_detector, family, checkpointing, seed, shots, more):
     detector = shared_detector(family, freeze_vision=False, gradient_checkpointing=checkpointing).train()
-    settings = AttentionSupervision(margin=0.5, weight=2.0, layers=layers)
+    settings = AttentionSupervision(margin=0.9, weight=2.0, **more)
     batch = detector.data_preprocessor(random_batch(seed, shots))['inputs']
     detector.bbox_head.attention_supervision = settings
     loss = detector.bbox_head.loss(batch, detector.pad_id)['loss_attention']
@@ -106,3 +122,38 @@ def test_without_the_hook_only_the_loss_term_differs(shared_detector):
 def test_layers_that_do_not_exist_are_named(layers):
     with pytest.raises(InputError, match=r'layers=.*0\.\.2'):
         select_layers(layers, 3)
+
+
+@pytest.mark.parametrize('heads', [[], [2], [-1], 'first'])
+def test_heads_that_do_not_exist_are_named(heads):
+    with pytest.raises(InputError, match=r'heads=.*0\.\.1'):
+        select_heads(heads, 2)
+
+
+@pytest.mark.parametrize('key', ['form', 'rows', 'columns'])
+def test_unknown_choices_are_named(key):
+    with pytest.raises(InputError, match=f'{key}=.*is not one of'):
+        AttentionSupervision(**{key: 'nonsense'})
+
+
+def test_marks_that_select_nothing_are_an_error(shared_detector):
+    detector = shared_detector()
+    batch = detector.data_preprocessor(random_batch(0, [1]))['inputs']
+    batch.marks['box_text'][0][:] = False
+    detector.bbox_head.attention_supervision = AttentionSupervision()
+    with pytest.raises(InputError, match="columns='box_text' marks no token"):
+        detector.bbox_head.loss(batch, detector.pad_id)
+
+
+def test_a_margin_out_of_reach_is_said_once(shared_detector, monkeypatch):
+    detector = shared_detector()
+    said = []
+    monkeypatch.setattr('focus_mmdet.models.vlm_head.print_log', lambda text, *_: said.append(text))
+    detector.bbox_head._warned = False
+    batch = detector.data_preprocessor(random_batch(0, [8]))['inputs']
+    marked = int(batch.marks['box_text'][0].sum())
+    for margin, messages in [(0.9 / marked, 0), (1.1 / marked, 1), (1.1 / marked, 1)]:
+        detector.bbox_head.attention_supervision = AttentionSupervision(margin=margin)
+        detector.bbox_head.loss(batch, detector.pad_id)
+        assert len(said) == messages
+    assert f'{1 / marked:.4f}' in said[0]

@@ -2,9 +2,12 @@
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from focus_mmdet.core.boxes import to_grid
 from focus_mmdet.errors import InputError
+from focus_mmdet.models.prompt_encoder import tokens_in_box
 from tests.conftest import FAMILIES, random_batch
 
 
@@ -17,7 +20,7 @@ def test_columns_are_the_coordinates_and_rows_the_query_image(shared_detector, f
     grids = batch.grid_thw.split(batch.frames)
     for index, sample in enumerate(data['data_samples']):
         prompt = batch.prompt_ids[index]
-        marked = speech.tokenizer.decode(prompt[batch.box_columns[index]].tolist()).split()
+        marked = speech.tokenizer.decode(prompt[batch.marks['box_text'][index]].tolist()).split()
         expected = []
         for support in sample.supports:
             height, width = support.img_shape
@@ -56,3 +59,22 @@ def test_frames_mixed_by_another_collate_are_noticed(shared_detector):
     data['inputs'] = [[image] for image in data['inputs'][0]]
     with pytest.raises(InputError, match='collate_episodes'):
         shared_detector().data_preprocessor(data)
+
+
+@given(st.data())
+def test_tokens_in_a_box_are_those_whose_centre_it_holds(data):
+    rows, columns = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    width, height = data.draw(st.integers(20, 500)), data.draw(st.integers(20, 500))
+    x1, x2 = sorted(data.draw(st.lists(st.integers(0, 4 * width), min_size=2, max_size=2, unique=True)))
+    y1, y2 = sorted(data.draw(st.lists(st.integers(0, 4 * height), min_size=2, max_size=2, unique=True)))
+    box = [x1 / 4, y1 / 4, x2 / 4, y2 / 4]
+    inside = tokens_in_box(torch.tensor(box), (width, height), (rows, columns)).view(rows, columns)
+    expected = {
+        (row, column)
+        for row in range(rows)
+        for column in range(columns)
+        if box[0] <= (column + 0.5) * width / columns <= box[2]
+        and box[1] <= (row + 0.5) * height / rows <= box[3]
+    }
+    found = {tuple(cell) for cell in inside.nonzero().tolist()}
+    assert found == expected or (not expected and len(found) == 1)
