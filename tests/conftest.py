@@ -33,7 +33,7 @@ settings.register_profile(
 settings.load_profile('ci')
 
 ROOT = Path(__file__).parent.parent
-FAMILIES = ['qwen3_vl', 'qwen2_vl']
+FAMILIES = ['qwen3_vl', 'qwen2_5_vl', 'qwen2_vl']
 
 
 @pytest.fixture(scope='session')

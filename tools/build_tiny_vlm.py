@@ -7,13 +7,13 @@ import argparse
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.models.tiny import build_tiny_vlm
+from focus_mmdet.models.tiny import TINY_FAMILIES, build_tiny_vlm
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('folder', type=Path)
-    parser.add_argument('--family', choices=['qwen3_vl', 'qwen2_vl'], default='qwen3_vl')
+    parser.add_argument('--family', choices=TINY_FAMILIES, default='qwen3_vl')
     parser.add_argument('--width', type=int, default=128, help='hidden size of the language model')
     parser.add_argument('--layers', type=int, default=4, help='layers of the language model')
     parser.add_argument('--vision', type=int, default=96, help='hidden size of the vision tower')

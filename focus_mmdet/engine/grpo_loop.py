@@ -113,6 +113,8 @@ class GRPOTrainLoop(IterBasedTrainLoop):
     def run(self) -> Any:
         """Train; the policy as it is now becomes the reference of the KL."""
         head = _detector(self.runner).bbox_head
+        if head.attn_implementation != 'sdpa':
+            raise InputError("GRPOTrainLoop needs model.bbox_head.attn_implementation='sdpa'")
         if self._iter == 0:
             if not self.runner._has_loaded:
                 print_log(

@@ -1,23 +1,26 @@
 """Look into a VLM's attention without leaving the fused kernels.
 
-``focus_sdpa`` is transformers' own SDPA attention; where the forward pass was
-given a ``probe``, it also shows the probe the rotated queries and keys of each
+The backends here are transformers' own; where the forward pass was given a
+``probe``, they also show the probe the rotated queries and keys of each
 language-model layer. A probe keeps small per-token sums, never a T x T map.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.flash_attention import flash_attention_forward
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from focus_mmdet.core.attention import attention_mass, attention_received
 
-ATTENTION = 'focus_sdpa'
+#: Attention backends that can be probed, and their names in transformers.
+BACKENDS = {'sdpa': 'focus_sdpa', 'flash_attention_2': 'flash_attention_2'}
 
 
 @dataclass
@@ -53,9 +56,7 @@ class AttentionProbe(ABC):
     def mean_over_layers(self) -> list[Tensor]:
         """Per sequence, the mean of what was measured over the layers."""
         if not self.per_layer:
-            raise RuntimeError(
-                f'no layer was observed; is the model loaded with attn_implementation={ATTENTION!r}?'
-            )
+            raise RuntimeError('no layer was observed: the attention backend was changed after loading')
         sequences = zip(*self.per_layer.values(), strict=True)
         return [torch.stack(layers).mean(0) for layers in sequences]
 
@@ -86,24 +87,33 @@ class ReceivedProbe(AttentionProbe):
         return attention_received(query, key, self.rows[index], scale, self.first[index])
 
 
-def probed_sdpa(
-    module: nn.Module,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    scaling: float | None = None,
-    probe: AttentionProbe | None = None,
-    **kwargs: object,
-) -> tuple[Tensor, None]:
-    """transformers' SDPA attention, observed by ``probe`` if there is one."""
-    if probe is not None:
-        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-        probe.observe(int(module.layer_idx), query, key, scale)  # type: ignore[arg-type]
-    return sdpa_attention_forward(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
+def _probed(attention: Callable[..., Any]) -> Callable[..., Any]:
+    """``attention`` as transformers calls it, watched by ``probe`` if there is one."""
+
+    def forward(
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        scaling: float | None = None,
+        probe: AttentionProbe | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        if probe is not None:
+            scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+            probe.observe(int(module.layer_idx), query, key, scale)  # type: ignore[arg-type]
+        return attention(module, query, key, value, attention_mask, scaling=scaling, **kwargs)
+
+    return forward
 
 
 def register_attention() -> None:
-    """Make ``focus_sdpa`` known to transformers, with the masks of SDPA."""
-    AttentionInterface.register(ATTENTION, probed_sdpa)
-    AttentionMaskInterface.register(ATTENTION, sdpa_mask)
+    """Make the probed backends known to transformers.
+
+    SDPA gets a name of its own. FlashAttention 2 keeps its name, by which
+    transformers finds its kernels; without a probe nothing changes.
+    """
+    AttentionInterface.register(BACKENDS['sdpa'], _probed(sdpa_attention_forward))
+    AttentionMaskInterface.register(BACKENDS['sdpa'], sdpa_mask)
+    AttentionInterface.register(BACKENDS['flash_attention_2'], _probed(flash_attention_forward))

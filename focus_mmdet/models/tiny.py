@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoModelForImageTextToText, PreTrainedTokenizerFast
+from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
 from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLConfig
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
-from transformers.models.qwen2_vl.modeling_qwen2_vl import Qwen2VLForConditionalGeneration
 from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLConfig
-from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLForConditionalGeneration
 
 from focus_mmdet.core import prompt
 
@@ -40,6 +39,7 @@ CHAT_TEMPLATE = (
 # Letters in runs, digits one by one, spaces apart from digits: as Qwen2 splits.
 _PIECES = r'[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+'
 
+TINY_FAMILIES = ('qwen3_vl', 'qwen2_5_vl', 'qwen2_vl')
 PATCH, MERGE = 8, 2
 VOCABULARY = 512
 
@@ -105,19 +105,17 @@ def _config(family: str, tokenizer: PreTrainedTokenizerFast, width: int, layers:
         tie_word_embeddings=True,
     )
     tower: dict[str, Any] = dict(depth=3, num_heads=vision // 32, patch_size=PATCH, spatial_merge_size=MERGE)
-    if family == 'qwen3_vl':
-        text.update(head_dim=head)
-        text['rope_parameters']['mrope_interleaved'] = True
-        tower.update(
-            hidden_size=vision,
-            intermediate_size=3 * vision,
-            out_hidden_size=width,
-            num_position_embeddings=256,
-            deepstack_visual_indexes=[0],
-        )
-        return Qwen3VLConfig(text_config=text, vision_config=tower, **shared)
-    tower.update(embed_dim=vision, hidden_size=width, mlp_ratio=3)
-    return Qwen2VLConfig(text_config=text, vision_config=tower, **shared)
+    if family == 'qwen2_vl':
+        tower.update(embed_dim=vision, hidden_size=width, mlp_ratio=3)
+        return Qwen2VLConfig(text_config=text, vision_config=tower, **shared)
+    tower.update(hidden_size=vision, intermediate_size=3 * vision, out_hidden_size=width)
+    if family == 'qwen2_5_vl':
+        tower.update(window_size=4 * PATCH * MERGE, fullatt_block_indexes=[1])
+        return Qwen2_5_VLConfig(text_config=text, vision_config=tower, **shared)
+    text.update(head_dim=head)
+    text['rope_parameters']['mrope_interleaved'] = True
+    tower.update(num_position_embeddings=256, deepstack_visual_indexes=[0])
+    return Qwen3VLConfig(text_config=text, vision_config=tower, **shared)
 
 
 def build_tiny_vlm(
@@ -132,7 +130,7 @@ def build_tiny_vlm(
 
     Args:
         folder: Created if missing.
-        family: ``'qwen3_vl'`` or ``'qwen2_vl'``.
+        family: One of ``TINY_FAMILIES``.
         width: Hidden size of the language model, a multiple of 64.
         layers: Its depth.
         vision: Hidden size of the vision tower, a multiple of 32.
@@ -146,13 +144,11 @@ def build_tiny_vlm(
     config = _config(family, tokenizer, width, layers, vision)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        model: Any = AutoModelForImageTextToText.from_config(config)
         if family == 'qwen3_vl':
-            model: Any = Qwen3VLForConditionalGeneration(config)
             # A position signal as strong as the patches': without it "where"
             # must be inferred and a tiny model never leaves the average box.
             torch.nn.init.normal_(model.model.visual.pos_embed.weight, std=0.3)
-        else:
-            model = Qwen2VLForConditionalGeneration(config)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     Qwen2VLImageProcessorPil(

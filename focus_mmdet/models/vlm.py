@@ -13,9 +13,10 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageTextToText
+from transformers.utils import is_flash_attn_2_available
 
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.attention_probe import ATTENTION, AttentionProbe, register_attention
+from focus_mmdet.models.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.families import FAMILIES, VLMFamily
 
@@ -51,6 +52,20 @@ def load_family(pretrained: str) -> VLMFamily:
     return FAMILIES[config.model_type](config)
 
 
+def _check_attention(name: str) -> None:
+    """Raise :class:`InputError` where a backend can't be measured or used."""
+    if name not in BACKENDS:
+        raise InputError(
+            f'model.bbox_head.attn_implementation={name!r}: its attention cannot be measured; use one of '
+            f'{tuple(BACKENDS)}'
+        )
+    if name == 'flash_attention_2' and not is_flash_attn_2_available():
+        raise InputError(
+            f'model.bbox_head.attn_implementation={name!r} needs a GPU and the flash-attn package; '
+            "'sdpa' needs neither"
+        )
+
+
 class VisionLanguageModel(nn.Module):
     """A pretrained VLM behind its family adapter.
 
@@ -58,18 +73,27 @@ class VisionLanguageModel(nn.Module):
         pretrained: Folder written by ``save_pretrained``.
         dtype: Of the weights, e.g. ``'bfloat16'``.
         gradient_checkpointing: Recompute language-model layers in backward.
+        attn_implementation: ``'sdpa'`` or ``'flash_attention_2'``, of the
+            language model.
     """
 
-    def __init__(self, pretrained: str, dtype: str = 'float32', gradient_checkpointing: bool = False) -> None:
+    def __init__(
+        self,
+        pretrained: str,
+        dtype: str = 'float32',
+        gradient_checkpointing: bool = False,
+        attn_implementation: str = 'sdpa',
+    ) -> None:
         super().__init__()
         self.family = load_family(pretrained)
+        _check_attention(attn_implementation)
         register_attention()
         print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
         # Only the language model is probed; the vision tower keeps plain SDPA.
         self.model: Any = AutoModelForImageTextToText.from_pretrained(
             pretrained,
             dtype=getattr(torch, dtype),
-            attn_implementation={'': 'sdpa', 'text_config': ATTENTION},
+            attn_implementation={'': 'sdpa', 'text_config': BACKENDS[attn_implementation]},
         )
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({'use_reentrant': False})

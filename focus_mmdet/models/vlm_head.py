@@ -40,6 +40,8 @@ class VLMHead(BaseModule):
             themselves.
         freeze_vision: Keep the vision tower as it is.
         gradient_checkpointing: Trade time for memory in backward.
+        attn_implementation: ``'sdpa'`` or ``'flash_attention_2'`` (stage 1
+            only: the shared prefix of stage 2 needs a mask).
         max_new_tokens: Longest answer in tokens when predicting.
     """
 
@@ -50,14 +52,16 @@ class VLMHead(BaseModule):
         lora: dict[str, Any] | None = None,
         freeze_vision: bool = True,
         gradient_checkpointing: bool = False,
+        attn_implementation: str = 'sdpa',
         max_new_tokens: int = 50,
     ) -> None:
         super().__init__()
-        self.vlm = VisionLanguageModel(pretrained, dtype, gradient_checkpointing)
+        self.vlm = VisionLanguageModel(pretrained, dtype, gradient_checkpointing, attn_implementation)
         if lora is not None:
             add_lora(self.vlm.model, self.vlm.family, lora)
         if freeze_vision:
             self.vlm.freeze_vision()
+        self.attn_implementation = attn_implementation
         self.max_new_tokens = max_new_tokens
         #: Armed by AttentionSupervisionHook; None is plain fine-tuning.
         self.attention_supervision: AttentionSupervision | None = None

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers.utils import is_flash_attn_2_available
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
@@ -157,3 +158,11 @@ def test_a_margin_out_of_reach_is_said_once(shared_detector, monkeypatch):
         detector.bbox_head.loss(batch, detector.pad_id)
         assert len(said) == messages
     assert f'{1 / marked:.4f}' in said[0]
+
+
+@pytest.mark.parametrize('backend', ['eager', 'flex_attention', 'flash_attention_2'])
+def test_backends_that_cannot_be_used_are_named(make_detector, backend):
+    if backend == 'flash_attention_2' and is_flash_attn_2_available():
+        pytest.skip('flash-attn is installed')
+    with pytest.raises(InputError, match=f"attn_implementation='{backend}'.*sdpa"):
+        make_detector(attn_implementation=backend)

@@ -30,9 +30,10 @@ def test_a_box_comes_back_in_original_pixels(make_detector, family, monkeypatch)
     data = random_batch(0, [1])
     sample = data['data_samples'][0]
     sample.set_metainfo({'ori_shape': (480, 640)})
-    monkeypatch.setattr(
-        type(detector.data_preprocessor), 'decode', lambda *_: '<answer>[250, 500, 750, 1000]</answer>'
-    )
+    height, width = data['inputs'][0][-1].shape[1:]
+    cells = (width, height) if family == 'qwen2_5_vl' else (1000, 1000)
+    box = [cells[0] // 4, cells[1] // 2, 3 * cells[0] // 4, cells[1]]
+    monkeypatch.setattr(type(detector.data_preprocessor), 'decode', lambda *_: f'<answer>{box}</answer>')
     result = detector.test_step(data)[0]
     assert result.pred_instances.bboxes.tolist() == [[160.0, 240.0, 480.0, 480.0]]
     assert 0 < result.pred_instances.scores[0] <= 1

@@ -22,9 +22,11 @@ def test_columns_are_the_coordinates_and_rows_the_query_image(shared_detector, f
         prompt = batch.prompt_ids[index]
         marked = speech.tokenizer.decode(prompt[batch.marks['box_text'][index]].tolist()).split()
         expected = []
-        for support in sample.supports:
+        for support, grid in zip(sample.supports, grids[index], strict=False):
             height, width = support.img_shape
-            expected += to_grid(support.gt_instances.bboxes, (width, height), (1000, 1000))[0].tolist()
+            seen = (int(grid[2]) * 8, int(grid[1]) * 8)
+            cells = seen if family == 'qwen2_5_vl' else (1000, 1000)
+            expected += to_grid(support.gt_instances.bboxes, (width, height), cells)[0].tolist()
         assert ''.join(marked) == ''.join(str(value) for value in expected)
 
         visual = torch.eq(prompt, speech.family.image_token_id).nonzero()[:, 0]

@@ -5,9 +5,14 @@ To add a family: subclass :class:`VLMFamily` in a file here and list it in
 """
 
 from focus_mmdet.models.families.base import VLMFamily
+from focus_mmdet.models.families.qwen2_5_vl import Qwen25VL
 from focus_mmdet.models.families.qwen2_vl import Qwen2VL
 from focus_mmdet.models.families.qwen3_vl import Qwen3VL
 
-FAMILIES: dict[str, type[VLMFamily]] = {'qwen2_vl': Qwen2VL, 'qwen3_vl': Qwen3VL}
+FAMILIES: dict[str, type[VLMFamily]] = {
+    'qwen2_vl': Qwen2VL,
+    'qwen2_5_vl': Qwen25VL,
+    'qwen3_vl': Qwen3VL,
+}
 
-__all__ = ['FAMILIES', 'Qwen2VL', 'Qwen3VL', 'VLMFamily']
+__all__ = ['FAMILIES', 'Qwen2VL', 'Qwen3VL', 'Qwen25VL', 'VLMFamily']
