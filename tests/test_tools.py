@@ -63,6 +63,19 @@ def test_comparing_ends_with_a_line_of_json(vlm_folder, untrained, tmp_path):
     assert 0.2 < figures['copy_support'] < 0.8
 
 
+def test_the_attention_report_shares_out_everything(vlm_folder, untrained, tmp_path):
+    done = tool(
+        'tools/analysis_tools/attention_report.py', STAGE2, 'before=none', f'after={untrained}',
+        '--out-dir', str(tmp_path / 'report'), '--episodes', '3', *options(vlm_folder()),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout.strip().splitlines()[-1])
+    assert report['before'] == report['after']
+    for layer in zip(*report['before'].values(), strict=True):
+        assert abs(sum(layer) - 1) < 1e-3
+    assert (tmp_path / 'report' / 'attention.png').stat().st_size > 1000
+
+
 def test_browsing_draws_both_kinds_of_episodes(tmp_path):
     done = tool('tools/browse_dataset.py', STAGE1, '--output-dir', str(tmp_path), '--number', '5')
     assert done.returncode == 0, done.stderr[-3000:]

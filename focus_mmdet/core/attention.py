@@ -7,21 +7,27 @@ So no T x T map is kept, on any scaled-dot-product backend.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right
-from torch.nn.functional import scaled_dot_product_attention
+from torch.nn.functional import pad, scaled_dot_product_attention
 
 MARGIN_FORMS = ('per_token', 'relative', 'mass')
 
 
-def _visible(query: Tensor, key: Tensor, rows: tuple[int, int], first: int) -> tuple[Tensor, Tensor]:
-    """Queries of ``rows`` and the keys they may see, heads matched (GQA)."""
-    start, stop = rows
-    groups = query.shape[0] // key.shape[0]
-    key = key[:, first:stop].repeat_interleave(groups, dim=0)
-    return query[:, start:stop], key
+def lower_right_mask(count: int, total: int, like: Tensor) -> Any:
+    """Causal mask of the last ``count`` of ``total`` tokens: aligned lower right.
+
+    (``is_causal=True`` would align it upper left.) On CUDA no mask is built at
+    all; elsewhere it is (count, total) in the dtype of ``like`` and best made
+    once for all layers.
+    """
+    if like.is_cuda:
+        return causal_lower_right(count, total)
+    hidden = torch.ones(count, total, dtype=torch.bool, device=like.device).triu(total - count + 1)
+    return torch.zeros_like(hidden, dtype=like.dtype).masked_fill(hidden, float('-inf'))
 
 
 def attention_mass(
@@ -32,31 +38,43 @@ def attention_mass(
     scale: float,
     first: int = 0,
     heads: Sequence[int] | None = None,
+    mask: Any = None,
 ) -> Tensor:
     """Causal attention mass of some rows on marked columns, mean over heads.
 
     Args:
         query: (H, T, D) of one sequence, after the rotary embedding.
         key: (H_kv, T, D); H is a multiple of H_kv (grouped-query attention).
-        columns: (T, C), each column an indicator over tokens (0 or 1).
+        columns: (T, C), each column an indicator over tokens (0 or 1); C <= D.
         rows: The contiguous range [start, stop) of N query tokens.
         scale: What the logits are multiplied by, usually D ** -0.5.
         first: The first token that is not padding on the left.
         heads: Query heads to average over; None for all.
+        mask: ``lower_right_mask(N, stop - first, query)``, where the caller
+            has it already.
 
     Returns:
         (N, C) in 0..1, differentiable in query and key.
     """
-    queries, keys = _visible(query, key, rows, first)
+    start, stop = rows
+    groups = query.shape[0] // key.shape[0]
+    queries, keys = query[:, start:stop], key[:, first:stop]
+    # The CPU kernel groups heads itself; CUDA's without a mask can't with narrow values.
+    grouped = heads is None and not query.is_cuda
+    if not grouped:
+        keys = keys.repeat_interleave(groups, dim=0)
     if heads is not None:
         queries, keys = queries[list(heads)], keys[list(heads)]
-    indicator = columns[first : rows[1]].to(query.dtype)
-    values = indicator.expand(queries.shape[0], *indicator.shape)
-    # Row i of the last N rows sees every key up to its own: the causal mask is
-    # aligned to the lower right (is_causal=True would align it upper left).
-    mask = causal_lower_right(queries.shape[1], keys.shape[1])
-    mass = scaled_dot_product_attention(queries[None], keys[None], values[None], mask, scale=scale)
-    return mass[0].float().mean(0)
+    if mask is None:
+        mask = lower_right_mask(stop - start, stop - first, query)
+    # Kernels that keep no map want values as wide as the keys (CPU) or a multiple of 8 (CUDA).
+    marks = columns.shape[1]
+    width = -(-marks // 8) * 8 if query.is_cuda else query.shape[-1]
+    values = pad(columns[first:stop].to(query.dtype), (0, width - marks)).expand(len(keys), -1, -1)
+    mass = scaled_dot_product_attention(
+        queries[None], keys[None], values[None], mask, scale=scale, enable_gqa=grouped and groups > 1
+    )
+    return mass[0, ..., :marks].float().mean(0)
 
 
 def attention_received(
@@ -68,7 +86,8 @@ def attention_received(
         (T,) mean over heads and rows; it sums to 1 over the tokens. Holds an
         (H, N, T) tensor while it runs, so it is not meant for training.
     """
-    queries, keys = _visible(query, key, rows, first)
+    queries, keys = query[:, rows[0] : rows[1]], key[:, first : rows[1]]
+    keys = keys.repeat_interleave(query.shape[0] // key.shape[0], dim=0)
     count, total = queries.shape[1], keys.shape[1]
     logits = (queries @ keys.transpose(-1, -2)).float() * scale
     hidden = torch.ones(count, total, dtype=torch.bool, device=query.device).triu(total - count + 1)

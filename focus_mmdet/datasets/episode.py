@@ -60,4 +60,4 @@ class Episode:
                 many episodes and ``CocoMetric`` tells them apart by it.
         """
         supports = [frame.record(img_id, index) for index, frame in enumerate(self.supports)]
-        return {**self.query.record(img_id, len(supports)), 'supports': supports}
+        return {**self.query.record(img_id, len(supports)), 'supports': supports, 'shots': len(supports)}

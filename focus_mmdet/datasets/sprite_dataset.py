@@ -67,5 +67,13 @@ class SpriteEpisodeDataset(BaseDetDataset):
             rng = np.random.default_rng([self.seed, index])
             chosen = rng.choice(len(files), self.distractors + 1, replace=False)
             sprites = [files[i] for i in chosen]
-            records.append({'img_id': index, 'sprites': sprites, 'scene': self.scene, 'seed': self.seed})
+            records.append(
+                {
+                    'img_id': index,
+                    'sprites': sprites,
+                    'scene': self.scene,
+                    'shots': self.scene['shots'],
+                    'seed': self.seed,
+                }
+            )
         return records

@@ -17,7 +17,7 @@ from transformers.integrations.flash_attention import flash_attention_forward
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from focus_mmdet.core.attention import attention_mass, attention_received
+from focus_mmdet.core.attention import attention_mass, attention_received, lower_right_mask
 
 #: Attention backends that can be probed, and their names in transformers.
 BACKENDS = {'sdpa': 'focus_sdpa', 'flash_attention_2': 'flash_attention_2'}
@@ -72,10 +72,14 @@ class MassProbe(AttentionProbe):
 
     columns: Sequence[Tensor] = ()
     heads: Sequence[int] | None = None
+    _masks: dict[int, Any] = field(default_factory=dict)
 
     def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
+        (start, stop), first = self.rows[index], self.first[index]
+        if index not in self._masks:
+            self._masks[index] = lower_right_mask(stop - start, stop - first, query)
         return attention_mass(
-            query, key, self.columns[index], self.rows[index], scale, self.first[index], self.heads
+            query, key, self.columns[index], (start, stop), scale, first, self.heads, self._masks[index]
         )
 
 

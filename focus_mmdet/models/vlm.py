@@ -75,6 +75,8 @@ class VisionLanguageModel(nn.Module):
         gradient_checkpointing: Recompute language-model layers in backward.
         attn_implementation: ``'sdpa'`` or ``'flash_attention_2'``, of the
             language model.
+        load_weights: False draws random ones for the architecture in
+            ``config.json``: for benchmarks and dry runs.
     """
 
     def __init__(
@@ -83,18 +85,23 @@ class VisionLanguageModel(nn.Module):
         dtype: str = 'float32',
         gradient_checkpointing: bool = False,
         attn_implementation: str = 'sdpa',
+        load_weights: bool = True,
     ) -> None:
         super().__init__()
         self.family = load_family(pretrained)
         _check_attention(attn_implementation)
         register_attention()
-        print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
         # Only the language model is probed; the vision tower keeps plain SDPA.
-        self.model: Any = AutoModelForImageTextToText.from_pretrained(
-            pretrained,
-            dtype=getattr(torch, dtype),
-            attn_implementation={'': 'sdpa', 'text_config': BACKENDS[attn_implementation]},
-        )
+        options = {
+            'dtype': getattr(torch, dtype),
+            'attn_implementation': {'': 'sdpa', 'text_config': BACKENDS[attn_implementation]},
+        }
+        if load_weights:
+            print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
+            self.model: Any = AutoModelForImageTextToText.from_pretrained(pretrained, **options)
+        else:
+            print_log(f'Random weights for the VLM of {pretrained}', 'current', logging.WARNING)
+            self.model = AutoModelForImageTextToText.from_config(self.family.config, **options)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({'use_reentrant': False})
 

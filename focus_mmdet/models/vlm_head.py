@@ -42,6 +42,7 @@ class VLMHead(BaseModule):
         gradient_checkpointing: Trade time for memory in backward.
         attn_implementation: ``'sdpa'`` or ``'flash_attention_2'`` (stage 1
             only: the shared prefix of stage 2 needs a mask).
+        load_weights: False draws random weights: for benchmarks and dry runs.
         max_new_tokens: Longest answer in tokens when predicting.
     """
 
@@ -53,10 +54,13 @@ class VLMHead(BaseModule):
         freeze_vision: bool = True,
         gradient_checkpointing: bool = False,
         attn_implementation: str = 'sdpa',
+        load_weights: bool = True,
         max_new_tokens: int = 50,
     ) -> None:
         super().__init__()
-        self.vlm = VisionLanguageModel(pretrained, dtype, gradient_checkpointing, attn_implementation)
+        self.vlm = VisionLanguageModel(
+            pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights
+        )
         if lora is not None:
             add_lora(self.vlm.model, self.vlm.family, lora)
         if freeze_vision:

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +73,21 @@ def test_margin_loss_is_the_papers_definition(seed, marked, margin):
 def test_margin_loss_closes_once_the_margin_is_met():
     assert margin_loss(torch.tensor([0.9]), marked=4, total=100, margin=0.025) == 0
     assert margin_loss(torch.tensor([0.9]), marked=60, total=1000, margin=0.025) > 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+@pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize('heads', [None, [0, 3]])
+def test_mass_on_a_gpu_equals_the_eager_map(dtype, heads):
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randn(8, 300, 128, generator=generator)
+    key = torch.randn(2, 300, 128, generator=generator)
+    columns = torch.randint(0, 2, (300, 3), generator=generator).float()
+    chosen = slice(None) if heads is None else heads
+    expected = eager_map(query, key, 0.09, 0)[chosen][:, 200:280].mean(0) @ columns
+    ours = [tensor.cuda().to(dtype).requires_grad_() for tensor in (query, key)]
+    mass = attention_mass(*ours, columns.cuda(), (200, 280), 0.09, heads=heads)
+    mass.sum().backward()
+    assert relative_error(mass.cpu(), expected) < (1e-4 if dtype == torch.float32 else 3e-2)
+    assert all(torch.isfinite(tensor.grad).all() for tensor in ours)

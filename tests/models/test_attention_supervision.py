@@ -60,9 +60,20 @@ def eager_attention_loss(detector, batch, settings):
     return settings.weight * torch.stack(losses).mean()
 
 
-@pytest.mark.parametrize('checkpointing', [False, True])
+RANDOM_LORA = {'r': 4, 'init_lora_weights': False}
+
+
+@pytest.mark.parametrize(
+    'head',
+    [
+        {'freeze_vision': False},
+        {'freeze_vision': False, 'gradient_checkpointing': True},
+        {'lora': RANDOM_LORA, 'gradient_checkpointing': True},
+    ],
+    ids=['full', 'full-checkpointing', 'lora-checkpointing'],
+)
 @pytest.mark.parametrize('family', FAMILIES)
-@settings(max_examples=20)
+@settings(max_examples=15)
 @given(
     seed=st.integers(0, 10_000),
     shots=st.lists(st.integers(1, 8), min_size=1, max_size=3),
@@ -76,8 +87,8 @@ def eager_attention_loss(detector, batch, settings):
         }
     ),
 )
-def test_loss_and_gradients_equal_eager_maps(shared_detector, family, checkpointing, seed, shots, more):
-    detector = shared_detector(family, freeze_vision=False, gradient_checkpointing=checkpointing).train()
+def test_loss_and_gradients_equal_eager_maps(shared_detector, family, head, seed, shots, more):
+    detector = shared_detector(family, **head)
     settings = AttentionSupervision(margin=0.9, weight=2.0, **more)
     batch = detector.data_preprocessor(random_batch(seed, shots))['inputs']
     detector.bbox_head.attention_supervision = settings

@@ -1,0 +1,5 @@
+"""Attention loss on the first five layers; the others are not looked at."""
+
+_base_ = '../focus_stage1.py'
+
+custom_hooks = [dict(type='AttentionSupervisionHook', layers='first:5')]

@@ -1,0 +1,5 @@
+"""Attention loss on the last five layers."""
+
+_base_ = '../focus_stage1.py'
+
+custom_hooks = [dict(type='AttentionSupervisionHook', layers='last:5')]

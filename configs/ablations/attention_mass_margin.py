@@ -1,0 +1,5 @@
+"""A margin on the attention mass itself."""
+
+_base_ = '../focus_stage1.py'
+
+custom_hooks = [dict(type='AttentionSupervisionHook', form='mass', margin=0.5)]

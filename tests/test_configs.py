@@ -1,0 +1,49 @@
+"""Every config that is shipped loads, and says what its name says."""
+
+import pytest
+from mmdet.registry import HOOKS
+from mmengine.config import Config
+
+from tests.conftest import ROOT
+
+CONFIGS = sorted(
+    path.relative_to(ROOT) for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts
+)
+
+
+@pytest.mark.parametrize('path', CONFIGS, ids=str)
+def test_it_loads_and_its_hooks_can_be_built(path):
+    config = Config.fromfile(str(ROOT / path))
+    assert config.model.type == 'FocusDetector'
+    assert config.optim_wrapper.constructor == 'TrainableOptimWrapperConstructor'
+    for hook in config.get('custom_hooks', []):
+        HOOKS.build(hook)
+    assert (ROOT / path).read_text().startswith('"""'), 'a config says what it is'
+
+
+def test_the_7b_configs_are_the_papers():
+    first = Config.fromfile(str(ROOT / 'configs/focus_stage1.py'))
+    assert first.model.bbox_head.lora == dict(r=8, lora_alpha=16, lora_dropout=0.0)
+    assert first.optim_wrapper.optimizer.lr == 2e-4
+    assert first.optim_wrapper.clip_grad.max_norm == 0.3
+    assert 8 * first.train_dataloader.batch_size * first.optim_wrapper.accumulative_counts == 64
+    assert first.train_cfg.max_iters * 8 == 6000
+    assert first.custom_hooks == [
+        dict(type='AttentionSupervisionHook', margin=0.025, weight=0.25, layers='all')
+    ]
+    second = Config.fromfile(str(ROOT / 'configs/focus_stage2.py'))
+    assert second.train_cfg.num_generations == 4
+    assert second.train_cfg.reward_weights == dict(iou=1.0, format=0.5)
+    assert second.optim_wrapper.optimizer.lr == 1e-5
+    assert second.optim_wrapper.clip_grad.max_norm == 1.0
+
+
+def test_the_tiny_configs_differ_in_sizes_and_data_alone():
+    for stage in (1, 2):
+        large = Config.fromfile(str(ROOT / f'configs/focus_stage{stage}.py'))
+        tiny = Config.fromfile(str(ROOT / f'configs/focus_tiny_stage{stage}.py'))
+        for key in ('type', 'data_preprocessor'):
+            assert large.model[key] == tiny.model[key]
+        assert large.get('custom_hooks') == tiny.get('custom_hooks')
+        assert large.val_evaluator == tiny.val_evaluator
+        assert large.train_cfg.keys() == tiny.train_cfg.keys()
