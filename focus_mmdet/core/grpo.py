@@ -9,45 +9,68 @@ import torch
 from torch import Tensor
 
 LOSS_TYPES = ('grpo', 'bnpo', 'dr_grpo', 'dapo')
+SCALES = ('group', 'batch', 'none')
+LEVELS = ('token', 'sequence')
 
 
-def group_advantages(rewards: Tensor, num_generations: int, eps: float = 1e-4) -> Tensor:
-    """``A_i = (r_i - mean) / (std + eps)`` within each group of answers.
+def group_advantages(
+    rewards: Tensor,
+    num_generations: int,
+    scale_rewards: str = 'group',
+    batch_rewards: Tensor | None = None,
+    eps: float = 1e-4,
+) -> Tensor:
+    """``A_i = (r_i - mean) / (std + eps)`` with the mean of each group of answers.
 
     Args:
         rewards: (B * G,), the G answers of one prompt side by side.
         num_generations: G, at least 2.
-        eps: Keeps a group of equal rewards at advantage 0.
+        scale_rewards: Whose standard deviation divides: ``'group'``,
+            ``'batch'`` or ``'none'``.
+        batch_rewards: Rewards of all ranks, for ``'batch'``; default: these.
+        eps: Keeps equal rewards at advantage 0.
 
     Returns:
         (B * G,).
     """
     groups = rewards.view(-1, num_generations)
-    centred = groups - groups.mean(1, keepdim=True)
-    return (centred / (groups.std(1, keepdim=True) + eps)).view(-1)
+    advantages = groups - groups.mean(1, keepdim=True)
+    if scale_rewards == 'group':
+        advantages = advantages / (groups.std(1, keepdim=True) + eps)
+    elif scale_rewards == 'batch':
+        everyone = rewards if batch_rewards is None else batch_rewards
+        advantages = advantages / (everyone.std() + eps)
+    elif scale_rewards != 'none':
+        raise ValueError(f'scale_rewards {scale_rewards!r} is not one of {SCALES}')
+    return advantages.view(-1)
 
 
 @dataclass
 class PolicyTerms:
-    """Per-token pieces of the GRPO objective, each (N, L).
+    """Per-token pieces of the GRPO objective; (N, L), or (N, 1) where one
+    ratio serves a whole answer.
 
     Attributes:
         surrogate: Negative clipped surrogate, to be minimized.
         kl: k3 estimate of KL(policy || reference), zeros without a reference.
-        clipped: Where clipping took effect.
+        clipped_low: Ratio under the range where the advantage is negative.
+        clipped_high: Ratio over the range where the advantage is positive.
     """
 
     surrogate: Tensor
     kl: Tensor
-    clipped: Tensor
+    clipped_low: Tensor
+    clipped_high: Tensor
 
 
 def policy_terms(
     logps: Tensor,
     old_logps: Tensor,
     advantages: Tensor,
+    mask: Tensor,
     reference_logps: Tensor | None = None,
     epsilon: float = 0.2,
+    level: str = 'token',
 ) -> PolicyTerms:
     """Clipped policy-gradient and KL terms of every answer token.
 
@@ -55,22 +78,33 @@ def policy_terms(
         logps: (N, L) log-probabilities of the sampled tokens, with gradient.
         old_logps: (N, L) the same under the policy that sampled them.
         advantages: (N,).
+        mask: (N, L), 1 on answer tokens.
         reference_logps: (N, L) under the stage-1 policy, or None.
         epsilon: Clip range of the ratio.
+        level: ``'token'``, or ``'sequence'`` for one ratio an answer, the
+            geometric mean over its tokens (GSPO, arXiv 2507.18071).
     """
-    ratio = (logps - old_logps).exp()
+    log_ratio = logps - old_logps
+    if level == 'sequence':
+        log_ratio = ((log_ratio * mask).sum(1) / mask.sum(1).clamp(min=1))[:, None]
+    elif level != 'token':
+        raise ValueError(f'importance_sampling_level {level!r} is not one of {LEVELS}')
+    ratio = log_ratio.exp()
     limited = ratio.clamp(1 - epsilon, 1 + epsilon)
     advantage = advantages[:, None]
     surrogate = -torch.minimum(ratio * advantage, limited * advantage)
-    above = (ratio > 1 + epsilon) & (advantage > 0)
-    below = (ratio < 1 - epsilon) & (advantage < 0)
     if reference_logps is None:
         kl = torch.zeros_like(logps)
     else:
         gap = reference_logps - logps
         # The ratio corrects the estimator for tokens of an older policy.
         kl = ratio * (gap.exp() - gap - 1)
-    return PolicyTerms(surrogate, kl, above | below)
+    return PolicyTerms(
+        surrogate=surrogate,
+        kl=kl,
+        clipped_low=(ratio < 1 - epsilon) & (advantage < 0),
+        clipped_high=(ratio > 1 + epsilon) & (advantage > 0),
+    )
 
 
 def aggregate(
@@ -83,7 +117,7 @@ def aggregate(
     """Reduce a per-token term to a scalar.
 
     Args:
-        per_token: (N, L).
+        per_token: (N, L) or (N, 1).
         mask: (N, L), 1 on answer tokens.
         loss_type: ``'grpo'`` mean over tokens, then over answers; ``'bnpo'``
             mean over the tokens of this batch; ``'dr_grpo'`` sum over tokens
@@ -94,6 +128,7 @@ def aggregate(
             (``dapo``).
     """
     mask = mask.to(per_token.dtype)
+    per_token = per_token.expand_as(mask)
     total = (per_token * mask).sum()
     if loss_type == 'grpo':
         return ((per_token * mask).sum(1) / mask.sum(1).clamp(min=1)).mean()

@@ -7,14 +7,14 @@ from typing import Any
 
 import torch
 from mmdet.registry import HOOKS, LOOPS
-from mmengine.dist import all_reduce, get_rank
+from mmengine.dist import all_gather, all_reduce, get_rank
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
 
-from focus_mmdet.core.grpo import LOSS_TYPES, group_advantages
+from focus_mmdet.core.grpo import LEVELS, LOSS_TYPES, SCALES, group_advantages
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.prompt import parse_answer
 from focus_mmdet.core.rewards import format_reward, iou_reward
@@ -73,6 +73,10 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         temperature: Of sampling.
         beta: Weight of the KL to the policy that stage 2 starts from.
         epsilon: Clip range of the probability ratio.
+        importance_sampling_level: Ratio of each ``'token'`` or of the whole
+            ``'sequence'``.
+        scale_rewards: Advantages are divided by the standard deviation of the
+            ``'group'``, of the ``'batch'``, or by ``'none'``.
         loss_type: ``'grpo'``, ``'bnpo'``, ``'dr_grpo'`` or ``'dapo'``.
         max_completion_length: Longest answer in tokens.
         reward_weights: Factor of each reward: ``iou`` and ``format``.
@@ -90,6 +94,8 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         temperature: float = 1.0,
         beta: float = 0.0,
         epsilon: float = 0.2,
+        importance_sampling_level: str = 'token',
+        scale_rewards: str = 'group',
         loss_type: str = 'dapo',
         max_completion_length: int = 50,
         reward_weights: dict[str, float] | None = None,
@@ -99,14 +105,22 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         super().__init__(runner, dataloader, max_iters, val_begin, val_interval)
         if num_generations < 2:
             raise InputError(f'train_cfg.num_generations={num_generations}: a group needs at least 2 answers')
-        if loss_type not in LOSS_TYPES:
-            raise InputError(f'train_cfg.loss_type={loss_type!r} is not one of {LOSS_TYPES}')
+        for key, value, known in (
+            ('loss_type', loss_type, LOSS_TYPES),
+            ('scale_rewards', scale_rewards, SCALES),
+            ('importance_sampling_level', importance_sampling_level, LEVELS),
+        ):
+            if value not in known:
+                raise InputError(f'train_cfg.{key}={value!r} is not one of {known}')
         self.reward_weights = reward_weights or {'iou': 1.0, 'format': 0.5}
         if unknown := set(self.reward_weights) - set(REWARDS):
             raise InputError(f'train_cfg.reward_weights: unknown {sorted(unknown)}; known: {REWARDS}')
         self.num_generations = num_generations
         self.num_iterations = num_iterations
-        self.objective = GRPOObjective(beta, epsilon, loss_type, temperature, max_completion_length)
+        self.scale_rewards = scale_rewards
+        self.objective = GRPOObjective(
+            beta, epsilon, importance_sampling_level, loss_type, temperature, max_completion_length
+        )
         if not any(isinstance(hook, ReferencePolicyHook) for hook in runner.hooks):
             runner.register_hook(ReferencePolicyHook())
 
@@ -216,7 +230,9 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         }
         rollout = Rollout(
             answers=self._groups(generated.ids),
-            advantages=group_advantages(total, self.num_generations),
+            advantages=group_advantages(
+                total, self.num_generations, self.scale_rewards, torch.cat(all_gather(total))
+            ),
             objective=self.objective,
             global_tokens=_mean_over_ranks(tokens),
         )

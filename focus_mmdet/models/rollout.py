@@ -12,6 +12,7 @@ class GRPOObjective:
     Attributes:
         beta: Weight of the KL to the stage-1 policy; 0 needs no reference.
         epsilon: Clip range of the probability ratio.
+        importance_sampling_level: ``'token'`` or ``'sequence'``.
         loss_type: See :func:`focus_mmdet.core.grpo.aggregate`.
         temperature: Divides the logits, in sampling and in learning.
         max_completion_length: Longest answer in tokens.
@@ -19,6 +20,7 @@ class GRPOObjective:
 
     beta: float = 0.0
     epsilon: float = 0.2
+    importance_sampling_level: str = 'token'
     loss_type: str = 'dapo'
     temperature: float = 1.0
     max_completion_length: int = 50

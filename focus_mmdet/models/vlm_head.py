@@ -254,7 +254,7 @@ class VLMHead(BaseModule):
         """Stage 2: clipped policy gradient and KL to the stage-1 policy.
 
         Returns ``loss_policy`` and ``loss_kl`` (already times beta), and the
-        metrics ``kl``, ``entropy`` and ``clip_ratio`` over answer tokens.
+        metrics ``kl``, ``entropy`` and ``clip_ratio/*`` over answer tokens.
 
         Raises:
             RuntimeError: ``beta`` is not 0 and there is no reference.
@@ -269,20 +269,32 @@ class VLMHead(BaseModule):
             with torch.no_grad():
                 reference, _ = self.answer_logps(batch, shared, objective.temperature, self.reference)
         old = logps.detach() if rollout.old_logps is None else rollout.old_logps
-        terms = policy_terms(logps, old, rollout.advantages, reference, objective.epsilon)
         mask = shared.target_mask
+        terms = policy_terms(
+            logps,
+            old,
+            rollout.advantages,
+            mask,
+            reference,
+            objective.epsilon,
+            objective.importance_sampling_level,
+        )
 
         def reduce(values: Tensor) -> Tensor:
             return aggregate(
                 values, mask, objective.loss_type, objective.max_completion_length, rollout.global_tokens
             )
 
-        losses = {'loss_policy': reduce(terms.surrogate)}
+        def mean(values: Tensor) -> Tensor:
+            return values.detach().float().expand_as(mask)[mask].mean()
+
+        losses = {'loss_policy': reduce(terms.surrogate), 'entropy': mean(entropy)}
         if reference is not None:
             losses['loss_kl'] = objective.beta * reduce(terms.kl)
-            losses['kl'] = terms.kl[mask].detach().mean()
-        losses['entropy'] = entropy[mask].mean()
-        losses['clip_ratio'] = terms.clipped[mask].float().mean()
+            losses['kl'] = mean(terms.kl)
+        losses['clip_ratio/low_mean'] = mean(terms.clipped_low)
+        losses['clip_ratio/high_mean'] = mean(terms.clipped_high)
+        losses['clip_ratio/region_mean'] = mean(terms.clipped_low | terms.clipped_high)
         return losses
 
 

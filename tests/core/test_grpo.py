@@ -23,9 +23,9 @@ def test_equal_rewards_teach_nothing():
 
 def test_kl_is_zero_at_the_reference_and_positive_elsewhere():
     logps = -torch.rand(3, 4)
-    same = policy_terms(logps, logps, torch.ones(3), logps)
+    same = policy_terms(logps, logps, torch.ones(3), torch.ones(3, 4), logps)
     assert (same.kl == 0).all()
-    moved = policy_terms(logps, logps, torch.ones(3), logps - 0.5)
+    moved = policy_terms(logps, logps, torch.ones(3), torch.ones(3, 4), logps - 0.5)
     assert (moved.kl > 0).all()
 
 
@@ -34,9 +34,9 @@ def test_kl_is_zero_at_the_reference_and_positive_elsewhere():
 )
 def test_clipping_stops_the_gradient(advantage, shift, clipped):
     logps = torch.full((1, 1), -1.0 + shift, requires_grad=True)
-    terms = policy_terms(logps, torch.full((1, 1), -1.0), torch.tensor([float(advantage)]))
+    terms = policy_terms(logps, torch.full((1, 1), -1.0), torch.tensor([float(advantage)]), torch.ones(1, 1))
     terms.surrogate.sum().backward()
-    assert bool(terms.clipped) is clipped
+    assert bool(terms.clipped_low | terms.clipped_high) is clipped
     assert bool(logps.grad == 0) is clipped
 
 
@@ -57,3 +57,16 @@ def test_rewards():
     rewards = iou_reward(predicted, target, torch.tensor([True, True, False]))
     torch.testing.assert_close(rewards, torch.tensor([1.0, 1 / 3, 0.0]))
     assert format_reward(torch.tensor([True, False])).tolist() == [1.0, 0.0]
+
+
+def test_advantages_by_batch_and_unscaled():
+    rewards = torch.tensor([0.0, 1.0, 0.4, 0.6])
+    centred = torch.tensor([-0.5, 0.5, -0.1, 0.1])
+    torch.testing.assert_close(group_advantages(rewards, 2, 'none'), centred)
+    torch.testing.assert_close(group_advantages(rewards, 2, 'batch'), centred / (rewards.std() + 1e-4))
+    everyone = torch.arange(8.0)
+    torch.testing.assert_close(
+        group_advantages(rewards, 2, 'batch', everyone), centred / (everyone.std() + 1e-4)
+    )
+    with pytest.raises(ValueError, match='not one of'):
+        group_advantages(rewards, 2, 'rank')

@@ -139,7 +139,7 @@ def test_rewards_are_logged_apart(make_config):
     runner.train()
     logged = {name.removeprefix('train/') for name in log_scalars(runner)}
     assert {
-        'loss_policy', 'loss_kl', 'kl', 'entropy', 'clip_ratio', 'reward', 'reward_std',
+        'loss_policy', 'loss_kl', 'kl', 'entropy', 'clip_ratio/region_mean', 'reward', 'reward_std',
         'frac_reward_zero_std', 'rewards/iou', 'rewards/format', 'completions/mean_length',
     } <= logged  # fmt: skip
 
