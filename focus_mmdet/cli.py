@@ -1,7 +1,12 @@
-"""How the command-line tools end."""
+"""How the command-line tools begin and end."""
 
+import difflib
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
 
 from focus_mmdet.errors import InputError
 
@@ -14,10 +19,56 @@ def run_cli(main: Callable[[], None]) -> None:
     try:
         main()
     except KeyboardInterrupt:
-        print('interrupted; tools/train.py --resume continues from the last checkpoint', file=sys.stderr)
+        print('interrupted', file=sys.stderr)
         sys.exit(130)
-    except InputError as error:
-        # A data worker wraps the message into its own traceback.
-        message = str(error).rsplit('InputError: ', 1)[-1].strip()
+    except Exception as error:
+        message = _input_message(error)
+        if message is None:
+            raise
         print(f'error: {message}', file=sys.stderr)
         sys.exit(2)
+
+
+def _input_message(error: Exception) -> str | None:
+    """What to tell the user, or None where the error is not theirs."""
+    text = str(error.args[0]) if error.args else str(error)
+    if isinstance(error, InputError):
+        # A data worker wraps the message into its own traceback.
+        return text.rsplit('InputError: ', 1)[-1].strip()
+    if isinstance(error, TypeError) and 'unexpected keyword argument' in text:
+        return f'{text.replace(".__init__()", "")}. Check the spelling of the key in the config'
+    if isinstance(error, KeyError) and 'is not in the' in text and 'registry' in text:
+        return f'{text.split(". ")[0]}. Check the spelling of the type in the config'
+    return None
+
+
+def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
+    """A config file under the command line's ``--cfg-options``.
+
+    Raises:
+        InputError: No such file, one that cannot be read, or an option whose
+            first key is a misspelt one of the config.
+    """
+    if not Path(path).is_file():
+        raise InputError(f'{path}: no such config')
+    try:
+        config = Config.fromfile(path)
+        known = set(config.keys())
+        config.merge_from_dict(options or {})
+    except Exception as error:
+        raise InputError(f'{path}: cannot be read as a config ({type(error).__name__}: {error})') from error
+    for key in options or {}:
+        name = key.split('.')[0]
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
+        if name not in known and near:
+            raise InputError(f'--cfg-options {key}: the config has no {name!r}; did you mean {near[0]!r}?')
+    if 'model' not in config:
+        raise InputError(f'{path}: no model; inherit from one of configs/ by _base_')
+    return config
+
+
+def check_folder(flag: str, path: str | Path | None) -> None:
+    """Raise :class:`InputError` where ``path`` cannot become a folder."""
+    for part in [] if path is None else [Path(path), *Path(path).parents]:
+        if part.exists() and not part.is_dir():
+            raise InputError(f'{flag} {path}: {part} is a file, not a folder')

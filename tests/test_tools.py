@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from tests.conftest import ROOT
 
@@ -106,6 +107,24 @@ BAD_CALLS = {
         ['tools/locate.py', '--support', 'a.jpg', '--query', 'b.jpg', '--out-dir', 'o'],
         'PICTURE:x1,y1,x2,y2',
     ),
+    'misspelt hook key': (
+        ['tools/train.py', STAGE1, '--cfg-options', 'custom_hooks.0.margn=0.1'],
+        "AttentionSupervisionHook got an unexpected keyword argument 'margn'",
+    ),
+    'misspelt type': (
+        ['tools/train.py', STAGE1, '--cfg-options', 'custom_hooks.0.type=AttentionSupervisonHook'],
+        'AttentionSupervisonHook is not in the',
+    ),
+    'misspelt top level': (
+        ['tools/train.py', STAGE1, '--cfg-options', 'trian_cfg.max_iters=3'],
+        "did you mean 'train_cfg'",
+    ),
+    'stage 2 before stage 1': (
+        ['tools/train.py', STAGE2, '--cfg-options', 'load_from=work_dirs/none/iter_1.pth'],
+        'Train the earlier stage first',
+    ),
+    'amp without a GPU': (['tools/train.py', STAGE1, '--amp'], '--amp needs a GPU'),
+    'file as folder': (['tools/test.py', STAGE2, 'x.pth', '--show-dir', 'README.md'], 'README.md is a file'),
     'no pairs': (['tools/analysis_tools/compare_checkpoints.py', STAGE2, 'x.pth'], 'NAME=CHECKPOINT'),
 }
 
@@ -115,12 +134,41 @@ def test_bad_calls_end_with_one_message(vlm_folder, tmp_path, name):
     call, message = BAD_CALLS[name]
     extra = ['--work-dir', str(tmp_path)] if call[0] in ('tools/train.py', 'tools/test.py') else []
     if 'tiny' in ' '.join(call) and extra:
-        extra += ['--cfg-options', f'model.pretrained={vlm_folder()}']
+        call = call if '--cfg-options' in call else [*call, '--cfg-options']
+        call = [*call, f'model.pretrained={vlm_folder()}']
     done = tool(*call, *extra)
     assert done.returncode == 2
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
     assert not list(tmp_path.rglob('*.pth'))
+
+
+def test_a_broken_config_is_named(tmp_path):
+    path = tmp_path / 'broken.py'
+    for content, message in [
+        ('a = (', 'cannot be read'),
+        ("_base_ = 'gone.py'", 'gone.py'),
+        ('a = 1', 'no model'),
+    ]:
+        path.write_text(content)
+        done = tool('tools/train.py', str(path))
+        assert done.returncode == 2
+        assert f'{path}' in done.stderr
+        assert message in done.stderr
+
+
+def test_a_split_never_leaves_a_part_empty(tmp_path):
+    content = json.loads((ROOT / 'data/realset/train.json').read_text())
+    for image in content['images']:
+        image['video_id'] = 1
+        image['file_name'] = f'{ROOT}/data/realset/{image["file_name"]}'
+    for index, image in enumerate(content['images']):
+        image['frame_id'] = index
+    (tmp_path / 'one.json').write_text(json.dumps(content))
+    done = tool('tools/dataset_converters/split_by_instance.py', str(tmp_path / 'one.json'))
+    assert done.returncode == 2
+    assert 'leaves a part empty' in done.stderr
+    assert list(tmp_path.iterdir()) == [tmp_path / 'one.json']
 
 
 def test_missing_data_is_reported_before_training(vlm_folder, tmp_path):
@@ -132,10 +180,15 @@ def test_missing_data_is_reported_before_training(vlm_folder, tmp_path):
     assert 'data/tao/train.json' in done.stderr
 
 
-def test_a_bad_image_in_a_data_worker_ends_with_its_name(vlm_folder, tmp_path):
+def test_an_image_that_breaks_in_a_data_worker_ends_with_its_name(vlm_folder, tmp_path):
     source = json.loads((ROOT / 'data/realset/train.json').read_text())
-    image = source['images'][0]
-    image['width'] -= 1
+    for image in source['images']:
+        image['file_name'] = str(ROOT / 'data/realset' / image['file_name'])
+    # The header is sound, so only decoding can tell: an image cut to nothing.
+    broken = tmp_path / 'broken.png'
+    Image.new('RGB', (480, 480)).save(broken)
+    broken.write_bytes(broken.read_bytes()[:60])
+    source['images'][0]['file_name'] = str(broken)
     (tmp_path / 'train.json').write_text(json.dumps(source))
     done = tool(
         'tools/train.py', STAGE1, '--work-dir', str(tmp_path / 'work'),
@@ -144,5 +197,5 @@ def test_a_bad_image_in_a_data_worker_ends_with_its_name(vlm_folder, tmp_path):
         'train_dataloader.dataset.datasets.1.length=1', 'train_cfg.max_iters=50',
     )  # fmt: skip
     assert done.returncode == 2
-    assert f'{image["file_name"]}: the image is 480 x 480' in done.stderr
+    assert f'{broken}: cannot be read as an image' in done.stderr
     assert 'Traceback' not in done.stderr

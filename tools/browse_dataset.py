@@ -8,12 +8,12 @@ from pathlib import Path
 
 import mmcv
 from mmdet.registry import DATASETS
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.errors import InputError
 from focus_mmdet.visualization.episode_visualizer import draw_episode
 
@@ -26,12 +26,10 @@ def main() -> None:
     parser.add_argument('--number', type=int, default=50, help='episodes to draw, spread over the dataset')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
     args = parser.parse_args()
-    if not Path(args.config).is_file():
-        raise InputError(f'{args.config}: no such config')
     if args.number < 1:
         raise InputError(f'--number {args.number}: draw at least one episode')
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options or {})
+    check_folder('--output-dir', args.output_dir)
+    config = read_config(args.config, args.cfg_options)
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataset = DATASETS.build(config[f'{args.split}_dataloader'].dataset)
     number = min(args.number, len(dataset))

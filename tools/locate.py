@@ -13,7 +13,7 @@ from pathlib import Path
 import mmcv
 
 from focus_mmdet.apis import InContextInferencer
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.errors import InputError
 
 
@@ -47,13 +47,12 @@ def main() -> None:
     parser.add_argument('--device')
     args = parser.parse_args()
     supports = [parse_support(text) for text in args.support]
-    if not Path(args.config).is_file():
-        raise InputError(f'{args.config}: no such config')
-
+    check_folder('--out-dir', args.out_dir)
     checkpoint = args.checkpoint or quickstart_checkpoint()
-    inferencer = InContextInferencer(args.config, None if checkpoint == 'none' else checkpoint, args.device)
-    located = inferencer(supports, args.query)
-    for index, (query, found) in enumerate(zip(args.query, located, strict=True)):
+    config = read_config(args.config)
+    inferencer = InContextInferencer(config, None if checkpoint == 'none' else checkpoint, args.device)
+    for index, query in enumerate(args.query):
+        (found,) = inferencer(supports, [query])
         picture = args.out_dir / f'{index:03d}_{Path(query).stem}.png'
         mmcv.imwrite(mmcv.rgb2bgr(found.picture), str(picture))
         box = None if found.box is None else [round(value, 1) for value in found.box]

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 from train import load_config
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.engine.launch import check_inputs, end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
@@ -33,6 +33,11 @@ def main() -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
         raise InputError(f'--out {args.out}: the file must end in .pkl or .pickle')
+    if args.out is not None:
+        check_folder('--out', Path(args.out).absolute().parent)
+        if Path(args.out).is_dir():
+            raise InputError(f'--out {args.out}: is a folder')
+    check_folder('--show-dir', args.show_dir)
     config = load_config(args)
     config.load_from = None if args.checkpoint == 'none' else args.checkpoint
     config.resume = False

@@ -4,12 +4,13 @@ import argparse
 import os
 from pathlib import Path
 
+import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.engine.launch import check_inputs, end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
@@ -34,12 +35,9 @@ def parse_args() -> argparse.Namespace:
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file under the command line's options."""
-    if not Path(args.config).is_file():
-        raise InputError(f'{args.config}: no such config')
-    config = Config.fromfile(args.config)
+    check_folder('--work-dir', args.work_dir)
+    config = read_config(args.config, args.cfg_options)
     config.launcher = args.launcher
-    if args.cfg_options:
-        config.merge_from_dict(args.cfg_options)
     if args.work_dir:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
@@ -49,6 +47,8 @@ def load_config(args: argparse.Namespace) -> Config:
 
 def use_amp(config: Config) -> None:
     """Switch the optimizer wrapper to mixed precision."""
+    if not torch.cuda.is_available():
+        raise InputError('--amp needs a GPU')
     wrapper: ConfigDict = config.optim_wrapper
     kind = wrapper.get('type', 'OptimWrapper')
     name = kind if isinstance(kind, str) else kind.__name__

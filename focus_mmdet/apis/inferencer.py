@@ -14,6 +14,7 @@ from mmengine.dataset import Compose
 from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
 
+from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.errors import InputError
 from focus_mmdet.visualization.episode_visualizer import draw_episode
@@ -55,14 +56,18 @@ class InContextInferencer:
     """
 
     def __init__(
-        self, config: str | Config, checkpoint: str | None = None, device: str | None = None
+        self, config: str | Path | Config, checkpoint: str | None = None, device: str | None = None
     ) -> None:
-        self.config = Config.fromfile(config) if isinstance(config, str) else config
+        self.config = config if isinstance(config, Config) else read_config(str(config))
         DefaultScope.get_instance('focus_mmdet', scope_name='mmdet')
         self.model: Any = MODELS.build(self.config.model)
         if checkpoint is not None:
             load_checkpoint(self.model, checkpoint, map_location='cpu')
-        self.model.to(device or ('cuda' if torch.cuda.is_available() else 'cpu')).eval()
+        device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+        try:
+            self.model.to(device).eval()
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f'device {device!r} cannot be used: {str(error).splitlines()[0]}') from error
         self.model.bbox_head.record_attention = True
         self.pipeline = Compose(self.config.inference_pipeline)
 
@@ -77,8 +82,10 @@ class InContextInferencer:
         Raises:
             InputError: No support, an unreadable image or a bad box.
         """
-        if not supports:
-            raise InputError('give at least one support image with a box')
+        if not supports or any(not isinstance(pair, Sequence) or len(pair) != 2 for pair in supports):
+            raise InputError('supports: give at least one pair of an image and its box')
+        if isinstance(queries, (str, Path, np.ndarray)):
+            raise InputError('queries: give a list of images')
         known = [self._support(index, image, box) for index, (image, box) in enumerate(supports)]
         return [self._locate(known, self._frame(query, f'query {i}')) for i, query in enumerate(queries)]
 
@@ -99,9 +106,10 @@ class InContextInferencer:
     def _support(self, index: int, image: Image, box: Sequence[float]) -> dict[str, Any]:
         frame = self._frame(image, f'support {index}')
         name = frame['img_path'] or f'support {index}'
-        if len(box) != 4:
-            raise InputError(f'{name}: a box is x1, y1, x2, y2, not {tuple(box)}')
-        x1, y1, x2, y2 = (float(value) for value in box)
+        try:
+            x1, y1, x2, y2 = (float(value) for value in box)
+        except (TypeError, ValueError):
+            raise InputError(f'{name}: a box is four numbers x1, y1, x2, y2, not {box!r}') from None
         if not (0 <= x1 < x2 <= frame['width'] and 0 <= y1 < y2 <= frame['height']):
             raise InputError(
                 f'{name}: box {tuple(box)} is empty or outside the {frame["width"]} x {frame["height"]} '
@@ -113,7 +121,7 @@ class InContextInferencer:
     def _frame(self, image: Image, name: str) -> dict[str, Any]:
         path = ''
         if isinstance(image, np.ndarray):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
                 raise InputError(
                     f'{name}: an array must be (H, W, 3) uint8 RGB, not {image.shape} {image.dtype}'
                 )
@@ -122,7 +130,10 @@ class InContextInferencer:
             path = str(image)
             if not Path(path).is_file():
                 raise InputError(f'{path}: no such image')
-            pixels = mmcv.imread(path)
+            try:
+                pixels = mmcv.imread(path)
+            except Exception:
+                pixels = None
             if pixels is None:
                 raise InputError(f'{path}: cannot be read as an image')
         height, width = pixels.shape[:2]

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from focus_mmdet.datasets.episode import Episode, Frame, Track
 from focus_mmdet.errors import InputError
 
@@ -21,6 +23,7 @@ _FRAME_KEYS = frozenset({'file_name', 'width', 'height', 'bbox'})
 _EPISODE_KEYS = frozenset({'id', 'supports', 'query', 'instance_id'})
 #: Boxes may overhang by this much (pixels), as rounding in COCO files does.
 _SLACK = 1.0
+_EXIF_ORIENTATION = 0x0112
 
 
 def read_json(path: str) -> dict[str, Any]:
@@ -30,10 +33,12 @@ def read_json(path: str) -> dict[str, Any]:
         InputError: No such file, not JSON, or not an object.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding='utf-8'))
-    except FileNotFoundError:
+        content = json.loads(Path(path).read_text(encoding='utf-8-sig'))
+    except OSError:
         raise InputError(f'{path}: no such annotation file (ann_file, data_root)') from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InputError(f'{path}: not UTF-8 text; save it as UTF-8') from None
+    except (RecursionError, json.JSONDecodeError) as error:
         raise InputError(f'{path}: not valid JSON ({error})') from None
     if not isinstance(content, dict):
         raise InputError(f'{path}: the top level must be a JSON object')
@@ -43,34 +48,66 @@ def read_json(path: str) -> dict[str, Any]:
 def _check_keys(record: Any, needs: Iterable[str], known: Iterable[str] | None, where: str) -> None:
     if not isinstance(record, dict):
         raise InputError(f'{where}: must be a JSON object')
-    if missing := sorted(set(needs) - set(record)):
-        raise InputError(f'{where}: missing {", ".join(missing)}')
-    if known is not None and (unknown := sorted(set(record) - set(known))):
-        raise InputError(f'{where}: unknown key {", ".join(unknown)}; known: {", ".join(sorted(known))}')
+    missing = sorted(set(needs) - set(record))
+    unknown = [] if known is None else sorted(set(record) - set(known))
+    if missing or unknown:
+        problems = [f'missing {", ".join(missing)}'] * bool(missing)
+        problems += [f'unknown key {", ".join(unknown)}'] * bool(unknown)
+        names = '' if known is None else f' (known: {", ".join(sorted(known))})'
+        raise InputError(f'{where}: {"; ".join(problems)}{names}')
 
 
-def _frame(image: dict[str, Any], bbox: Any, root: str, where: str) -> Frame:
-    """Check one box and its image file; ``bbox`` is (x, y, w, h) in pixels."""
-    width, height = image['width'], image['height']
-    for name, value in (('width', width), ('height', height)):
-        if not isinstance(value, int) or value <= 0:
-            raise InputError(f'{where}: {name} of the image must be a positive integer, not {value!r}')
-    numbers = isinstance(bbox, (list, tuple)) and len(bbox) == 4
-    if not numbers or not all(isinstance(v, (int, float)) and math.isfinite(v) for v in bbox):
+def _check_id(record: dict[str, Any], key: str, where: str) -> None:
+    if not isinstance(record[key], (int, str)) or isinstance(record[key], bool):
+        raise InputError(f'{where}: {key} must be a whole number or a string, not {record[key]!r}')
+
+
+def _order(identifier: int | str) -> tuple[bool, int | str]:
+    """Sort key of ids that may be numbers or strings."""
+    return isinstance(identifier, str), identifier
+
+
+def _finite(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) < 1e9 and math.isfinite(value)
+
+
+def _corners(bbox: Any, width: int, height: int, where: str) -> tuple[float, float, float, float]:
+    """(x, y, w, h) in pixels, checked, as corners clipped to the image."""
+    numbers = isinstance(bbox, (list, tuple)) and len(bbox) == 4 and all(map(_finite, bbox))
+    if not numbers:
         raise InputError(f'{where}: bbox must be four finite numbers [x, y, width, height], not {bbox!r}')
     x, y, w, h = bbox
     if w <= 0 or h <= 0:
         raise InputError(f'{where}: bbox {bbox} is empty. Remove the record if the object is out of view')
-    if min(x, y) < -_SLACK or x + w > width + _SLACK or y + h > height + _SLACK:
+    box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
+    overhang = max(-x, -y, x + w - width, y + h - height)
+    if overhang > _SLACK or box[2] <= box[0] or box[3] <= box[1]:
         raise InputError(
             f'{where}: bbox {bbox} lies outside its {width} x {height} image. Boxes are '
             '[x, y, width, height] in pixels; clip it, or check for 0..1000 or [x1, y1, x2, y2] units'
         )
-    path = Path(root) / str(image['file_name'])
-    if not path.is_file():
-        raise InputError(f'{where}: image {path} does not exist (data_root, data_prefix.img)')
-    box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
-    return Frame(str(path), width, height, box)
+    return box
+
+
+def _image_size(path: str) -> tuple[int, int]:
+    """(width, height) from the file's header, turned as its EXIF tag says.
+
+    Raises:
+        InputError: No such file, or not an image.
+    """
+    if not Path(path).is_file():
+        raise InputError(
+            f'image {path} does not exist. Check data_root and data_prefix.img, or remove the record'
+        )
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            # A PNG would be decoded whole in search of its tag.
+            turned = image.format != 'PNG' and image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
+    except Exception as error:
+        raise InputError(f'image {path} cannot be read ({error}). Replace it or remove the record') from None
+    return (height, width) if turned else (width, height)
 
 
 class AnnotationFile:
@@ -88,6 +125,7 @@ class AnnotationFile:
         self.image_root = image_root
         self.drop_bad = drop_bad
         self.dropped: list[str] = []
+        self._sizes: dict[str, tuple[int, int]] = {}
         self.content = read_json(path)
 
     @property
@@ -102,8 +140,9 @@ class AnnotationFile:
 
     def episodes(self) -> list[Episode]:
         """The episodes of a manifest, checked."""
+        _check_keys(self.content, {'episodes'}, {'episodes', 'info'}, self.path)
         episodes = []
-        for index, record in enumerate(self.content['episodes']):
+        for index, record in enumerate(self._list('episodes')):
             where = f'{self.path}: episodes[{index}]'
             try:
                 episodes.append(self._episode(record, where))
@@ -119,7 +158,7 @@ class AnnotationFile:
         for place, frame in [*enumerate(record['supports']), ('query', record['query'])]:
             inside = f'{where} {place if place == "query" else f"supports[{place}]"}'
             _check_keys(frame, _FRAME_KEYS, _FRAME_KEYS, inside)
-            frames.append(_frame(frame, frame['bbox'], self.image_root, inside))
+            frames.append(self._frame(frame, frame['bbox'], inside))
         return Episode(tuple(frames[:-1]), frames[-1])
 
     def tracks(self) -> list[Track]:
@@ -137,9 +176,30 @@ class AnnotationFile:
                 self.drop(error)
         return [
             Track(f'instance_id {instance}', tuple(found[order] for order in sorted(found)))
-            for instance, found in sorted(frames.items())
+            for instance, found in sorted(frames.items(), key=lambda item: _order(item[0]))
             if found
         ]
+
+    def _frame(self, image: dict[str, Any], bbox: Any, where: str) -> Frame:
+        """Check one box and its image file; ``bbox`` is (x, y, w, h) in pixels."""
+        width, height = image['width'], image['height']
+        for name, value in (('width', width), ('height', height)):
+            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+                raise InputError(f'{where}: {name} of the image must be a positive integer, not {value!r}')
+        box = _corners(bbox, width, height, where)
+        path = str(Path(self.image_root) / str(image['file_name']))
+        if path not in self._sizes:
+            try:
+                self._sizes[path] = _image_size(path)
+            except InputError as error:
+                raise InputError(f'{where}: {error}') from None
+        real = self._sizes[path]
+        if real != (width, height):
+            raise InputError(
+                f'{where}: {path}: the image is {real[0]} x {real[1]}, but its record says '
+                f'{width} x {height}. Correct the record (photographs count as their EXIF tag turns them)'
+            )
+        return Frame(path, width, height, box)
 
     def _list(self, key: str) -> list[Any]:
         value = self.content.get(key)
@@ -154,7 +214,13 @@ class AnnotationFile:
         images: dict[Any, dict[str, Any]] = {}
         for index, image in enumerate(self._list('images')):
             where = f'{self.path}: images[{index}]'
-            _check_keys(image, _IMAGE_NEEDS, None, where)
+            try:
+                _check_keys(image, _IMAGE_NEEDS, None, where)
+                for key in ('id', 'video_id', 'frame_id'):
+                    _check_id(image, key, where)
+            except InputError as error:
+                self.drop(error)
+                continue
             if image['id'] in images:
                 raise InputError(f'{where}: image id {image["id"]} is used twice')
             images[image['id']] = image
@@ -162,9 +228,11 @@ class AnnotationFile:
 
     def _annotation(self, record: Any, images: dict, where: str) -> tuple[Any, tuple, Frame]:
         _check_keys(record, _ANNOTATION_NEEDS, _ANNOTATION_KEYS, where)
+        for key in ('image_id', 'instance_id'):
+            _check_id(record, key, where)
         where = f'{where} (id {record["id"]}, instance_id {record["instance_id"]})'
         image = images.get(record['image_id'])
         if image is None:
             raise InputError(f'{where}: image_id {record["image_id"]} is not in images')
-        order = (image['video_id'], image['frame_id'])
-        return record['instance_id'], order, _frame(image, record['bbox'], self.image_root, where)
+        order = (_order(image['video_id']), _order(image['frame_id']))
+        return record['instance_id'], order, self._frame(image, record['bbox'], where)

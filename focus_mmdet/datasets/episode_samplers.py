@@ -7,7 +7,7 @@ import numpy as np
 from mmdet.registry import TASK_UTILS
 
 from focus_mmdet.datasets.episode import Episode, Track
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
 
 
 class EpisodeSampler(ABC):
@@ -42,6 +42,7 @@ class UniformSpanEpisodes(EpisodeSampler):
     """
 
     def __init__(self, shots: int = 1) -> None:
+        check_number('episodes.shots', shots, low=1, whole=True)
         self.shots = shots
         self.frames_needed = shots + 1
 
@@ -62,7 +63,11 @@ class RandomEpisodes(EpisodeSampler):
     """
 
     def __init__(self, shots: int | Sequence[int] = 1, per_track: int = 1, seed: int = 0) -> None:
-        self.shots = [shots] if isinstance(shots, int) else list(shots)
+        self.shots = list(shots) if isinstance(shots, Sequence) else [shots]
+        for value in self.shots or [0]:
+            check_number('episodes.shots', value, low=1, whole=True)
+        check_number('episodes.per_track', per_track, low=1, whole=True)
+        check_number('episodes.seed', seed, low=0, whole=True)
         self.frames_needed = max(self.shots) + 1
         self.per_track = per_track
         self.seed = seed

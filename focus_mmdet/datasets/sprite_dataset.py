@@ -7,7 +7,7 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
 
 
 @DATASETS.register_module()
@@ -43,6 +43,9 @@ class SpriteEpisodeDataset(BaseDetDataset):
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        check_number('length', length, low=1, whole=True)
+        check_number('shots', shots, low=1, whole=True)
+        check_number('seed', seed, low=0, whole=True)
         self.length = length
         self.scene = {'shots': shots, 'look_alikes': look_alikes, 'size': tuple(size), 'scale': tuple(scale)}
         self.distractors = distractors

@@ -22,7 +22,10 @@ from PIL import Image
 from torch import Tensor
 
 from focus_mmdet.datasets.scenes import compose_scene, hue_shifted
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
+
+#: The limit of the VLM's own image processor.
+MAX_ASPECT = 200
 
 
 @TRANSFORMS.register_module()
@@ -81,6 +84,8 @@ class CropAroundBox(BaseTransform):
     """
 
     def __init__(self, scale: tuple[float, float] = (1.5, 3.5), seed: int = 0) -> None:
+        check_number('CropAroundBox.scale[0]', scale[0], low=1)
+        check_number('CropAroundBox.scale[1]', scale[1], low=scale[0])
         self.scale = scale
         self.seed = seed
 
@@ -138,11 +143,16 @@ class ResizeToPixelBudget(BaseTransform):
     """
 
     def __init__(self, max_pixels: int, multiple: int) -> None:
+        check_number('ResizeToPixelBudget.multiple', multiple, low=1, whole=True)
+        check_number('ResizeToPixelBudget.max_pixels', max_pixels, low=multiple**2, whole=True)
         self.max_pixels = max_pixels
         self.multiple = multiple
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['img'].shape[:2]
+        if max(height, width) > MAX_ASPECT * min(height, width):
+            name = results.get('img_path') or 'an image'
+            raise InputError(f'{name}: {width} x {height} is too narrow; VLMs take up to {MAX_ASPECT} : 1')
         size = budget_size(width, height, self.max_pixels, self.multiple)
         resized: dict[str, Any] = Resize(scale=size, keep_ratio=False).transform(results)
         return resized

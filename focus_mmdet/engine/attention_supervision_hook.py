@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.attention_supervision import (
     AttentionSupervision,
     Heads,
@@ -53,6 +53,9 @@ class AttentionSupervisionHook(Hook):
         stop_iter: int | None = None,
     ) -> None:
         self.settings = AttentionSupervision(margin, weight, layers, heads, form, rows, columns)
+        check_number('AttentionSupervisionHook.warmup_iters', warmup_iters, low=0, whole=True)
+        if stop_iter is not None:
+            check_number('AttentionSupervisionHook.stop_iter', stop_iter, low=0, whole=True)
         self.warmup_iters = warmup_iters
         self.stop_iter = stop_iter
 

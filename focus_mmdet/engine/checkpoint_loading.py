@@ -6,6 +6,7 @@ anything else in a file is still rejected.
 """
 
 import pickle
+import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,12 @@ _SAFE: list[Any] = [
 
 
 def _reason(error: Exception) -> str:
-    """The telling line of torch's page-long message."""
-    lines = str(error).splitlines() or [type(error).__name__]
-    telling = [line.strip() for line in lines if 'Unsupported' in line]
-    return (telling or lines)[0].split('. Please use')[0]
+    """The telling part of torch's page-long message."""
+    asked = re.search(r'GLOBAL (\S+)', str(error))
+    return f'it asks for {asked.group(1)}' if asked else type(error).__name__
 
 
-def load_local_checkpoint(filename: str, map_location: Any = None) -> Any:
+def load_local_checkpoint(filename: str, map_location: Any = None) -> dict[str, Any]:
     """Read a checkpoint file; its name is kept for later error messages.
 
     Raises:
@@ -63,20 +63,19 @@ def load_local_checkpoint(filename: str, map_location: Any = None) -> Any:
     try:
         with torch.serialization.safe_globals(_SAFE):
             checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        reason = _reason(error)
+    except Exception as error:
         raise InputError(
-            f'{filename}: not a checkpoint that can be loaded safely ({reason}). '
+            f'{filename}: not a checkpoint that can be loaded safely ({_reason(error)}). '
             'Is it complete, and written by tools/train.py?'
         ) from error
     weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
-    if weights is None:
+    if not isinstance(weights, dict):
         raise InputError(f'{filename}: holds no state_dict; give a checkpoint written by tools/train.py')
-    if isinstance(weights, OrderedDict):
-        metadata = getattr(weights, '_metadata', OrderedDict())
-        metadata.setdefault('', {})['filename'] = str(filename)
-        weights._metadata = metadata  # type: ignore[attr-defined]
-    return checkpoint
+    named = OrderedDict(weights)
+    metadata = OrderedDict(getattr(weights, '_metadata', {}))
+    metadata[''] = {**metadata.get('', {}), 'filename': str(filename)}
+    named._metadata = metadata  # type: ignore[attr-defined]
+    return {**checkpoint, 'state_dict': named} if 'state_dict' in checkpoint else {'state_dict': named}
 
 
 def register_safe_loader() -> None:

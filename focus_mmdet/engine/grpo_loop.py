@@ -18,7 +18,7 @@ from focus_mmdet.core.grpo import LEVELS, LOSS_TYPES, SCALES, group_advantages
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.prompt import parse_answer
 from focus_mmdet.core.rewards import format_reward, iou_reward
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.focus_detector import FocusDetector
 from focus_mmdet.models.generation import Generated, sampling_noise
@@ -37,12 +37,18 @@ class ReferencePolicyHook(Hook):
     """
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        reference = _detector(runner).bbox_head.reference
-        if reference is not None:
-            checkpoint[_REFERENCE] = {name: weight.cpu() for name, weight in reference.items()}
+        reference = _detector(runner).bbox_head.reference or {}
+        checkpoint[_REFERENCE] = {name: weight.cpu() for name, weight in reference.items()}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        if runner._resume and _REFERENCE in checkpoint:
+        if not runner._resume:
+            return
+        if _REFERENCE not in checkpoint:
+            raise InputError(
+                'the checkpoint to resume is not of stage 2 (GRPOTrainLoop). To start stage 2 from stage 1, '
+                'set load_from to its checkpoint and leave --resume out'
+            )
+        if checkpoint[_REFERENCE]:
             head = _detector(runner).bbox_head
             head.reference = {
                 name: weight.to(head.vlm.device) for name, weight in checkpoint[_REFERENCE].items()
@@ -103,18 +109,19 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         val_interval: int = 1000,
     ) -> None:
         super().__init__(runner, dataloader, max_iters, val_begin, val_interval)
-        if num_generations < 2:
-            raise InputError(f'train_cfg.num_generations={num_generations}: a group needs at least 2 answers')
-        for key, value, known in (
-            ('loss_type', loss_type, LOSS_TYPES),
-            ('scale_rewards', scale_rewards, SCALES),
-            ('importance_sampling_level', importance_sampling_level, LEVELS),
-        ):
-            if value not in known:
-                raise InputError(f'train_cfg.{key}={value!r} is not one of {known}')
+        check_number('train_cfg.num_generations', num_generations, low=2, whole=True)
+        check_number('train_cfg.num_iterations', num_iterations, low=1, whole=True)
+        check_number('train_cfg.max_completion_length', max_completion_length, low=1, whole=True)
+        check_number('train_cfg.temperature', temperature, low=1e-3)
+        check_number('train_cfg.beta', beta, low=0)
+        check_number('train_cfg.epsilon', epsilon, low=0, high=1)
+        check_choice('train_cfg.loss_type', loss_type, LOSS_TYPES)
+        check_choice('train_cfg.scale_rewards', scale_rewards, SCALES)
+        check_choice('train_cfg.importance_sampling_level', importance_sampling_level, LEVELS)
         self.reward_weights = reward_weights or {'iou': 1.0, 'format': 0.5}
-        if unknown := set(self.reward_weights) - set(REWARDS):
-            raise InputError(f'train_cfg.reward_weights: unknown {sorted(unknown)}; known: {REWARDS}')
+        for name, weight in self.reward_weights.items():
+            check_choice('train_cfg.reward_weights', name, REWARDS)
+            check_number(f'train_cfg.reward_weights.{name}', weight, low=0)
         self.num_generations = num_generations
         self.num_iterations = num_iterations
         self.scale_rewards = scale_rewards

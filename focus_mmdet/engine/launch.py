@@ -33,6 +33,12 @@ def check_inputs(config: Config) -> None:
     """
     if config.model.get('type') == 'FocusDetector':
         check_pretrained(config.model.pretrained)
+    start = config.get('load_from')
+    if start and '://' not in start and not Path(start).is_file():
+        raise InputError(
+            f'{start}: no such checkpoint (load_from, or the checkpoint given). Train the earlier stage '
+            'first, or set load_from=/path/to/checkpoint.pth'
+        )
     for dataset in _episode_datasets(config.to_dict()):
         path = Path(dataset.get('data_root') or '') / dataset.get('ann_file', '')
         if not path.is_file():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from focus_mmdet.core.attention import MARGIN_FORMS
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.models.prompt_encoder import MARKS
 
 ROWS = ('query_image', 'answer')
@@ -36,13 +36,12 @@ class AttentionSupervision:
     columns: str = 'box_text'
 
     def __post_init__(self) -> None:
-        for key, value, known in (
-            ('form', self.form, MARGIN_FORMS),
-            ('rows', self.rows, ROWS),
-            ('columns', self.columns, MARKS),
-        ):
-            if value not in known:
-                raise InputError(f'AttentionSupervisionHook.{key}={value!r} is not one of {known}')
+        hook = 'AttentionSupervisionHook'
+        check_number(f'{hook}.margin', self.margin, low=0)
+        check_number(f'{hook}.weight', self.weight, low=0)
+        check_choice(f'{hook}.form', self.form, MARGIN_FORMS)
+        check_choice(f'{hook}.rows', self.rows, ROWS)
+        check_choice(f'{hook}.columns', self.columns, MARKS)
 
 
 def select_layers(layers: Layers, count: int) -> frozenset[int]:

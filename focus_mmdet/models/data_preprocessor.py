@@ -1,8 +1,12 @@
 """From collated episodes to the VLM's language."""
 
+import logging
+from typing import Any
+
 import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
+from mmengine.logging import print_log
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
@@ -30,6 +34,7 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         self.encoder = PromptEncoder(self.family, self.processor)
         self.tokenizer = self.processor.tokenizer
         self.max_tokens = max_tokens
+        self._warned = False
 
     @property
     def stop_id(self) -> int:
@@ -74,6 +79,7 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
     def _prepare(self, images: list[list[Tensor]], samples: list[DetDataSample]) -> EpisodeBatch:
         flat = [image.permute(1, 2, 0).cpu().numpy() for episode in images for image in episode]
         vision = self.processor.image_processor(flat, return_tensors='pt')
+        self._warn_resized_again(flat, vision['image_grid_thw'])
         frames = [len(episode) for episode in images]
         grids = vision['image_grid_thw'].split(frames)
         prompts = [self.encoder.prompt(*pair) for pair in zip(samples, grids, strict=True)]
@@ -99,6 +105,19 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
             query_rows=[prompt.query_rows for prompt in prompts],
             cells=torch.tensor(cells),
             targets=targets,
+        )
+
+    def _warn_resized_again(self, images: list[Any], grid_thw: Tensor) -> None:
+        """Say once that the pipeline's sizes are not the processor's."""
+        seen = self.family.resized_sizes(grid_thw)
+        if self._warned or all(image.shape[:2] == (h, w) for image, (w, h) in zip(images, seen, strict=True)):
+            return
+        self._warned = True
+        print_log(
+            'the processor resizes images again, in the main process: set ResizeToPixelBudget.multiple to '
+            "the VLM's patch size times its merge size",
+            'current',
+            logging.WARNING,
         )
 
     def _check_length(self, sample: DetDataSample, length: int) -> None:

@@ -94,6 +94,9 @@ class FocusDetector(BaseDetector):
             ]
             if names
         ]
+        trained = local_metadata.get('lora_alpha')
+        if trained is not None and trained != self.bbox_head.lora_alpha:
+            problems.append(f'its adapters were trained with lora_alpha={trained}')
         if problems:
             source = local_metadata.get('filename', 'the checkpoint')
             raise InputError(
@@ -106,6 +109,8 @@ class FocusDetector(BaseDetector):
 
 def _keep_stored(module: FocusDetector, state_dict: dict, prefix: str, local_metadata: dict) -> None:
     """Drop from a state dict what the pretrained folder already holds."""
+    # No weight tells the scale of an adapter, and another one is another model.
+    local_metadata['lora_alpha'] = module.bbox_head.lora_alpha
     kept = {prefix + name for name in module._stored}
     for name in [name for name in state_dict if name.startswith(prefix) and name not in kept]:
         del state_dict[name]

@@ -17,6 +17,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLConfig
 
 from focus_mmdet.core import prompt
+from focus_mmdet.errors import InputError
 
 SPECIAL_TOKENS = (
     '<|endoftext|>',
@@ -138,7 +139,13 @@ def build_tiny_vlm(
 
     Returns:
         The folder.
+
+    Raises:
+        InputError: A size that is not such a multiple.
     """
+    for name, value, step in (('width', width, 64), ('vision', vision, 32), ('layers', layers, 1)):
+        if value < step or value % step:
+            raise InputError(f'{name}={value}: give a positive multiple of {step}')
     folder = Path(folder)
     tokenizer = build_tokenizer()
     config = _config(family, tokenizer, width, layers, vision)

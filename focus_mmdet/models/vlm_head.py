@@ -8,6 +8,7 @@ from mmdet.registry import MODELS
 from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
+from peft import LoraConfig
 from torch import Tensor
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
@@ -18,7 +19,7 @@ from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.grpo import aggregate, policy_terms
 from focus_mmdet.core.prefix import SharedPrefix, share_prefix
 from focus_mmdet.core.prompt import parse_answer
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.attention_probe import MassProbe
 from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
 from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
@@ -58,11 +59,14 @@ class VLMHead(BaseModule):
         max_new_tokens: int = 50,
     ) -> None:
         super().__init__()
+        check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
         self.vlm = VisionLanguageModel(
             pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights
         )
         if lora is not None:
             add_lora(self.vlm.model, self.vlm.family, lora)
+        #: Scale of the adapters, None without: checked when weights are loaded.
+        self.lora_alpha = None if lora is None else LoraConfig(**lora).lora_alpha
         if freeze_vision:
             self.vlm.freeze_vision()
         self.attn_implementation = attn_implementation

@@ -63,7 +63,7 @@ def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
 @pytest.mark.parametrize(
     ('supports', 'queries', 'message'),
     [
-        ([], ['PHOTO'], 'at least one support'),
+        ([], ['PHOTO'], 'at least one pair'),
         ([('PHOTO', (10, 10, 5, 40))], ['PHOTO'], r'photo\.png: box .* empty or outside the 90 x 60'),
         ([('PHOTO', (10, 10, 95, 40))], ['PHOTO'], 'outside the 90 x 60'),
         ([('PHOTO', (10, 10, 40))], ['PHOTO'], 'x1, y1, x2, y2'),

@@ -84,6 +84,13 @@ MISTAKES = {
         change('images', 4, file_name='gone.png'),
         r'annotations\[4\].*gone\.png does not exist',
     ),
+    'wrong size': (change('images', 4, width=41), r'annotations\[4\].*4\.png: the image is 40 x 30'),
+    'inverted by clipping': (change('annotations', 4, bbox=[40.2, 3, 0.5, 5]), r'annotations\[4\].*outside'),
+    'list as id': (change('annotations', 4, instance_id=[1]), r'annotations\[4\].*instance_id must be'),
+    'boolean box': (change('annotations', 4, bbox=[True, 1, 2, 3]), r'annotations\[4\].*four finite'),
+    'huge box': (change('annotations', 4, bbox=[1, 1, 10**400, 3]), r'annotations\[4\].*four finite'),
+    'no frame': (remove('images', 4, 'frame_id'), r'images\[4\].*missing frame_id'),
+    'frame null': (change('images', 4, frame_id=None), r'images\[4\].*frame_id must be'),
     'twice in a frame': (change('annotations', 4, image_id=3), r'annotations\[4\].*two boxes in one frame'),
 }
 
@@ -169,3 +176,52 @@ def test_episode_settings_that_contradict_the_file(tmp_path, coco):
     manifest = dict(episodes=[dict(supports=[frame(0)], query=frame(1))])
     with pytest.raises(InputError, match='remove the key episodes'):
         load(tmp_path, manifest)
+
+
+@pytest.mark.parametrize('content', [b'', b'no image'])
+def test_unreadable_images_are_found_before_training(tmp_path, coco, content):
+    (tmp_path / '4.png').write_bytes(content)
+    with pytest.raises(InputError, match=r'annotations\[4\].*4\.png cannot be read'):
+        load(tmp_path, coco)
+    assert len(load(tmp_path, coco, bad_records='drop')) == 1
+
+
+def test_a_turned_photograph_counts_as_it_is_shown(tmp_path, coco):
+    turned = Image.new('RGB', (30, 40))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned.save(tmp_path / '4.jpg', exif=exif)
+    coco['images'][4]['file_name'] = '4.jpg'
+    assert len(load(tmp_path, coco)) == 2
+
+
+def test_ids_may_be_numbers_or_strings(tmp_path, coco):
+    for annotation in coco['annotations'][:3]:
+        annotation['instance_id'] = 'mug'
+    coco['images'][0]['frame_id'] = 'a'
+    dataset = load(tmp_path, coco)
+    assert [frame['img_path'][-5:] for frame in dataset.get_data_info(1)['supports']] == ['1.png', '2.png']
+
+
+def test_a_byte_order_mark_is_no_obstacle_and_other_encodings_are_named(tmp_path, coco):
+    (tmp_path / 'bom.json').write_text(json.dumps(coco), encoding='utf-8-sig')
+    (tmp_path / 'wide.json').write_text(json.dumps(coco), encoding='utf-16')
+    options = dict(data_root=str(tmp_path), episodes=dict(type='UniformSpanEpisodes'), pipeline=PIPELINE)
+    assert len(EpisodeDataset(ann_file='bom.json', **options)) == 2
+    with pytest.raises(InputError, match=r'wide\.json: not UTF-8'):
+        EpisodeDataset(ann_file='wide.json', **options)
+
+
+def test_unknown_keys_of_a_manifest_are_named(tmp_path, coco):
+    manifest = dict(episodes=[dict(supports=[frame(0)], query=frame(1))], episods=[])
+    with pytest.raises(InputError, match='unknown key episods'):
+        load(tmp_path, manifest, episodes=None)
+    with pytest.raises(InputError, match="no list 'episodes'"):
+        load(tmp_path, dict(episodes=None), episodes=None)
+
+
+@pytest.mark.parametrize('shots', [0, -1, [], 1.5, 'two', [1, 0]])
+@pytest.mark.parametrize('kind', ['UniformSpanEpisodes', 'RandomEpisodes'])
+def test_shots_that_make_no_sense_are_named(tmp_path, coco, shots, kind):
+    with pytest.raises(InputError, match=r'episodes\.shots'):
+        load(tmp_path, coco, episodes=dict(type=kind, shots=shots))

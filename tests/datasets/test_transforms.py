@@ -118,6 +118,26 @@ def test_too_few_sprites_are_reported(tmp_path):
         DATASETS.build(dict(type='SpriteEpisodeDataset', data_root=str(tmp_path), length=1, pipeline=[]))
 
 
+@pytest.mark.parametrize(
+    ('step', 'message'),
+    [
+        (dict(type='ResizeToPixelBudget', max_pixels=0, multiple=16), 'max_pixels=0'),
+        (dict(type='ResizeToPixelBudget', max_pixels=100, multiple=0), 'multiple=0'),
+        (dict(type='CropAroundBox', scale=(0.1, 0.5)), r'scale\[0\]'),
+        (dict(type='CropAroundBox', scale=(3.0, 2.0)), r'scale\[1\]'),
+    ],
+)
+def test_settings_that_make_no_sense_are_named(step, message):
+    with pytest.raises(InputError, match=message):
+        TRANSFORMS.build(step)
+
+
+def test_an_image_too_narrow_for_a_vlm_is_named():
+    resize = TRANSFORMS.build(dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16))
+    with pytest.raises(InputError, match=r'line\.png: 2000 x 4'):
+        resize.transform(dict(img=np.zeros((4, 2000, 3), np.uint8), img_path='line.png'))
+
+
 def test_stock_transforms_run_on_every_frame():
     flip = TRANSFORMS.build(dict(type='ForEachFrame', transforms=[dict(type='RandomFlip', prob=1.0)]))
     frame = dict(img=painted(20, 20, [2, 3, 8, 9]), img_shape=(20, 20), gt_bboxes=np.zeros((0, 4)))

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmdet.registry import HOOKS
 from mmengine.config import Config
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
@@ -158,7 +160,14 @@ def test_groups_without_spread_still_take_a_step(make_config):
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
-        ({'train_cfg.num_generations': 1}, 'at least 2'),
+        ({'train_cfg.num_generations': 1}, 'num_generations=1.*at least 2'),
+        ({'train_cfg.num_generations': 2.5}, 'num_generations=2.5'),
+        ({'train_cfg.num_iterations': 0}, 'num_iterations=0'),
+        ({'train_cfg.max_completion_length': 0}, 'max_completion_length=0'),
+        ({'train_cfg.temperature': 0.0}, 'temperature=0'),
+        ({'train_cfg.beta': -1.0}, 'beta=-1'),
+        ({'train_cfg.epsilon': -1.0}, 'epsilon=-1'),
+        ({'train_cfg.reward_weights': {'iou': 'a'}}, 'reward_weights.iou'),
         ({'train_cfg.loss_type': 'ppo'}, 'ppo'),
         ({'train_cfg.reward_weights': {'beauty': 1.0}}, 'beauty'),
     ],
@@ -166,6 +175,34 @@ def test_groups_without_spread_still_take_a_step(make_config):
 def test_bad_grpo_options_are_named(make_config, options, message):
     with pytest.raises(InputError, match=message):
         Runner.from_cfg(make_config(2, 'bad', **options)).train()
+
+
+def test_stage_2_does_not_resume_a_stage_1_checkpoint(make_config, stage_1):
+    config = make_config(2, 'wrong', resume=True)
+    config.load_from = stage_1()
+    with pytest.raises(InputError, match='set load_from'):
+        Runner.from_cfg(config).train()
+
+
+@pytest.mark.parametrize('options', [{'margin': -1}, {'margin': 'abc'}, {'weight': -1.0}, {'stop_iter': -1}])
+def test_hook_values_that_make_no_sense_are_named(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        HOOKS.build(dict(type='AttentionSupervisionHook', **options))
+
+
+def test_the_weight_rises_and_the_loss_stops(make_config):
+    hook = dict(type='AttentionSupervisionHook', weight=1.0, warmup_iters=1, stop_iter=3)
+    runner = Runner.from_cfg(make_config(1, 'schedule', custom_hooks=[hook]))
+    seen = []
+
+    class Watch(Hook):
+        def before_train_iter(self, runner, batch_idx, data_batch=None):
+            settings = runner.model.bbox_head.attention_supervision
+            seen.append(None if settings is None else settings.weight)
+
+    runner.register_hook(Watch(), priority='LOWEST')
+    runner.train()
+    assert seen == [0.5, 1.0, 1.0, None]
 
 
 def test_a_layer_that_does_not_exist_stops_before_training(make_config):
@@ -186,12 +223,13 @@ class Spy:
 def test_checkpoints_cannot_run_code(tmp_path, capsys):
     path = tmp_path / 'evil.pth'
     torch.save({'state_dict': {}, 'meta': Spy()}, path)
-    with pytest.raises(InputError, match=r'evil\.pth'):
+    with pytest.raises(InputError, match=r'evil\.pth.*asks for') as error:
         load_local_checkpoint(str(path))
+    assert 'weights_only' not in str(error.value)
     assert 'ran' not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('content', [b'', b'not a checkpoint', None])
+@pytest.mark.parametrize('content', [b'', b'hello', b'not a checkpoint', None])
 def test_unreadable_checkpoints_are_named(tmp_path, content):
     path = tmp_path / 'broken.pth'
     if content is not None:

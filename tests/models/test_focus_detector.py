@@ -5,6 +5,7 @@ import torch
 from mmengine.runner.checkpoint import _load_checkpoint_to_model, load_checkpoint
 
 from focus_mmdet.errors import InputError
+from focus_mmdet.models.tiny import build_tiny_vlm
 from tests.conftest import FAMILIES, random_batch
 
 LORA = {'r': 4, 'lora_alpha': 8}
@@ -89,6 +90,7 @@ def test_what_an_earlier_stage_trained_stays_in_later_checkpoints(make_detector)
     ('saved', 'loaded', 'message'),
     [
         ({'lora': LORA}, {'lora': {'r': 8}}, 'another shape'),
+        ({'lora': LORA}, {'lora': LORA | {'lora_alpha': 16}}, 'lora_alpha=8'),
         ({'lora': LORA}, {}, 'not in this model'),
         ({}, {'lora': LORA}, 'are not in it'),
         ({'lora': LORA | {'target_modules': '.*q_proj'}}, {'lora': LORA}, 'are not in it'),
@@ -103,6 +105,37 @@ def test_a_checkpoint_of_another_adapter_is_refused_by_name(make_detector, tmp_p
         load_checkpoint(detector, str(path))
     assert str(path) in str(error.value)
     assert all(torch.equal(before[name], weight) for name, weight in detector.named_parameters())
+
+
+@pytest.mark.parametrize('content', [{'state_dict': {'x': torch.zeros(1)}}, {'x': torch.zeros(1)}])
+def test_plain_state_dicts_are_refused_by_name_too(make_detector, tmp_path, content):
+    path = tmp_path / 'plain.pth'
+    torch.save(content, path)
+    with pytest.raises(InputError, match=r'plain\.pth does not fit'):
+        load_checkpoint(make_detector(), str(path))
+
+
+@pytest.mark.parametrize('sizes', [{'width': 100}, {'width': 0}, {'vision': 50}, {'layers': 0}])
+def test_sizes_that_make_no_model_are_named(tmp_path, sizes):
+    with pytest.raises(InputError, match=next(iter(sizes))):
+        build_tiny_vlm(tmp_path / 'model', **sizes)
+    assert not (tmp_path / 'model').exists()
+
+
+def test_an_answer_needs_room(make_detector):
+    with pytest.raises(InputError, match='max_new_tokens=0'):
+        make_detector(max_new_tokens=0)
+
+
+def test_images_that_the_processor_would_resize_again_are_said_once(make_detector, monkeypatch):
+    said = []
+    monkeypatch.setattr('focus_mmdet.models.data_preprocessor.print_log', lambda text, *_: said.append(text))
+    speech = make_detector().data_preprocessor
+    speech(random_batch(0, [1]))
+    assert not said
+    for _ in range(2):
+        speech(random_batch(0, [1], sizes=[(50, 37)]))
+    assert len(said) == 1
 
 
 def test_a_stock_detectors_checkpoint_is_refused(make_detector):

@@ -20,11 +20,11 @@ matplotlib.use('Agg')
 import torch
 from matplotlib import pyplot
 from mmdet.registry import DATASETS, MODELS
-from mmengine.config import Config, DictAction
+from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.datasets import collate_episodes
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.attention_probe import MassProbe
@@ -78,10 +78,8 @@ def main() -> None:
     parser.add_argument('--episodes', type=int, default=50)
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
     args = parser.parse_args()
-    if not Path(args.config).is_file():
-        raise InputError(f'{args.config}: no such config')
-    config = Config.fromfile(args.config)
-    config.merge_from_dict(args.cfg_options or {})
+    check_folder('--out-dir', args.out_dir)
+    config = read_config(args.config, args.cfg_options)
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataset = DATASETS.build(config.test_dataloader.dataset)
     count = min(args.episodes, len(dataset))

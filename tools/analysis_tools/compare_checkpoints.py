@@ -8,13 +8,12 @@ support's box stands beside them. The last line is JSON: mIoU by name.
 
 import argparse
 import json
-from pathlib import Path
 
 from mmengine.config import Config, DictAction
 from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.errors import InputError
 
 COLUMNS = ('mIoU', 'acc@0.5', 'acc@0.75', 'parse_rate')
@@ -46,10 +45,9 @@ def main() -> None:
     parser.add_argument('--note', help='printed below the table')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
     args = parser.parse_args()
-    if not Path(args.config).is_file():
-        raise InputError(f'{args.config}: no such config')
-    config = Config.fromfile(args.config)
-    config.merge_from_dict({**(args.cfg_options or {}), 'work_dir': args.work_dir})
+    check_folder('--work-dir', args.work_dir)
+    config = read_config(args.config, args.cfg_options)
+    config.work_dir = args.work_dir
     config.log_level = 'WARNING'
 
     rows: dict[str, dict[str, float]] = {}

@@ -13,6 +13,7 @@ from typing import Any
 
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile, read_json
+from focus_mmdet.errors import InputError
 
 
 def object_groups(content: dict[str, Any]) -> list[set[int]]:
@@ -37,11 +38,18 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
 
+    if not 0 < args.test_fraction < 1:
+        raise InputError(f'--test-fraction {args.test_fraction}: give a number between 0 and 1')
     AnnotationFile(str(args.annotations), str(args.annotations.parent)).tracks()
     content = read_json(str(args.annotations))
     groups = object_groups(content)
     random.Random(args.seed).shuffle(groups)
     count = round(len(groups) * args.test_fraction)
+    if not 0 < count < len(groups):
+        raise InputError(
+            f'{args.annotations}: {len(groups)} groups of objects that share no video; a test fraction of '
+            f'{args.test_fraction} leaves a part empty. Add objects or change --test-fraction'
+        )
     for name, chosen in (('test', groups[:count]), ('train', groups[count:])):
         shown = set().union(*chosen)
         annotations = [record for record in content['annotations'] if record['image_id'] in shown]
