@@ -170,8 +170,9 @@ class GRPOTrainLoop(IterBasedTrainLoop):
                 {**data, 'rollout': rollout}, optim_wrapper=self.runner.optim_wrapper
             )
         metrics['seconds/step'] = time.perf_counter() - started
+        losses = {name: float(_mean_over_ranks(torch.as_tensor(value))) for name, value in outputs.items()}
         self.runner.call_hook(
-            'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs={**outputs, **metrics}
+            'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs={**losses, **metrics}
         )
         self._iter += 1
 
