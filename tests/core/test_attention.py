@@ -75,6 +75,16 @@ def test_margin_loss_closes_once_the_margin_is_met():
     assert margin_loss(torch.tensor([0.9]), marked=60, total=1000, margin=0.025) > 0
 
 
+def test_mass_in_half_precision_is_close():
+    generator = torch.Generator().manual_seed(1)
+    query, key = torch.randn(4, 60, 16, generator=generator), torch.randn(2, 60, 16, generator=generator)
+    columns = torch.randint(0, 2, (60, 1), generator=generator).float()
+    exact = attention_mass(query, key, columns, (40, 60), 0.25)
+    half = attention_mass(query.bfloat16(), key.bfloat16(), columns, (40, 60), 0.25)
+    assert half.dtype == torch.float32
+    assert relative_error(half, exact) < 2e-2
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from transformers.utils import is_flash_attn_2_available
 
 from focus_mmdet.errors import InputError
+from focus_mmdet.models.attention_probe import MassProbe
 from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
 from focus_mmdet.models.episode_batch import pad
 from tests.conftest import FAMILIES, random_batch, relative_error
@@ -177,3 +178,45 @@ def test_backends_that_cannot_be_used_are_named(make_detector, backend):
         pytest.skip('flash-attn is installed')
     with pytest.raises(InputError, match=f"attn_implementation='{backend}'.*sdpa"):
         make_detector(attn_implementation=backend)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_masses_are_the_same_with_padding_on_either_side(shared_detector, family):
+    detector = shared_detector(family)
+    vlm = detector.bbox_head.vlm
+    batch = detector.data_preprocessor(random_batch(2, [1, 3]))['inputs']
+    measured = {}
+    for side in ('left', 'right'):
+        ids, mask = pad(batch.prompt_ids, 0, side)
+        first = [ids.shape[1] - len(prompt) if side == 'left' else 0 for prompt in batch.prompt_ids]
+        columns = [
+            torch.nn.functional.pad(marks, (skip, ids.shape[1] - skip - len(marks)))[:, None]
+            for marks, skip in zip(batch.marks['box_text'], first, strict=True)
+        ]
+        rows = [
+            (start + skip, stop + skip) for (start, stop), skip in zip(batch.query_rows, first, strict=True)
+        ]
+        probe = MassProbe(rows, first, columns=columns)
+        positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
+        vlm(ids, mask, positions, vlm.image_features(batch), probe=probe)
+        measured[side] = probe.mean_over_layers()
+    assert len(batch.prompt_ids[0]) != len(batch.prompt_ids[1])
+    for left, right in zip(measured['left'], measured['right'], strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-7)
+
+
+def test_the_loss_traces_without_breaking(shared_detector):
+    """torch.compile's front end gets through a probed step, with the same loss."""
+    detector = shared_detector(freeze_vision=False)
+    head = detector.bbox_head
+    head.attention_supervision = AttentionSupervision()
+    batch = detector.data_preprocessor(random_batch(4, [1]))['inputs']
+    plain = head.loss(batch, detector.pad_id)
+    forward = head.vlm.forward
+    head.vlm.forward = torch.compile(forward, backend='eager')
+    try:
+        traced = head.loss(batch, detector.pad_id)
+    finally:
+        head.vlm.forward = forward
+    for name, value in plain.items():
+        torch.testing.assert_close(traced[name], value, rtol=1e-5, atol=1e-7)

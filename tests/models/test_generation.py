@@ -78,3 +78,19 @@ def test_sampling_follows_the_distribution(shared_detector):
     frequency = torch.bincount(chosen, minlength=4) / 20_000
     assert (frequency - expected).abs().max() < 0.01
     torch.testing.assert_close(logps.exp(), expected[chosen])
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_recorded_attention_is_that_of_each_prompt_alone(shared_detector, family):
+    """Prompts of different length are padded on the left; the maps must not move."""
+    detector = shared_detector(family).eval()
+    data = random_batch(11, [1, 3])
+    batch = detector.data_preprocessor(data)['inputs']
+    together = detector.bbox_head.generate(batch, **options(detector, record_attention=True)).attention
+    for index in range(2):
+        episode = {key: [value[index]] for key, value in data.items()}
+        alone = detector.data_preprocessor(episode)['inputs']
+        (expected,) = detector.bbox_head.generate(alone, **options(detector, record_attention=True)).attention
+        assert len(together[index]) == len(alone.prompt_ids[0])
+        torch.testing.assert_close(together[index], expected, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(expected.sum(), torch.tensor(1.0))
