@@ -4,7 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from mmengine.config import DictAction
+from mmdet.registry import METRICS
+from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from train import load_config
@@ -28,6 +29,15 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def test(config: Config, out: str | None) -> None:
+    """Build the runner and test; write predictions to ``out``."""
+    runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
+    if out is not None:
+        dump = METRICS.build(dict(type='DumpDetResults', out_file_path=out))
+        runner.test_evaluator.metrics.append(dump)
+    runner.test()
+
+
 def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -46,12 +56,7 @@ def main() -> None:
         config.default_hooks.visualization.test_out_dir = str(Path(args.show_dir).absolute())
     check_inputs(config)
     prepare_cpu_launch(config)
-    runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
-    if args.out is not None:
-        from mmdet.evaluation import DumpDetResults
-
-        runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
-    runner.test()
+    test(config, args.out)
     end_launch()
 
 

@@ -58,6 +58,12 @@ def use_amp(config: Config) -> None:
     wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def train(config: Config) -> None:
+    """Build the runner and train."""
+    runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
+    runner.train()
+
+
 def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -73,8 +79,7 @@ def main() -> None:
         config.load_from = None if args.resume == 'auto' else args.resume
     check_inputs(config)
     prepare_cpu_launch(config)
-    runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
-    runner.train()
+    train(config)
     end_launch()
 
 

@@ -1,5 +1,6 @@
 """Begin and end runs: what must exist, and several processes."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,12 @@ def _episode_datasets(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def end_launch() -> None:
-    """Part in an orderly way: a rank that exits early aborts the others."""
+    """Part in an orderly way, once no runner is in use any more.
+
+    A rank that exits early aborts the others. A wrapped model that is still
+    alive keeps gloo's threads alive, which abort Python on its way out.
+    """
     if distributed.is_initialized():
+        gc.collect()
         distributed.barrier()
         distributed.destroy_process_group()
