@@ -2,8 +2,9 @@
 
 mmcv-lite ships no ``mmcv._ext``, yet MMDetection imports names from it at
 import time. This module puts one in its place whose functions raise when they
-are called. Datasets, transforms, evaluation and every detector without RoI
-operators work with it. Where a compiled mmcv is present it does nothing.
+are called, all but ``nms``, which is small enough to offer. Datasets,
+transforms, evaluation and every detector without RoI operators work with it.
+Where a compiled mmcv is present it does nothing.
 """
 
 import importlib.machinery

@@ -123,6 +123,10 @@ BAD_CALLS = {
         ['tools/train.py', STAGE2, '--cfg-options', 'load_from=work_dirs/none/iter_1.pth'],
         'Train the earlier stage first',
     ),
+    'nothing to resume, no stage 1': (
+        ['tools/train.py', STAGE2, '--resume', '--cfg-options', 'load_from=work_dirs/none/iter_1.pth'],
+        'Train the earlier stage first',
+    ),
     'amp without a GPU': (['tools/train.py', STAGE1, '--amp'], '--amp needs a GPU'),
     'file as folder': (['tools/test.py', STAGE2, 'x.pth', '--show-dir', 'README.md'], 'README.md is a file'),
     'no pairs': (['tools/analysis_tools/compare_checkpoints.py', STAGE2, 'x.pth'], 'NAME=CHECKPOINT'),

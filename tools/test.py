@@ -54,7 +54,7 @@ def main() -> None:
     if args.show_dir is not None:
         config.default_hooks.visualization.draw = True
         config.default_hooks.visualization.test_out_dir = str(Path(args.show_dir).absolute())
-    check_inputs(config)
+    check_inputs(config, ['test_dataloader'])
     prepare_cpu_launch(config)
     test(config, args.out)
     end_launch()

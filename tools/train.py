@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, read_config, run_cli
-from focus_mmdet.engine.launch import check_inputs, end_launch, prepare_cpu_launch
+from focus_mmdet.engine.launch import check_inputs, check_schedule, end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
 
@@ -58,6 +58,17 @@ def use_amp(config: Config) -> None:
     wrapper.setdefault('loss_scale', 'dynamic')
 
 
+def resume(config: Config, checkpoint: str) -> None:
+    """Continue from ``checkpoint``, or the latest of the work dir where it is 'auto'."""
+    if checkpoint == 'auto':
+        found = find_latest_checkpoint(config.work_dir)
+        if found is None:
+            print(f'{config.work_dir}: no checkpoint to resume, starting anew')
+            return
+        checkpoint = found
+    config.resume, config.load_from = True, checkpoint
+
+
 def train(config: Config) -> None:
     """Build the runner and train."""
     runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
@@ -75,9 +86,9 @@ def main() -> None:
             raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size')
         config.auto_scale_lr.enable = True
     if args.resume is not None:
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else args.resume
-    check_inputs(config)
+        resume(config, args.resume)
+    check_schedule(config)
+    check_inputs(config, ['train_dataloader', 'val_dataloader'])
     prepare_cpu_launch(config)
     train(config)
     end_launch()

@@ -5,7 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mmdet.registry import DATA_SAMPLERS
-from torch.utils.data import BatchSampler, Sampler
+from mmengine.dataset import InfiniteSampler
+from torch.utils.data import BatchSampler
+
+from focus_mmdet.errors import InputError
 
 
 @DATA_SAMPLERS.register_module()
@@ -13,19 +16,25 @@ class ShotGroupedBatchSampler(BatchSampler):
     """Put episodes with the same number of shots into one batch.
 
     A prompt's length is its shots times an image's budget, so batches that mix
-    shots are mostly padding. Order within the sampler's is kept per group.
+    shots are mostly padding.
 
-    Used as ``batch_sampler=dict(type='ShotGroupedBatchSampler')`` of a dataloader.
+    Used as ``batch_sampler=dict(type='ShotGroupedBatchSampler')`` of a training
+    dataloader.
 
     Args:
-        sampler: Gives dataset indices.
+        sampler: An ``InfiniteSampler``: with a finite one, ranks could end up
+            with different numbers of batches.
         batch_size: Episodes per batch.
-        drop_last: Leave incomplete batches out at the end of the sampler.
+
+    Raises:
+        InputError: Another kind of sampler.
     """
 
-    def __init__(self, sampler: Sampler, batch_size: int, drop_last: bool = False) -> None:
-        super().__init__(sampler, batch_size, drop_last)
-        self.dataset: Any = sampler.dataset  # type: ignore[attr-defined]
+    def __init__(self, sampler: InfiniteSampler, batch_size: int) -> None:
+        if not isinstance(sampler, InfiniteSampler):
+            raise InputError("ShotGroupedBatchSampler needs sampler=dict(type='InfiniteSampler')")
+        super().__init__(sampler, batch_size, drop_last=True)
+        self.dataset: Any = sampler.dataset
 
     def __iter__(self) -> Iterator[list[int]]:
         waiting: dict[int, list[int]] = defaultdict(list)
@@ -35,5 +44,3 @@ class ShotGroupedBatchSampler(BatchSampler):
             if len(batch) == self.batch_size:
                 yield list(batch)
                 batch.clear()
-        if not self.drop_last:
-            yield from ([*batch] for batch in waiting.values() if batch)

@@ -68,14 +68,23 @@ def load_local_checkpoint(filename: str, map_location: Any = None) -> dict[str, 
             f'{filename}: not a checkpoint that can be loaded safely ({_reason(error)}). '
             'Is it complete, and written by tools/train.py?'
         ) from error
-    weights = checkpoint.get('state_dict', checkpoint) if isinstance(checkpoint, dict) else None
+    if not isinstance(checkpoint, dict):
+        raise InputError(f'{filename}: holds no weights; give a checkpoint written by tools/train.py')
+    if 'state_dict' in checkpoint:
+        return {**checkpoint, 'state_dict': _named(checkpoint['state_dict'], filename)}
+    tensors = all(isinstance(value, torch.Tensor) for value in checkpoint.values())
+    return _named(checkpoint, filename) if tensors else checkpoint
+
+
+def _named(weights: Any, filename: str) -> OrderedDict:
+    """A state dict that remembers its file, where models look for metadata."""
     if not isinstance(weights, dict):
-        raise InputError(f'{filename}: holds no state_dict; give a checkpoint written by tools/train.py')
+        raise InputError(f'{filename}: its state_dict is a {type(weights).__name__}, not a dict of weights')
     named = OrderedDict(weights)
     metadata = OrderedDict(getattr(weights, '_metadata', {}))
     metadata[''] = {**metadata.get('', {}), 'filename': str(filename)}
     named._metadata = metadata  # type: ignore[attr-defined]
-    return {**checkpoint, 'state_dict': named} if 'state_dict' in checkpoint else {'state_dict': named}
+    return named
 
 
 def register_safe_loader() -> None:

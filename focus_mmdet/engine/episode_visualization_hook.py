@@ -4,31 +4,41 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 
 
 @HOOKS.register_module()
-class EpisodeVisualizationHook(DetVisualizationHook):
-    """``DetVisualizationHook`` for episodes: same options, whole strips.
+class EpisodeVisualizationHook(Hook):
+    """MMDetection's ``DetVisualizationHook`` for episodes: whole strips.
 
     Args:
-        draw: Write pictures at all.
+        draw: Draw at all.
+        interval: Validation iterations between two pictures.
+        test_out_dir: Folder of the test's pictures, relative to the run's
+            timestamp folder; None sends them to the visualization backends.
         attention: Also measure and draw what the query image attends to.
-        max_pictures: Stop after so many.
-        **kwargs: As of ``DetVisualizationHook``; ``test_out_dir`` is the
-            folder below the run's timestamp folder.
+        max_pictures: Most pictures of a test.
     """
 
     def __init__(
-        self, draw: bool = False, attention: bool = True, max_pictures: int = 100, **kwargs: Any
+        self,
+        draw: bool = False,
+        interval: int = 50,
+        test_out_dir: str | None = None,
+        attention: bool = True,
+        max_pictures: int = 100,
     ) -> None:
-        super().__init__(draw=draw, **kwargs)
-        self.test_out_dir: str | None
+        self.draw = draw
+        self.interval = interval
+        self.test_out_dir = test_out_dir
         self.attention = attention
         self.max_pictures = max_pictures
+        self._drawn = 0
+        self._visualizer: Any = Visualizer.get_current_instance()
 
     def before_test(self, runner: Runner) -> None:
         self._record(runner, self.draw and self.attention)
@@ -55,11 +65,11 @@ class EpisodeVisualizationHook(DetVisualizationHook):
         if not self.draw:
             return
         for images, sample in zip(data_batch['inputs'], outputs, strict=True):
-            if self._test_index >= self.max_pictures:
+            if self._drawn >= self.max_pictures:
                 self._record(runner, False)
                 return
-            self._test_index += 1
+            self._drawn += 1
             out_file = None
             if self.test_out_dir is not None:
                 out_file = str(Path(self.test_out_dir) / f'episode_{int(sample.img_id):05d}.png')
-            self._visualizer.add_episode('test_episode', images, sample, out_file, self._test_index)
+            self._visualizer.add_episode('test_episode', images, sample, out_file, self._drawn)

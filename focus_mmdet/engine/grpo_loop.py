@@ -136,6 +136,15 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         head = _detector(self.runner).bbox_head
         if head.attn_implementation != 'sdpa':
             raise InputError("GRPOTrainLoop needs model.bbox_head.attn_implementation='sdpa'")
+        if any(weight.requires_grad for weight in head.vlm.vision_tower.parameters()):
+            raise InputError('GRPOTrainLoop keeps the vision tower: set model.bbox_head.freeze_vision=True')
+        accumulated = self.runner.optim_wrapper._accumulative_counts
+        if self.num_iterations > 1 and accumulated > 1:
+            raise InputError(
+                f'train_cfg.num_iterations={self.num_iterations} with optim_wrapper.accumulative_counts='
+                f'{accumulated}: passes over one rollout would be summed, not followed by updates; '
+                'set one of them to 1'
+            )
         if self._iter == 0:
             if not self.runner._has_loaded:
                 print_log(
@@ -205,7 +214,8 @@ class GRPOTrainLoop(IterBasedTrainLoop):
     def _log_probabilities(self, batch: EpisodeBatch, rollout: Rollout) -> Tensor:
         detector = _detector(self.runner)
         shared = share_prefix(batch.prompt_ids, rollout.answers, detector.pad_id)
-        logps, _ = detector.bbox_head.answer_logps(batch, shared, self.objective.temperature)
+        with self.runner.optim_wrapper.optim_context(detector):
+            logps, _ = detector.bbox_head.answer_logps(batch, shared, self.objective.temperature)
         return logps
 
     def _reward(self, batch: EpisodeBatch, generated: Generated) -> tuple[Rollout, dict[str, float]]:

@@ -1,7 +1,7 @@
 """Begin and end runs: what must exist, and several processes."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +26,15 @@ def prepare_cpu_launch(config: Config) -> None:
     config.model_wrapper_cfg.device_ids = None
 
 
-def check_inputs(config: Config) -> None:
-    """Look for the model folder and annotation files before loading gigabytes.
+def check_inputs(config: Config, loaders: Sequence[str]) -> None:
+    """Look for what a run needs before loading gigabytes.
+
+    Args:
+        config: Of the run.
+        loaders: Keys of the dataloaders it will use.
 
     Raises:
-        InputError: One is missing; the message says what to fetch.
+        InputError: Something is missing; the message says what to fetch.
     """
     if config.model.get('type') == 'FocusDetector':
         check_pretrained(config.model.pretrained)
@@ -40,12 +44,29 @@ def check_inputs(config: Config) -> None:
             f'{start}: no such checkpoint (load_from, or the checkpoint given). Train the earlier stage '
             'first, or set load_from=/path/to/checkpoint.pth'
         )
-    for dataset in _episode_datasets(config.to_dict()):
+    for dataset in _episode_datasets([config.get(key) for key in loaders]):
         path = Path(dataset.get('data_root') or '') / dataset.get('ann_file', '')
         if not path.is_file():
             raise InputError(
                 f'{path}: no such annotation file. Put the dataset there as the README\'s "Your own data" '
                 'says, or set data_root and ann_file of the dataset in the config'
+            )
+
+
+def check_schedule(config: Config) -> None:
+    """Raise :class:`InputError` where training goes on after the learning rate ended at 0."""
+    last = config.train_cfg.get('max_iters')
+    for scheduler in config.get('param_scheduler') or []:
+        ends_at_zero = scheduler.get('type') == 'CosineAnnealingLR' and not scheduler.get('eta_min')
+        if (
+            last
+            and ends_at_zero
+            and not scheduler.get('by_epoch', True)
+            and scheduler.get('end', last) < last
+        ):
+            raise InputError(
+                f'param_scheduler ends at iteration {scheduler.end} with a learning rate of 0, but '
+                f'train_cfg.max_iters={last}: set the ends of param_scheduler too'
             )
 
 

@@ -119,8 +119,10 @@ class VisionLanguageModel(nn.Module):
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def freeze_vision(self) -> None:
-        self.family.vision_tower(self.model).requires_grad_(False)
+    @property
+    def vision_tower(self) -> nn.Module:
+        """The vision part of the model, projector included."""
+        return self.family.vision_tower(self.model)
 
     def image_features(self, batch: EpisodeBatch) -> Any:
         """Vision features of a batch, to be passed to :meth:`forward`.
@@ -129,8 +131,7 @@ class VisionLanguageModel(nn.Module):
         """
         if batch.features is not None:
             return batch.features
-        tower = self.family.vision_tower(self.model)
-        trains = any(parameter.requires_grad for parameter in tower.parameters())
+        trains = any(parameter.requires_grad for parameter in self.vision_tower.parameters())
         with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
             features = self.model.get_image_features(batch.pixel_values, batch.grid_thw, return_dict=True)
         if not trains:

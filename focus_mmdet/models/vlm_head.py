@@ -67,8 +67,13 @@ class VLMHead(BaseModule):
             add_lora(self.vlm.model, self.vlm.family, lora)
         #: Scale of the adapters, None without: checked when weights are loaded.
         self.lora_alpha = None if lora is None else LoraConfig(**lora).lora_alpha
-        if freeze_vision:
-            self.vlm.freeze_vision()
+        self.vlm.vision_tower.requires_grad_(not freeze_vision)
+        half = {str(weight.dtype) for weight in self.parameters() if weight.requires_grad} - {'torch.float32'}
+        if half:
+            raise InputError(
+                f'model.bbox_head.dtype={dtype!r}: weights that train themselves lose small updates in half '
+                "precision. Set dtype='float32' (and --amp), or lora with freeze_vision=True"
+            )
         self.attn_implementation = attn_implementation
         self.max_new_tokens = max_new_tokens
         #: Armed by AttentionSupervisionHook; None is plain fine-tuning.

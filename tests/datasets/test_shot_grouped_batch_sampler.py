@@ -1,7 +1,11 @@
+from itertools import islice
+
+import pytest
 import torch
-from torch.utils.data import SequentialSampler
+from mmengine.dataset import DefaultSampler, InfiniteSampler
 
 from focus_mmdet.datasets import ShotGroupedBatchSampler
+from focus_mmdet.errors import InputError
 
 
 class Episodes:
@@ -14,17 +18,15 @@ class Episodes:
         return {'shots': self.shots[index]}
 
 
-def sampler():
-    source = SequentialSampler(Episodes())
-    source.dataset = source.data_source
-    return source
-
-
-def test_every_episode_comes_once_beside_its_like():
-    batches = list(ShotGroupedBatchSampler(sampler(), 4))
-    assert sorted(index for batch in batches for index in batch) == list(range(50))
+def test_batches_are_of_equal_shots_and_no_episode_is_forgotten():
+    batches = list(islice(ShotGroupedBatchSampler(InfiniteSampler(Episodes(), seed=0), 4), 60))
+    assert all(len(batch) == 4 for batch in batches)
     assert all(len({Episodes.shots[index] for index in batch}) == 1 for batch in batches)
+    seen = [index for batch in batches for index in batch]
+    assert set(seen) == set(range(50))
+    assert max(map(seen.count, set(seen))) - min(map(seen.count, set(seen))) <= 2
 
 
-def test_incomplete_batches_can_be_left_out():
-    assert all(len(batch) == 4 for batch in ShotGroupedBatchSampler(sampler(), 4, drop_last=True))
+def test_finite_samplers_are_refused():
+    with pytest.raises(InputError, match='InfiniteSampler'):
+        ShotGroupedBatchSampler(DefaultSampler(Episodes()), 4)

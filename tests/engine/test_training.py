@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
+from focus_mmdet.engine.launch import check_schedule
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 
@@ -148,13 +149,18 @@ def test_rewards_are_logged_apart(make_config):
 
 def test_groups_without_spread_still_take_a_step(make_config):
     """Random weights write no box: every reward is 0, every advantage too."""
-    config = make_config(2, 'flat', **{'train_cfg.max_iters': 1, 'train_cfg.beta': 0.0})
+    config = make_config(
+        2,
+        'flat',
+        **{'train_cfg.max_iters': 1, 'train_cfg.beta': 0.0, 'optim_wrapper.optimizer.lr': 0.1},
+        param_scheduler=[],
+    )
     runner = Runner.from_cfg(config)
     before = {name: weight.clone() for name, weight in runner.model.named_parameters()}
     runner.train()
     assert log_scalars(runner)['train/frac_reward_zero_std'][0] == 1
     for name, weight in runner.model.named_parameters():
-        torch.testing.assert_close(weight, before[name], msg=name)
+        assert torch.equal(weight, before[name]), name
 
 
 @pytest.mark.parametrize(
@@ -175,6 +181,26 @@ def test_groups_without_spread_still_take_a_step(make_config):
 def test_bad_grpo_options_are_named(make_config, options, message):
     with pytest.raises(InputError, match=message):
         Runner.from_cfg(make_config(2, 'bad', **options)).train()
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'model.bbox_head.freeze_vision': False}, 'freeze_vision=True'),
+        ({'train_cfg.num_iterations': 2, 'optim_wrapper.accumulative_counts': 2}, 'set one of them to 1'),
+    ],
+)
+def test_what_stage_2_cannot_do_is_refused(make_config, options, message):
+    with pytest.raises(InputError, match=message):
+        Runner.from_cfg(make_config(2, 'cannot', **options)).train()
+
+
+def test_a_learning_rate_that_ends_before_training_is_refused(make_config):
+    config = make_config(1, 'ends')
+    check_schedule(config)
+    config.train_cfg.max_iters = 5000
+    with pytest.raises(InputError, match='ends at iteration 800'):
+        check_schedule(config)
 
 
 def test_stage_2_does_not_resume_a_stage_1_checkpoint(make_config, stage_1):

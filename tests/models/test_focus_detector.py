@@ -122,6 +122,23 @@ def test_sizes_that_make_no_model_are_named(tmp_path, sizes):
     assert not (tmp_path / 'model').exists()
 
 
+def test_the_vision_tower_can_train_beside_adapters(make_detector):
+    detector = make_detector(lora=LORA, freeze_vision=False)
+    names = {name for name, weight in detector.named_parameters() if weight.requires_grad}
+    assert any('visual' in name for name in names)
+    assert all('visual' in name or 'lora_' in name for name in names)
+
+
+@pytest.mark.parametrize('head', [{}, {'lora': LORA, 'freeze_vision': False}])
+def test_half_precision_weights_do_not_train_themselves(make_detector, head):
+    with pytest.raises(InputError, match="dtype='float32'"):
+        make_detector(dtype='bfloat16', **head)
+    adapters = make_detector(dtype='bfloat16', lora=LORA)
+    data = adapters.data_preprocessor(random_batch(0, [1]))
+    adapters(**data, mode='loss')['loss_lm'].backward()
+    assert all(w.dtype == w.grad.dtype == torch.float32 for w in adapters.parameters() if w.requires_grad)
+
+
 def test_an_answer_needs_room(make_detector):
     with pytest.raises(InputError, match='max_new_tokens=0'):
         make_detector(max_new_tokens=0)

@@ -6,8 +6,8 @@ train_cfg = dict(type='IterBasedTrainLoop', max_iters=max_iters, val_interval=ma
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
-# 8 GPUs x 1 episode x 8 accumulated steps = 64. On fewer GPUs raise
-# accumulative_counts and max_iters by the same factor.
+# 8 GPUs x 1 episode x 8 accumulated steps = 64. On fewer GPUs raise by the same
+# factor: accumulative_counts, train_cfg.max_iters and the ends of param_scheduler.
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TrainableOptimWrapperConstructor',
