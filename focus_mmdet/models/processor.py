@@ -1,5 +1,6 @@
 """Load the image processor, tokenizer and chat template of a VLM folder."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ class ImageTextProcessor(ProcessorMixin):
     """Image processor, tokenizer and chat template, without a video part.
 
     transformers' Qwen-VL processors need torchvision for their video half,
-    which has no CPU-only build on the registry. Images need none of it.
+    which has no CPU-only build on PyPI. Images need none of it.
     """
 
     def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None):
@@ -28,8 +29,6 @@ def _chat_template(path: Path, tokenizer: Any) -> str:
             text = file.read_text(encoding='utf-8')
             if name.endswith('.jinja'):
                 return text
-            import json
-
             return str(json.loads(text)['chat_template'])
     if tokenizer.chat_template is None:
         raise InputError(
