@@ -3,7 +3,7 @@
 Every answer token sees the whole prompt and its own answer so far, and takes
 the position it would have right after the prompt. The learning pass then pays
 for the prompt once and equals G separate passes (Prefix Grouper,
-arXiv 2506.05433).
+arXiv 2506.05433). Prompts attend causally, so only answer rows need a mask.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from torch.nn.utils.rnn import pad_sequence
 
 @dataclass
 class SharedPrefix:
-    """A batch of B groups; T is the longest of their sequences.
+    """A batch of B groups: prompts padded to P, then answers padded to A.
 
     Attributes:
-        input_ids: (B, T), padded on the right.
-        mask: (B, 1, T, T) bool, True where row may see column.
-        lengths: (B,) prompt lengths.
-        depth: (B, T), how far behind its prompt an answer token stands: 0 for
-            the first token of each answer, -1 on the prompt and on padding.
+        input_ids: (B, P + A), each part padded on the right.
+        mask: (B, 1, A, P + A) bool, True where an answer row may see a
+            column. The P prompt rows are plainly causal.
+        depth: (B, A), how far behind its prompt an answer token stands: 0 for
+            the first token of each answer.
         source: Flat (batch, position) index pair, each (N, L) for N = B * G
             answers: the token whose logits predict answer token l. The first
             one is predicted by the prompt's last token.
@@ -33,29 +33,22 @@ class SharedPrefix:
 
     input_ids: Tensor
     mask: Tensor
-    lengths: Tensor
     depth: Tensor
     source: tuple[Tensor, Tensor]
     target_ids: Tensor
     target_mask: Tensor
 
 
-def _owner_and_depth(prompt: int, answers: Sequence[Tensor], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Per token of one group: which answer it belongs to (-1 prompt), depth."""
-    owner = [torch.full((prompt,), -1, device=device)]
-    depth = [torch.full((prompt,), -1, device=device)]
-    for index, answer in enumerate(answers):
-        owner.append(torch.full((len(answer),), index, device=device))
-        depth.append(torch.arange(len(answer), device=device))
-    return torch.cat(owner), torch.cat(depth)
+def _padded(sequences: Sequence[Tensor], value: int) -> Tensor:
+    return pad_sequence(list(sequences), batch_first=True, padding_value=value)
 
 
-def _source_positions(prompt: int, answers: Sequence[Tensor], width: int, device: torch.device) -> Tensor:
+def _source_positions(prompt: int, prefix: int, answers: Sequence[Tensor], width: int) -> Tensor:
     """(G, width): position that predicts token l of each answer."""
-    rows = torch.full((len(answers), width), prompt - 1, device=device)
-    start = prompt
+    rows = torch.full((len(answers), width), prompt - 1)
+    start = prefix
     for index, answer in enumerate(answers):
-        rows[index, 1 : len(answer)] = torch.arange(start, start + len(answer) - 1, device=device)
+        rows[index, 1 : len(answer)] = torch.arange(start, start + len(answer) - 1)
         start += len(answer)
     return rows
 
@@ -66,7 +59,7 @@ def share_prefix(prompts: Sequence[Tensor], answers: Sequence[Sequence[Tensor]],
     Args:
         prompts: B tensors of token ids, (P_i,).
         answers: B lists of G tensors of token ids, each at least one token.
-        pad_id: Fills the right of shorter sequences.
+        pad_id: Fills the right of shorter prompts and groups of answers.
 
     Raises:
         ValueError: An answer is empty.
@@ -74,34 +67,34 @@ def share_prefix(prompts: Sequence[Tensor], answers: Sequence[Sequence[Tensor]],
     if any(len(answer) == 0 for group in answers for answer in group):
         raise ValueError('every answer needs at least one token (the stop token counts)')
     device = prompts[0].device
-    sequences = [torch.cat([prompt, *group]) for prompt, group in zip(prompts, answers, strict=True)]
-    input_ids = pad_sequence(sequences, batch_first=True, padding_value=pad_id)
-    size, total = input_ids.shape
     flat = [answer for group in answers for answer in group]
-    width = max(len(answer) for answer in flat)
-
-    causal = torch.ones(total, total, dtype=torch.bool, device=device).tril()
-    mask = torch.zeros(size, 1, total, total, dtype=torch.bool, device=device)
-    depth = torch.full((size, total), -1, device=device)
-    positions = []
-    for row, (prompt, group) in enumerate(zip(prompts, answers, strict=True)):
-        owner, depth_row = _owner_and_depth(len(prompt), group, device)
-        depth[row, : len(owner)] = depth_row
-        padded = torch.full((total,), -2, device=device)
-        padded[: len(owner)] = owner
-        visible = (padded[None, :] == -1) | (padded[None, :] == padded[:, None])
-        mask[row, 0] = visible & causal
-        positions.append(_source_positions(len(prompt), group, width, device))
-    batch_index = torch.arange(size, device=device).repeat_interleave(
-        torch.tensor([len(group) for group in answers], device=device)
-    )
     lengths = torch.tensor([len(answer) for answer in flat], device=device)
+    width = int(lengths.max())
+    prompt_ids = _padded(prompts, pad_id)
+    prefix = prompt_ids.shape[1]
+
+    owners = [
+        torch.cat([torch.full((len(answer),), index, device=device) for index, answer in enumerate(group)])
+        for group in answers
+    ]
+    owner = _padded(owners, -1)  # (B, A), -1 on padding
+    depths = [torch.cat([torch.arange(len(answer), device=device) for answer in group]) for group in answers]
+    size, total = owner.shape
+    own = (owner[:, :, None] == owner[:, None, :]).tril()  # (B, A, A)
+    counts = torch.tensor([len(prompt) for prompt in prompts], device=device)
+    in_prompt = torch.arange(prefix, device=device)[None] < counts[:, None]  # (B, P)
+    mask = torch.cat([in_prompt[:, None].expand(size, total, prefix), own], 2)
+
+    positions = [
+        _source_positions(len(prompt), prefix, group, width)
+        for prompt, group in zip(prompts, answers, strict=True)
+    ]
+    batch_index = torch.arange(size).repeat_interleave(torch.tensor([len(group) for group in answers]))
     return SharedPrefix(
-        input_ids=input_ids,
-        mask=mask,
-        lengths=torch.tensor([len(prompt) for prompt in prompts], device=device),
-        depth=depth,
-        source=(batch_index[:, None].expand(-1, width), torch.cat(positions)),
-        target_ids=pad_sequence(flat, batch_first=True),
+        input_ids=torch.cat([prompt_ids, _padded([torch.cat(list(group)) for group in answers], pad_id)], 1),
+        mask=mask[:, None],
+        depth=_padded(depths, 0),
+        source=(batch_index[:, None].expand(-1, width).to(device), torch.cat(positions).to(device)),
+        target_ids=_padded(flat, 0),
         target_mask=torch.arange(width, device=device)[None] < lengths[:, None],
     )

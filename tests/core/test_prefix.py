@@ -21,23 +21,23 @@ def test_layout_against_a_walk_over_every_token(groups):
     ]
     shared = share_prefix(prompts, answers, pad_id=0)
     row = 0
+    prefix = max(size for size, _ in groups)
     for index, (prompt, group) in enumerate(zip(prompts, answers, strict=True)):
-        start = len(prompt)
+        assert shared.input_ids[index, : len(prompt)].tolist() == prompt.tolist()
+        start = 0
         for answer in group:
             for place, token in enumerate(answer):
-                position = start + place
-                assert shared.input_ids[index, position] == token
-                assert shared.depth[index, position] == place
-                seen = shared.mask[index, 0, position].nonzero()[:, 0].tolist()
-                assert seen == [*range(len(prompt)), *range(start, position + 1)]
-                source = position - 1 if place else len(prompt) - 1
+                behind = start + place
+                assert shared.input_ids[index, prefix + behind] == token
+                assert shared.depth[index, behind] == place
+                seen = shared.mask[index, 0, behind].nonzero()[:, 0].tolist()
+                assert seen == [*range(len(prompt)), *range(prefix + start, prefix + behind + 1)]
+                source = prefix + behind - 1 if place else len(prompt) - 1
                 assert [int(part[row, place]) for part in shared.source] == [index, source]
                 assert shared.target_ids[row, place] == token
             assert shared.target_mask[row].sum() == len(answer)
             start += len(answer)
             row += 1
-        for position in range(len(prompt)):
-            assert shared.mask[index, 0, position].sum() == position + 1
     assert shared.mask.any(-1).all(), 'a row that sees nothing makes NaN'
 
 
