@@ -34,6 +34,8 @@ setup(
         'lite': ['mmcv-lite', 'opencv-python'],
         # The reference that our GRPO is tested against.
         'trl': ['trl', 'datasets', 'accelerate'],
+        # Another engine for stage 2's rollouts; needs a GPU.
+        'vllm': ['vllm'],
         'dev': ['pytest', 'hypothesis', 'ruff', 'mypy'],
     },
 )

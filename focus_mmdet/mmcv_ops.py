@@ -60,3 +60,8 @@ def install_stand_in() -> bool:
     module.__spec__ = importlib.machinery.ModuleSpec(_NAME, loader=None)
     sys.modules[_NAME] = module
     return True
+
+
+def has_compiled_ops() -> bool:
+    """True where mmcv's real operators are installed."""
+    return not isinstance(sys.modules.get(_NAME), _MissingOps)

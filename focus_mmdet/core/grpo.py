@@ -71,6 +71,7 @@ def policy_terms(
     reference_logps: Tensor | None = None,
     epsilon: float = 0.2,
     level: str = 'token',
+    epsilon_high: float | None = None,
 ) -> PolicyTerms:
     """Clipped policy-gradient and KL terms of every answer token.
 
@@ -83,6 +84,8 @@ def policy_terms(
         epsilon: Clip range of the ratio.
         level: ``'token'``, or ``'sequence'`` for one ratio an answer, the
             geometric mean over its tokens (GSPO, arXiv 2507.18071).
+        epsilon_high: Clip range above 1, where it differs (DAPO, arXiv
+            2503.14476).
     """
     log_ratio = logps - old_logps
     if level == 'sequence':
@@ -90,7 +93,8 @@ def policy_terms(
     elif level != 'token':
         raise ValueError(f'importance_sampling_level {level!r} is not one of {LEVELS}')
     ratio = log_ratio.exp()
-    limited = ratio.clamp(1 - epsilon, 1 + epsilon)
+    low, high = 1 - epsilon, 1 + (epsilon if epsilon_high is None else epsilon_high)
+    limited = ratio.clamp(low, high)
     advantage = advantages[:, None]
     surrogate = -torch.minimum(ratio * advantage, limited * advantage)
     if reference_logps is None:
@@ -102,8 +106,8 @@ def policy_terms(
     return PolicyTerms(
         surrogate=surrogate,
         kl=kl,
-        clipped_low=(ratio < 1 - epsilon) & (advantage < 0),
-        clipped_high=(ratio > 1 + epsilon) & (advantage > 0),
+        clipped_low=(ratio < low) & (advantage < 0),
+        clipped_high=(ratio > high) & (advantage > 0),
     )
 
 
@@ -113,29 +117,34 @@ def aggregate(
     loss_type: str,
     max_length: int,
     global_tokens: Tensor | float | None = None,
+    answers: int | None = None,
+    tokens: int | None = None,
 ) -> Tensor:
-    """Reduce a per-token term to a scalar.
+    """Reduce a per-token term to a scalar; parts of a batch add up to its loss.
 
     Args:
         per_token: (N, L) or (N, 1).
         mask: (N, L), 1 on answer tokens.
         loss_type: ``'grpo'`` mean over tokens, then over answers; ``'bnpo'``
             mean over the tokens of this batch; ``'dr_grpo'`` sum over tokens
-            divided by N * ``max_length``; ``'dapo'`` sum over tokens divided
-            by ``global_tokens``.
+            divided by answers * ``max_length``; ``'dapo'`` sum over tokens
+            divided by ``global_tokens``.
         max_length: Longest answer that may be generated (``dr_grpo``).
         global_tokens: Answer tokens of the whole batch, averaged over ranks
             (``dapo``).
+        answers: Answers of this rank's batch; default N.
+        tokens: Answer tokens of this rank's batch; default: those here.
     """
     mask = mask.to(per_token.dtype)
     per_token = per_token.expand_as(mask)
+    answers = len(mask) if answers is None else answers
     total = (per_token * mask).sum()
     if loss_type == 'grpo':
-        return ((per_token * mask).sum(1) / mask.sum(1).clamp(min=1)).mean()
+        return ((per_token * mask).sum(1) / mask.sum(1).clamp(min=1)).sum() / answers
     if loss_type == 'bnpo':
-        return total / mask.sum().clamp(min=1)
+        return total / (mask.sum() if tokens is None else tokens)
     if loss_type == 'dr_grpo':
-        return total / (per_token.shape[0] * max_length)
+        return total / (answers * max_length)
     if loss_type == 'dapo':
         if global_tokens is None:
             raise ValueError("loss_type='dapo' needs global_tokens")

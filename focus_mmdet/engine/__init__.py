@@ -1,16 +1,37 @@
 """Training: the attention hook, the GRPO loop, checkpoints and pictures."""
 
+from focus_mmdet.engine.answer_sample_hook import AnswerSampleHook
 from focus_mmdet.engine.attention_supervision_hook import AttentionSupervisionHook
 from focus_mmdet.engine.checkpoint_loading import register_safe_loader
 from focus_mmdet.engine.episode_visualization_hook import EpisodeVisualizationHook
 from focus_mmdet.engine.grpo_loop import GRPOTrainLoop
+from focus_mmdet.engine.reference_policy_hook import ReferencePolicyHook
+from focus_mmdet.engine.rewards import (
+    FormatReward,
+    GIoUReward,
+    IoUReward,
+    IoUThresholdReward,
+    Reward,
+)
+from focus_mmdet.engine.rollout_engine import RolloutEngine, SharedPrefillRollout
 from focus_mmdet.engine.trainable_optim_wrapper_constructor import TrainableOptimWrapperConstructor
+from focus_mmdet.engine.vllm_rollout import VLLMRollout
 
 register_safe_loader()
 
 __all__ = [
+    'AnswerSampleHook',
     'AttentionSupervisionHook',
     'EpisodeVisualizationHook',
+    'FormatReward',
+    'GIoUReward',
     'GRPOTrainLoop',
+    'IoUReward',
+    'IoUThresholdReward',
+    'ReferencePolicyHook',
+    'Reward',
+    'RolloutEngine',
+    'SharedPrefillRollout',
     'TrainableOptimWrapperConstructor',
+    'VLLMRollout',
 ]

@@ -1,5 +1,6 @@
 """A batch of episodes in the VLM's language."""
 
+from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -41,6 +42,25 @@ class EpisodeBatch:
     def __len__(self) -> int:
         return len(self.prompt_ids)
 
+    def select(self, start: int, stop: int) -> 'EpisodeBatch':
+        """Episodes ``start`` to ``stop``, with their vision features."""
+        first, last = sum(self.frames[:start]), sum(self.frames[:stop])
+        patches = self.grid_thw.prod(-1)
+        before = int(patches[:first].sum())
+        targets = None if self.targets is None else self.targets[start:stop]
+        return EpisodeBatch(
+            prompt_ids=self.prompt_ids[start:stop],
+            answer_ids=None if self.answer_ids is None else self.answer_ids[start:stop],
+            pixel_values=self.pixel_values[before : before + int(patches[first:last].sum())],
+            grid_thw=self.grid_thw[first:last],
+            frames=self.frames[start:stop],
+            marks={name: marks[start:stop] for name, marks in self.marks.items()},
+            query_rows=self.query_rows[start:stop],
+            cells=self.cells[start:stop],
+            targets=targets,
+            features=None if self.features is None else _select_images(self.features, first, last),
+        )
+
     def to(self, device: torch.device | str) -> 'EpisodeBatch':
         """The same batch with every tensor on ``device``."""
 
@@ -54,6 +74,15 @@ class EpisodeBatch:
             return value
 
         return EpisodeBatch(**{item.name: move(getattr(self, item.name)) for item in fields(self)})  # type: ignore[arg-type]
+
+
+def _select_images(features: Any, first: int, last: int) -> Any:
+    """Images ``first`` to ``last`` of transformers' vision features."""
+    chosen = copy(features)
+    chosen.pooler_output = features.pooler_output[first:last]
+    if features.get('deepstack_features') is not None:
+        chosen.deepstack_features = [level[first:last] for level in features.deepstack_features]
+    return chosen
 
 
 def pad(sequences: list[Tensor], value: int, side: str) -> tuple[Tensor, Tensor]:

@@ -35,6 +35,7 @@ class FocusDetector(BaseDetector):
     ) -> None:
         speech = {'type': 'EpisodeDataPreprocessor', **(data_preprocessor or {}), 'pretrained': pretrained}
         super().__init__(data_preprocessor=speech, init_cfg=init_cfg)
+        self.pretrained = pretrained
         self.data_preprocessor: EpisodeDataPreprocessor
         self.bbox_head: VLMHead = MODELS.build({**bbox_head, 'pretrained': pretrained})
         self._stored = {name for name, weight in self.named_parameters() if weight.requires_grad}

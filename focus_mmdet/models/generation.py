@@ -8,14 +8,42 @@ else is in the batch.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import DynamicCache, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.attention_probe import AttentionProbe, ReceivedProbe
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.vlm import VisionLanguageModel
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How answers are drawn; names and defaults are ``trl.GRPOConfig``'s.
+
+    Attributes:
+        temperature: Divides the logits.
+        top_p: Draw from the fewest tokens that hold this probability.
+        top_k: Draw from this many most probable tokens; 0 for all.
+    """
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """(N, V) logits of the distribution that is drawn from."""
+        warpers: list[Any] = [TemperatureLogitsWarper(float(self.temperature))]
+        if self.top_k > 0:
+            warpers.append(TopKLogitsWarper(self.top_k))
+        if self.top_p < 1:
+            warpers.append(TopPLogitsWarper(self.top_p))
+        for warper in warpers:
+            logits = warper(None, logits)
+        return logits
 
 
 @dataclass
@@ -42,13 +70,13 @@ def sampling_noise(seeds: Sequence[int], length: int) -> Tensor:
     return torch.stack([torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def _pick(logits: Tensor, temperature: float, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+def _pick(logits: Tensor, sampling: Sampling, noise: Tensor | None) -> tuple[Tensor, Tensor]:
     """Next ids (N,) and their log-probabilities (N,)."""
     if noise is None:
         logps = logits.log_softmax(-1)
         chosen = logps.argmax(-1)
     else:
-        logps = (logits / temperature).log_softmax(-1)
+        logps = sampling(logits).log_softmax(-1)
         cumulative = logps.exp().cumsum(-1)
         # Scaled by the true total, so rounding can't step past the last id.
         target = noise[:, None] * cumulative[:, -1:]
@@ -66,7 +94,7 @@ def generate(
     forbidden_ids: Sequence[int],
     max_new_tokens: int,
     num_generations: int = 1,
-    temperature: float = 1.0,
+    sampling: Sampling | None = None,
     noise: Tensor | None = None,
     record_attention: bool = False,
 ) -> Generated:
@@ -80,10 +108,20 @@ def generate(
         forbidden_ids: Never written.
         max_new_tokens: Length limit, the stop token included.
         num_generations: G.
-        temperature: Divides the logits when sampling.
+        sampling: Distribution to draw from; default: the model's own.
         noise: (B * G, max_new_tokens) uniforms; None decodes greedily.
         record_attention: Also measure what the query image attends to.
+
+    Raises:
+        InputError: The longest prompt and answer exceed the model's window.
     """
+    longest = max(len(prompt) for prompt in batch.prompt_ids)
+    if longest + max_new_tokens > vlm.window:
+        raise InputError(
+            f"a prompt of {longest} tokens and an answer of {max_new_tokens} exceed the model's window of "
+            f'{vlm.window}. Lower the pixel budget (max_pixels), the shots, or the longest answer'
+        )
+    sampling = sampling or Sampling()
     input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
     first = (mask.shape[1] - mask.sum(1)).tolist()
     probe: AttentionProbe | None = None
@@ -110,7 +148,7 @@ def generate(
     lengths = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
     for step in range(max_new_tokens):
         logits[:, forbidden] = float('-inf')
-        chosen, logp = _pick(logits, temperature, None if noise is None else noise[:, step])
+        chosen, logp = _pick(logits, sampling, None if noise is None else noise[:, step])
         ids.append(chosen)
         logps.append(logp)
         lengths += alive

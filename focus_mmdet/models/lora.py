@@ -1,11 +1,15 @@
 """Low-rank adapters on the language model, through peft."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from peft import LoraConfig, inject_adapter_in_model
-from torch import nn
+from peft.tuners.lora import LoraLayer
+from torch import Tensor, nn
 
 from focus_mmdet.models.families import VLMFamily
+
+_ADAPTER = 'default'
 
 
 def add_lora(model: nn.Module, family: VLMFamily, options: dict[str, Any]) -> None:
@@ -19,8 +23,23 @@ def add_lora(model: nn.Module, family: VLMFamily, options: dict[str, Any]) -> No
     """
     config = LoraConfig(**{'target_modules': family.lora_targets, **options})
     model.requires_grad_(False)
-    inject_adapter_in_model(config, model)
+    inject_adapter_in_model(config, model, _ADAPTER)
     for parameter in model.parameters():
         if parameter.requires_grad:
             # Adapters learn in float32 even where the base is half precision.
             parameter.data = parameter.data.float()
+
+
+def merged_weights(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """What training changed, by its name in the model without adapters.
+
+    Adapted layers come as base plus adapter, in the base's dtype; other
+    trainable weights as they are.
+    """
+    for name, module in model.named_modules():
+        if isinstance(module, LoraLayer):
+            base = module.get_base_layer().weight
+            yield f'{name}.weight', (base + module.get_delta_weight(_ADAPTER).to(base.dtype)).detach()
+    for name, weight in model.named_parameters():
+        if weight.requires_grad and '.lora_' not in name:
+            yield name, weight.detach()

@@ -17,8 +17,17 @@ class ImageTextProcessor(ProcessorMixin):
     which has no CPU-only build on PyPI. Images need none of it.
     """
 
+    return_mm_token_type_ids = True
+
     def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None):
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
+        self.image_token = '<|image_pad|>'
+        self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
+
+    def replace_image_token(self, image_inputs: dict, image_idx: int, **kwargs: Any) -> str:
+        """As many placeholders as image ``image_idx`` has visual tokens."""
+        patches = int(image_inputs['image_grid_thw'][image_idx].prod())
+        return self.image_token * (patches // self.image_processor.merge_size**2)
 
 
 def _chat_template(path: Path, tokenizer: Any) -> str:

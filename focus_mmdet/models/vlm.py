@@ -116,6 +116,11 @@ class VisionLanguageModel(nn.Module):
         return int(self.model.config.text_config.num_attention_heads)
 
     @property
+    def window(self) -> int:
+        """Most tokens of a prompt and its answer."""
+        return int(self.model.config.text_config.max_position_embeddings)
+
+    @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
@@ -158,7 +163,8 @@ class VisionLanguageModel(nn.Module):
 
         Args:
             input_ids: (B, T).
-            attention_mask: (B, past + T) of 0 and 1, or a (B, 1, T, T) bool.
+            attention_mask: (B, past + T) of 0 and 1, or (B, 1, A, T) bool for
+                the last A rows, those before them being causal.
             position_ids: (3, B, T).
             features: From :meth:`image_features`; None where no new visual
                 token is in ``input_ids``.

@@ -10,6 +10,7 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from peft import LoraConfig
 from torch import Tensor
+from torch.distributions import Categorical
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 from torch.nn.functional import pad as pad_right
@@ -239,13 +240,11 @@ class VLMHead(BaseModule):
         """
         prompts, mask = pad(batch.prompt_ids, 0, 'right')
         prefix, following = self.vlm.prompt_positions(prompts, mask, batch.grid_thw)
-        positions = (following[:, None] + shared.depth.clamp(min=0)).expand(3, -1, -1).clone()
-        in_prompt = mask.bool()
-        positions[:, :, : prompts.shape[1]][:, in_prompt] = prefix[:, in_prompt]
+        behind = (following[:, None] + shared.depth).expand(3, -1, -1)
         inputs = dict(
             input_ids=shared.input_ids,
             attention_mask=shared.mask,
-            position_ids=positions,
+            position_ids=torch.cat([prefix, behind], 2),
             features=self.vlm.image_features(batch),
             select=(shared.source[0].flatten(), shared.source[1].flatten()),
         )
@@ -253,11 +252,12 @@ class VLMHead(BaseModule):
             logits = self.vlm(**inputs)
         else:
             logits = functional_call(self.vlm, weights, kwargs=inputs, tie_weights=True)
-        table = (logits / temperature).log_softmax(-1)
+        logits = logits / temperature
         shape = shared.target_ids.shape
-        logps = table.gather(-1, shared.target_ids.flatten()[:, None]).view(shape)
-        entropy = -(table.exp() * table).sum(-1).view(shape)
-        return logps, entropy.detach()
+        # No (N * L, V) table of log-probabilities is kept for backward.
+        chosen = logits.gather(-1, shared.target_ids.flatten()[:, None])[:, 0]
+        logps = (chosen - logits.logsumexp(-1)).view(shape)
+        return logps, Categorical(logits=logits.detach()).entropy().view(shape)
 
     def policy_loss(self, batch: EpisodeBatch, rollout: Rollout, pad_id: int) -> dict[str, Tensor]:
         """Stage 2: clipped policy gradient and KL to the stage-1 policy.
@@ -287,11 +287,18 @@ class VLMHead(BaseModule):
             reference,
             objective.epsilon,
             objective.importance_sampling_level,
+            objective.epsilon_high,
         )
 
         def reduce(values: Tensor) -> Tensor:
             return aggregate(
-                values, mask, objective.loss_type, objective.max_completion_length, rollout.global_tokens
+                values,
+                mask,
+                objective.loss_type,
+                objective.max_completion_length,
+                rollout.global_tokens,
+                rollout.total_answers,
+                rollout.total_tokens,
             )
 
         def mean(values: Tensor) -> Tensor:

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focus_mmdet.core.grpo import LOSS_TYPES, aggregate, group_advantages, policy_terms
-from focus_mmdet.core.rewards import format_reward, iou_reward
 
 
 @given(st.integers(1, 5), st.integers(2, 6), st.integers(0, 1000))
@@ -49,14 +48,6 @@ def test_aggregates_by_hand():
         assert result.item() == pytest.approx(expected[kind])
     with pytest.raises(ValueError, match='not one of'):
         aggregate(values, mask, 'ppo', 10)
-
-
-def test_rewards():
-    predicted = torch.tensor([[0, 0, 10, 10], [0, 0, 10, 10], [0, 0, 0, 0]])
-    target = torch.tensor([[0.0, 0.0, 10.0, 10.0], [5.0, 0.0, 15.0, 10.0], [0.0, 0.0, 1.0, 1.0]])
-    rewards = iou_reward(predicted, target, torch.tensor([True, True, False]))
-    torch.testing.assert_close(rewards, torch.tensor([1.0, 1 / 3, 0.0]))
-    assert format_reward(torch.tensor([True, False])).tolist() == [1.0, 0.0]
 
 
 def test_advantages_by_batch_and_unscaled():

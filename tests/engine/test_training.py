@@ -1,52 +1,23 @@
 """Both stages through MMEngine's Runner, as tools/train.py runs them."""
 
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 import torch
-from mmdet.registry import HOOKS
-from mmengine.config import Config
+from mmdet.registry import HOOKS, TASK_UTILS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from focus_mmdet.core.grpo import LOSS_TYPES
 from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
 from focus_mmdet.engine.launch import check_schedule
+from focus_mmdet.engine.rewards import Reward
 from focus_mmdet.errors import InputError
-from tests.conftest import ROOT
 
+# Adam would blow rounding up where gradients are nearly zero.
+SGD = dict(_delete_=True, type='SGD', lr=0.1)
 LORA = dict(_delete_=True, r=4, lora_alpha=8)
-
-
-@pytest.fixture
-def make_config(vlm_folder, tmp_path, monkeypatch):
-    """A tiny config of a stage: three iterations on real photographs."""
-    monkeypatch.chdir(ROOT)
-
-    def make(stage: int, name: str, **options) -> Config:
-        config = Config.fromfile(f'configs/focus_tiny_stage{stage}.py')
-        photos = config.train_dataloader.dataset.datasets[0].dataset
-        photos.episodes.per_track = 4
-        config.merge_from_dict(
-            {
-                'work_dir': str(tmp_path / name),
-                'model.pretrained': vlm_folder(),
-                'train_dataloader': dict(batch_size=2, num_workers=0, persistent_workers=False),
-                'val_dataloader': dict(batch_size=4, num_workers=0),
-                'val_dataloader.dataset.episodes': dict(per_track=1),
-                'train_cfg.max_iters': 4,
-                'train_cfg.val_interval': 100,
-                'default_hooks.checkpoint.interval': 2,
-                'default_hooks.logger.interval': 1,
-                'load_from': None,
-                'experiment_name': f'{tmp_path.name}-{name}',
-                'log_level': 'ERROR',
-                **options,
-            }
-        )
-        config.train_dataloader.dataset = photos
-        return config
-
-    return make
 
 
 def trained_weights(folder: str, iteration: int) -> dict:
@@ -115,7 +86,6 @@ def test_stage_2_starts_at_kl_zero_from_stage_1_and_resumes(make_config, stage_1
     options = {f'model.bbox_head.{key}': value for key, value in head.items()}
     start = stage_1(**options, **{'optim_wrapper.optimizer.lr': 1e-2})
     options |= {'load_from': start, 'optim_wrapper.optimizer.lr': 1e-2, 'train_cfg.num_iterations': updates}
-    options['train_cfg.reward_weights'] = dict(iou=1.0, format=0.5)
     whole = make_config(2, 'whole', **options)
     runner = Runner.from_cfg(whole)
     runner.train()
@@ -143,8 +113,72 @@ def test_rewards_are_logged_apart(make_config):
     logged = {name.removeprefix('train/') for name in log_scalars(runner)}
     assert {
         'loss_policy', 'loss_kl', 'kl', 'entropy', 'clip_ratio/region_mean', 'reward', 'reward_std',
-        'frac_reward_zero_std', 'rewards/iou', 'rewards/format', 'completions/mean_length',
+        'frac_reward_zero_std', 'rewards/iou/mean', 'rewards/format/mean', 'completions/mean_length',
+        'completions/clipped_ratio', 'seconds/rollout', 'seconds/reward', 'seconds/update',
+        'tokens_per_second',
     } <= logged  # fmt: skip
+
+
+class Randomly(Reward):
+    """Any spread will do where gradients are compared."""
+
+    name = 'randomly'
+
+    def __call__(self, answers):
+        return torch.tensor([crc32(text.encode()) % 1000 / 1000 for text in answers.texts])
+
+
+@pytest.fixture
+def random_reward(monkeypatch):
+    monkeypatch.setitem(TASK_UTILS._module_dict, 'Randomly', Randomly)
+    return {'train_cfg.rewards': [dict(type='Randomly')], 'optim_wrapper.optimizer': SGD}
+
+
+@pytest.mark.parametrize('loss_type', LOSS_TYPES)
+@pytest.mark.parametrize('more', [{}, {'num_iterations': 2}, {'accumulative_counts': 2}])
+def test_parts_of_a_batch_add_up_to_it(make_config, random_reward, loss_type, more):
+    options = {
+        **random_reward,
+        'train_cfg.loss_type': loss_type,
+        'train_cfg.beta': 0.1,
+        'train_cfg.max_iters': 2,
+        'train_dataloader.batch_size': 3,
+        'train_cfg.num_iterations': more.get('num_iterations', 1),
+        'optim_wrapper.accumulative_counts': more.get('accumulative_counts', 1),
+    }
+    weights, logs = [], []
+    for name, limit in (('whole', None), ('parts', 600)):
+        config = make_config(2, name, **options, **{'train_cfg.max_tokens_per_pass': limit})
+        runner = Runner.from_cfg(config)
+        before = {key: weight.clone() for key, weight in runner.model.state_dict().items()}
+        runner.train()
+        weights.append(trained_weights(config.work_dir, 2))
+        logs.append(log_scalars(runner))
+    moved = 0.0
+    for name, weight in weights[0].items():
+        moved = max(moved, float((weight - before[name]).abs().max()))
+        torch.testing.assert_close(weight, weights[1][name], rtol=1e-4, atol=1e-6)
+    assert moved > 1e-4
+    for name in ('train/loss', 'train/loss_policy', 'train/kl', 'train/entropy'):
+        assert logs[0][name] == pytest.approx(logs[1][name], rel=1e-3, abs=1e-6)
+
+
+def test_a_sample_of_answers_goes_to_the_log_and_the_backends(make_config):
+    config = make_config(2, 'answers', custom_hooks=[dict(type='AnswerSampleHook', interval=2)])
+    config.log_level = 'INFO'
+    Runner.from_cfg(config).train()
+    (log,) = Path(config.work_dir).rglob('*.log')
+    text = log.read_text()
+    assert text.count('Answers to episode') == 2
+    assert text.count('0.000 (iou 0.00 format 0.00)') == 2 * config.train_cfg.num_generations
+    pictures = sorted(path.name for path in Path(config.work_dir).rglob('train_answers*.png'))
+    assert pictures == ['train_answers_2.png', 'train_answers_4.png']
+
+
+def test_sampled_answers_need_the_grpo_loop(make_config):
+    config = make_config(1, 'wrong', custom_hooks=[dict(type='AnswerSampleHook')])
+    with pytest.raises(InputError, match='GRPOTrainLoop'):
+        Runner.from_cfg(config).train()
 
 
 def test_groups_without_spread_still_take_a_step(make_config):
@@ -173,9 +207,15 @@ def test_groups_without_spread_still_take_a_step(make_config):
         ({'train_cfg.temperature': 0.0}, 'temperature=0'),
         ({'train_cfg.beta': -1.0}, 'beta=-1'),
         ({'train_cfg.epsilon': -1.0}, 'epsilon=-1'),
-        ({'train_cfg.reward_weights': {'iou': 'a'}}, 'reward_weights.iou'),
+        ({'train_cfg.rewards': [dict(type='IoUReward', weight='a')]}, 'weight of iou'),
+        ({'train_cfg.rewards': []}, 'rewards is empty'),
+        ({'train_cfg.rewards': [dict(type='IoUReward')] * 2}, 'another name'),
+        ({'train_cfg.top_p': 0.0}, 'top_p=0'),
+        ({'train_cfg.top_k': -1}, 'top_k=-1'),
+        ({'train_cfg.max_tokens_per_pass': 0}, 'max_tokens_per_pass=0'),
+        ({'train_cfg.rollout': dict(type='VLLMRollout')}, 'needs vLLM'),
         ({'train_cfg.loss_type': 'ppo'}, 'ppo'),
-        ({'train_cfg.reward_weights': {'beauty': 1.0}}, 'beauty'),
+        ({'train_cfg.rewards': [dict(type='BeautyReward')]}, 'BeautyReward'),
     ],
 )
 def test_bad_grpo_options_are_named(make_config, options, message):

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import pad
-from focus_mmdet.models.generation import sampling_noise
+from focus_mmdet.models.generation import Sampling, _pick, sampling_noise
 from tests.conftest import FAMILIES, random_batch
 
 
@@ -69,15 +70,41 @@ def test_structural_ids_are_never_sampled(make_detector):
 
 
 def test_sampling_follows_the_distribution(shared_detector):
-    from focus_mmdet.models.generation import _pick
-
     logits = torch.tensor([[0.0, 1.0, float('-inf'), 2.0]]).repeat(20_000, 1)
     noise = torch.rand(20_000, generator=torch.Generator().manual_seed(0))
-    chosen, logps = _pick(logits, 0.5, noise)
+    chosen, logps = _pick(logits, Sampling(temperature=0.5), noise)
     expected = (logits[0] / 0.5).softmax(-1)
     frequency = torch.bincount(chosen, minlength=4) / 20_000
     assert (frequency - expected).abs().max() < 0.01
     torch.testing.assert_close(logps.exp(), expected[chosen])
+
+
+@pytest.mark.parametrize(
+    ('sampling', 'kept'),
+    [
+        (Sampling(top_k=2), [1, 3]),
+        (Sampling(top_k=9), [0, 1, 2, 3]),
+        (Sampling(top_p=0.6), [3]),
+        (Sampling(top_p=0.7), [1, 3]),
+        (Sampling(temperature=2.0, top_p=0.75), [1, 2, 3]),
+        (Sampling(temperature=2.0, top_k=3, top_p=0.99), [1, 2, 3]),
+    ],
+)
+def test_top_k_and_top_p_keep_the_likeliest_tokens_and_their_proportions(sampling, kept):
+    logits = torch.tensor([[-1.0, 1.0, 0.0, 2.0]]).repeat(4000, 1)
+    noise = torch.rand(4000, generator=torch.Generator().manual_seed(0))
+    chosen, logps = _pick(logits, sampling, noise)
+    assert chosen.unique().tolist() == kept
+    expected = (logits[0, kept] / sampling.temperature).softmax(-1)
+    torch.testing.assert_close(logps.exp(), expected[torch.searchsorted(torch.tensor(kept), chosen)])
+
+
+def test_a_prompt_beyond_the_window_is_refused_not_cut(make_detector):
+    detector = make_detector().eval()
+    batch = detector.data_preprocessor(random_batch(0, [1]))['inputs']
+    detector.bbox_head.vlm.model.config.text_config.max_position_embeddings = len(batch.prompt_ids[0]) + 7
+    with pytest.raises(InputError, match=r'max_pixels.*shots'):
+        detector.bbox_head.generate(batch, **options(detector))
 
 
 @pytest.mark.parametrize('family', FAMILIES)

@@ -15,8 +15,9 @@ train_cfg = dict(
     epsilon=0.2,
     loss_type='grpo',
     max_completion_length=50,
-    reward_weights=dict(iou=1.0, format=0.5),
+    rewards=[dict(type='IoUReward'), dict(type='FormatReward', weight=0.5)],
 )
+custom_hooks = [dict(type='AnswerSampleHook', interval=50)]
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 

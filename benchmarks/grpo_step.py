@@ -1,0 +1,324 @@
+"""What one GRPO step costs: ours, ours with nothing shared, and TRL's trainer.
+
+    python benchmarks/grpo_step.py                  # a small model on the CPU
+    python benchmarks/grpo_step.py --model 7b       # true 7B sizes, needs a GPU
+
+A step is one prompt of 4 supports and a query: G answers of 25 tokens, their
+IoU and format rewards, backward and AdamW on LoRA. All variants use the same
+kind of model, images, G and dtype; weights are random, which speed and memory
+do not depend on. The table has median seconds and the peak memory that one
+step adds. The last line is JSON for the largest G.
+"""
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from PIL import Image
+from transformers import PrinterCallback, Qwen2VLConfig, TrainerCallback
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.utils.logging import disable_progress_bar
+
+import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
+from focus_mmdet.core.grpo import group_advantages
+from focus_mmdet.core.prompt import episode_messages
+from focus_mmdet.engine.rewards import Answers, build_rewards, give_rewards
+from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
+from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.generation import generate, sampling_noise
+from focus_mmdet.models.rollout import GRPOObjective, Rollout
+from focus_mmdet.models.tiny import build_tiny_vlm
+from focus_mmdet.models.vlm_head import VLMHead
+
+VARIANTS = ('ours', 'unshared', 'trl')
+SHOTS, ANSWER, BOX = 4, 25, [40.0, 30.0, 160.0, 140.0]
+REWARDS = (dict(type='IoUReward'), dict(type='FormatReward', weight=0.5))
+LARGE = dict(
+    text_config=dict(
+        vocab_size=152064,
+        hidden_size=3584,
+        intermediate_size=18944,
+        num_hidden_layers=28,
+        num_attention_heads=28,
+        num_key_value_heads=4,
+        max_position_embeddings=32768,
+        rope_parameters=dict(rope_type='default', rope_theta=1e6, mrope_section=[16, 24, 24]),
+        tie_word_embeddings=False,
+    ),
+    vision_config=dict(embed_dim=1280, depth=32, num_heads=16, hidden_size=3584, patch_size=14),
+)
+
+
+def build_folder(model: str, folder: str) -> None:
+    """A model folder with the tokenizer of the tiny models."""
+    build_tiny_vlm(folder, 'qwen2_vl', width=256, layers=6, vision=64)
+    if model == '7b':
+        small = Qwen2VLConfig.from_pretrained(folder)
+        tokens = ('image_token_id', 'video_token_id', 'vision_start_token_id', 'vision_end_token_id')
+        Qwen2VLConfig(**LARGE, **{name: getattr(small, name) for name in tokens}).save_pretrained(folder)
+        Qwen2VLImageProcessorPil(patch_size=14, merge_size=2).save_pretrained(folder)
+
+
+def build_head(model: str, folder: str, device: str) -> VLMHead:
+    """The head of the stage-2 configs."""
+    with torch.device(device):
+        head = VLMHead(
+            folder,
+            dtype='bfloat16' if device == 'cuda' else 'float32',
+            lora=dict(r=8, lora_alpha=16),
+            gradient_checkpointing=model == '7b',
+            load_weights=False,
+        )
+    return head.to(device).train()
+
+
+def build_images(model: str) -> list[np.ndarray]:
+    """Noise of the size that the pixel budget leaves, (height, width, 3)."""
+    size = (392, 700, 3) if model == '7b' else (192, 256, 3)
+    rng = np.random.default_rng(0)
+    return [rng.integers(0, 256, size, dtype=np.uint8) for _ in range(SHOTS + 1)]
+
+
+def build_batch(speech: EpisodeDataPreprocessor, images: list[np.ndarray], copies: int) -> EpisodeBatch:
+    """``copies`` of the prompt."""
+    samples = [DetDataSample(metainfo={'img_id': 0, 'img_shape': image.shape[:2]}) for image in images]
+    for sample in samples:
+        sample.gt_instances = InstanceData(bboxes=torch.tensor([BOX]))
+    samples[-1].supports = samples[:-1]
+    frames = [torch.from_numpy(image).permute(2, 0, 1) for image in images]
+    data = {'inputs': [frames] * copies, 'data_samples': [samples[-1]] * copies}
+    return speech(data)['inputs']
+
+
+def our_step(head: VLMHead, speech: EpisodeDataPreprocessor, batch: EpisodeBatch, size: int) -> Callable:
+    """One step on ``batch``, a prompt or, with nothing shared, ``size`` copies of it."""
+    trained = [weight for weight in head.parameters() if weight.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=1e-6)
+    rewards = build_rewards(REWARDS)
+    pad_id = int(speech.tokenizer.pad_token_id)
+
+    def step() -> None:
+        batch.features = None
+        head.eval()
+        answers = generate(
+            head.vlm,
+            batch,
+            stop_id=-1,  # every answer has the same length
+            pad_id=pad_id,
+            forbidden_ids=speech.forbidden_ids,
+            max_new_tokens=ANSWER,
+            num_generations=size // len(batch),
+            noise=sampling_noise(range(size), ANSWER),
+        ).ids
+        head.train()
+        assert batch.targets is not None
+        targets = batch.targets[:1].expand(size, 4)
+        total, _ = give_rewards(
+            rewards, Answers.read([speech.decode(ids) for ids in answers], targets, [0] * size)
+        )
+        each = size // len(batch)
+        rollout = Rollout(
+            answers=[answers[start : start + each] for start in range(0, size, each)],
+            advantages=group_advantages(total, size),
+            objective=GRPOObjective(loss_type='grpo'),
+            total_answers=size,
+            total_tokens=size * ANSWER,
+            global_tokens=total.new_tensor(float(size * ANSWER)),
+        )
+        head.policy_loss(batch, rollout, pad_id)['loss_policy'].backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+class StepMeter(TrainerCallback):
+    """Measures each step of a ``transformers.Trainer``."""
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+        self.measured: list[tuple[float, float]] = []
+        self._open: Any = None
+
+    def on_step_begin(self, *_: Any, **__: Any) -> None:
+        self._open = metered(self.device, self.measured)
+        self._open.__enter__()
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self._open.__exit__(None, None, None)
+
+
+def run_trl(
+    head: VLMHead, speech: EpisodeDataPreprocessor, images: list[np.ndarray], size: int, steps: int
+) -> list[tuple[float, float]]:
+    """Seconds and bytes of each of ``steps`` steps of TRL's trainer."""
+    from datasets import Dataset
+    from trl import GRPOConfig, GRPOTrainer
+
+    device = head.vlm.device.type
+    batch = build_batch(speech, images, 1)
+    assert batch.targets is not None
+    targets = batch.targets.expand(size, 4)
+    rewards = build_rewards(REWARDS)
+
+    def reward(completions: list[Any], **_: Any) -> list[float]:
+        texts = [completion[0]['content'] for completion in completions]
+        return give_rewards(rewards, Answers.read(texts, targets, [0] * size))[0].tolist()
+
+    box = [int(value) for value in batch.targets[0].tolist()]
+    rows = Dataset.from_dict({'prompt': [episode_messages([box] * SHOTS)] * steps})
+    pictures = [Image.fromarray(image) for image in images]
+    rows = rows.add_column('images', [list(range(SHOTS + 1))] * steps)
+    rows.set_transform(lambda part: {**part, 'images': [pictures] * len(part['prompt'])})
+    meter = StepMeter(device)
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = GRPOTrainer(
+            model=head.vlm.model,
+            reward_funcs=reward,
+            processing_class=speech.processor,
+            train_dataset=rows,
+            callbacks=[meter],
+            args=GRPOConfig(
+                output_dir=folder,
+                per_device_train_batch_size=size,
+                num_generations=size,
+                max_completion_length=ANSWER,
+                generation_kwargs={'min_new_tokens': ANSWER},
+                max_steps=steps,
+                learning_rate=1e-6,
+                loss_type='grpo',
+                gradient_checkpointing=head.vlm.model.is_gradient_checkpointing,
+                use_cpu=device == 'cpu',
+                bf16=device == 'cuda',
+                report_to=[],
+                save_strategy='no',
+                logging_strategy='no',
+                disable_tqdm=True,
+            ),
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+    return meter.measured
+
+
+@contextmanager
+def metered(device: str, measured: list[tuple[float, float]]) -> Iterator[None]:
+    """Append (seconds, bytes above those at the start) of the block."""
+    if device == 'cuda':
+        torch.cuda.synchronize()
+        torch.cuda.reset_peak_memory_stats()
+        before = float(torch.cuda.memory_allocated())
+    else:
+        Path('/proc/self/clear_refs').write_text('5')  # the peak starts anew from what is resident
+        before = _status('VmRSS')
+    started = time.perf_counter()
+    yield
+    if device == 'cuda':
+        torch.cuda.synchronize()
+        peak = float(torch.cuda.max_memory_allocated())
+    else:
+        peak = _status('VmHWM')
+    measured.append((time.perf_counter() - started, peak - before))
+
+
+def _status(field: str) -> float:
+    """Bytes of a field in /proc/self/status."""
+    line = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith(field))
+    return float(line.split()[1]) * 1024
+
+
+def measure(variant: str, model: str, size: int, steps: int, queue: Any) -> None:
+    """Put the tokens of the prompt and (seconds, bytes) of each step into ``queue``."""
+    disable_progress_bar()
+    device = 'cuda' if model == '7b' else 'cpu'
+    if device == 'cpu':
+        torch.set_num_threads(1)
+    measured: list[tuple[float, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        build_folder(model, folder)
+        head, speech = build_head(model, folder, device), EpisodeDataPreprocessor(folder).to(device)
+        images = build_images(model)
+        if variant == 'trl':
+            measured = run_trl(head, speech, images, size, steps)
+        else:
+            step = our_step(
+                head, speech, build_batch(speech, images, size if variant == 'unshared' else 1), size
+            )
+            for _ in range(steps):
+                with metered(device, measured):
+                    step()
+        queue.put((len(build_batch(speech, images, 1).prompt_ids[0]), measured))
+
+
+def in_process(*arguments: Any) -> tuple[int, list[tuple[float, float]]]:
+    """:func:`measure` in a fresh process, whose memory nothing else has touched."""
+    context = multiprocessing.get_context('spawn')
+    queue = context.Queue()
+    process = context.Process(target=measure, args=(*arguments, queue))
+    process.start()
+    while process.is_alive() and queue.empty():
+        process.join(0.2)
+    if queue.empty() and process.exitcode:
+        raise SystemExit(f'{arguments}: failed with exit code {process.exitcode}')
+    result = queue.get()
+    process.join()
+    return result
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--model', choices=('small', '7b'), default='small')
+    parser.add_argument('--num-generations', type=int, nargs='+', default=[4, 8])
+    parser.add_argument('--steps', type=int, default=4, help='the first one only warms up')
+    options = parser.parse_args()
+    if options.model == '7b' and not torch.cuda.is_available():
+        raise SystemExit('--model 7b needs a CUDA device')
+    device = torch.cuda.get_device_name() if options.model == '7b' else 'cpu'
+    print(f'{options.model} Qwen2-VL, {SHOTS} shots, answers of {ANSWER} tokens, {device}')
+    print(
+        f'{"prompt":>7} {"G":>3} {"variant":>9} {"seconds":>9} {"MB":>8} {"speed of ours":>14} {"memory":>7}'
+    )
+    for size in options.num_generations:
+        seconds, peaks = {}, {}
+        for variant in VARIANTS:
+            tokens, measured = in_process(variant, options.model, size, options.steps)
+            # Memory of the first step: later ones reuse what the allocator kept.
+            seconds[variant] = statistics.median(second for second, _ in measured[1:])
+            peaks[variant] = max(peak for _, peak in measured)
+            ratio, memory = seconds[variant] / seconds['ours'], peaks['ours'] / peaks[variant]
+            print(
+                f'{tokens:7} {size:3} {variant:>9} {seconds[variant]:9.3f} {peaks[variant] / 1e6:8.0f} '
+                f'{ratio:13.2f}x {memory:7.2f}',
+                flush=True,
+            )
+    print(
+        json.dumps(
+            {
+                'speed_over_trl': round(seconds['trl'] / seconds['ours'], 3),
+                'memory_over_trl': round(peaks['ours'] / peaks['trl'], 3),
+                'speed_over_unshared': round(seconds['unshared'] / seconds['ours'], 3),
+                'device': device,
+                'model': options.model,
+                'prompt_tokens': tokens,
+                'num_generations': size,
+            }
+        )
+    )
+
+
+if __name__ == '__main__':
+    main()
