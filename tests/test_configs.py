@@ -33,7 +33,7 @@ def test_the_7b_configs_are_the_papers():
     ]
     second = Config.fromfile(str(ROOT / 'configs/focus_stage2.py'))
     assert second.train_cfg.num_generations == 4
-    assert second.train_cfg.reward_weights == dict(iou=1.0, format=0.5)
+    assert second.train_cfg.rewards == [dict(type='IoUReward'), dict(type='FormatReward', weight=0.5)]
     assert second.optim_wrapper.optimizer.lr == 1e-5
     assert second.optim_wrapper.clip_grad.max_norm == 1.0
 
