@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+Box = tuple[int, int, int, int]
+
 #: A pasted sprite may lie under others, but this much of its box must be free.
 _MAX_OVERLAP = 0.25
 
@@ -24,6 +26,27 @@ def hue_shifted(sprite: Image.Image, turn: float) -> Image.Image:
     return shifted
 
 
+def recoloured(sprite: Image.Image, like: Image.Image) -> Image.Image:
+    """Another drawing in the colours of ``like``: the other kind of look-alike.
+
+    Its hues are turned so that the two agree on average.
+
+    Args:
+        sprite: RGBA.
+        like: RGBA.
+    """
+    return hue_shifted(sprite, (mean_hue(like) - mean_hue(sprite)) % 1.0)
+
+
+def mean_hue(sprite: Image.Image) -> float:
+    """Circular mean of the hue, weighted by saturation and opacity; 0..1."""
+    hue, saturation, _ = np.moveaxis(
+        np.asarray(sprite.convert('RGB').convert('HSV'), np.float64) / 256, -1, 0
+    )
+    weight = saturation * np.asarray(sprite.getchannel('A'), np.float64)
+    return float(np.angle((weight * np.exp(2j * np.pi * hue)).sum()) / (2 * np.pi) % 1.0)
+
+
 def background(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     """A soft gradient with low-frequency noise, (width, height)."""
     corners = rng.uniform(60, 230, (2, 2, 3)) + rng.normal(0, 12, (2, 2, 3))
@@ -40,7 +63,7 @@ def background(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
 
 def _placed(
     rng: np.random.Generator, sprite: Image.Image, size: tuple[int, int], scale: tuple[float, float]
-) -> tuple[Image.Image, tuple[int, int, int, int]]:
+) -> tuple[Image.Image, Box]:
     """A rotated, scaled sprite cut to its visible part, and where it goes."""
     turned = sprite.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
     visible = turned.getchannel('A').point(lambda value: 255 if value > 64 else 0).getbbox()
@@ -54,7 +77,7 @@ def _placed(
     return turned, (x, y, x + width, y + height)
 
 
-def _covers(box: tuple[int, int, int, int], others: Sequence[tuple[int, int, int, int]]) -> bool:
+def _covers(box: Box, others: Sequence[Box]) -> bool:
     for other in others:
         width = min(box[2], other[2]) - max(box[0], other[0])
         height = min(box[3], other[3]) - max(box[1], other[1])
@@ -69,28 +92,43 @@ def compose_scene(
     sprites: Sequence[Image.Image],
     size: tuple[int, int],
     scale: tuple[float, float],
-) -> tuple[np.ndarray, list[tuple[int, int, int, int]]]:
+) -> tuple[np.ndarray, list[Box]]:
     """Paste sprites on a random background.
 
     Args:
         rng: Everything random comes from it.
-        sprites: RGBA drawings; the first is always placed, others only where
-            they leave enough of those before them free.
+        sprites: RGBA drawings. Each leaves enough of the others free; where
+            they do not fit, all are tried again, smaller.
         size: (width, height) of the scene in pixels.
         scale: Range of a sprite's longer side, as a fraction of the scene's
             shorter one.
 
     Returns:
         (height, width, 3) uint8 RGB, and the (x1, y1, x2, y2) boxes in pixels
-        of the sprites that were placed, in order.
+        of the sprites, in order.
     """
     scene = background(rng, size)
-    boxes: list[tuple[int, int, int, int]] = []
+    while (placed := _layout(rng, sprites, size, scale)) is None:
+        scale = (0.95 * scale[0], 0.95 * scale[1])
+    for drawing, box in placed:
+        scene.paste(drawing, box[:2], drawing)
+    return np.asarray(scene), [box for _, box in placed]
+
+
+def _layout(
+    rng: np.random.Generator,
+    sprites: Sequence[Image.Image],
+    size: tuple[int, int],
+    scale: tuple[float, float],
+) -> list[tuple[Image.Image, Box]] | None:
+    """Drawings and where they go; None where some did not fit."""
+    placed: list[tuple[Image.Image, Box]] = []
     for sprite in sprites:
         for _ in range(10):
             drawing, box = _placed(rng, sprite, size, scale)
-            if not _covers(box, boxes):
-                scene.paste(drawing, box[:2], drawing)
-                boxes.append(box)
+            if not _covers(box, [other for _, other in placed]):
+                placed.append((drawing, box))
                 break
-    return np.asarray(scene), boxes
+        else:
+            return None
+    return placed

@@ -20,9 +20,15 @@ class SpriteEpisodeDataset(BaseDetDataset):
     Args:
         data_root: Folder of RGBA sprites (``*.webp`` or ``*.png``).
         length: Number of episodes.
-        shots: Supports per episode.
+        shots: Supports per episode; 0 asks for the target without showing it,
+            which only makes sense where it is alone in the scene.
         distractors: Other objects in each scene.
-        look_alikes: Copies of the target in other colours in each scene.
+        look_alikes: The same drawing in other colours, so many in each scene.
+        same_colours: Other drawings in the target's colours.
+        target: Which object of the scenes the supports point at. 0 is the one
+            the others were made to resemble, then come look-alikes, drawings
+            in the same colours and distractors: the same pixels, another
+            question.
         size: (width, height) of the scenes in pixels.
         scale: Range of an object's longer side, relative to the scene.
         seed: Changes every episode.
@@ -38,17 +44,30 @@ class SpriteEpisodeDataset(BaseDetDataset):
         shots: int = 1,
         distractors: int = 1,
         look_alikes: int = 1,
+        same_colours: int = 0,
+        target: int = 0,
         size: tuple[int, int] = (96, 96),
         scale: tuple[float, float] = (0.25, 0.5),
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
         check_number('length', length, low=1, whole=True)
-        check_number('shots', shots, low=1, whole=True)
+        check_number('shots', shots, low=0, whole=True)
         check_number('seed', seed, low=0, whole=True)
+        for name, count in (('distractors', distractors), ('look_alikes', look_alikes)):
+            check_number(name, count, low=0, whole=True)
+        check_number('same_colours', same_colours, low=0, whole=True)
+        check_number('target', target, low=0, high=look_alikes + same_colours + distractors, whole=True)
         self.length = length
-        self.scene = {'shots': shots, 'look_alikes': look_alikes, 'size': tuple(size), 'scale': tuple(scale)}
-        self.distractors = distractors
+        self.scene = {
+            'shots': shots,
+            'look_alikes': look_alikes,
+            'same_colours': same_colours,
+            'target': target,
+            'size': tuple(size),
+            'scale': tuple(scale),
+        }
+        self.drawings = 1 + same_colours + distractors
         self.seed = seed
         super().__init__(ann_file='', data_root=data_root, **kwargs)
 
@@ -60,15 +79,15 @@ class SpriteEpisodeDataset(BaseDetDataset):
         """
         root = Path(self.data_root)
         files = sorted(str(path) for path in root.glob('*') if path.suffix in ('.webp', '.png'))
-        if len(files) <= self.distractors:
+        if len(files) < self.drawings:
             raise InputError(
                 f'data_root {root}: {len(files)} sprites (*.webp, *.png), but a scene needs '
-                f'{self.distractors + 1} different ones'
+                f'{self.drawings} different ones'
             )
         records = []
         for index in range(self.length):
             rng = np.random.default_rng([self.seed, index])
-            chosen = rng.choice(len(files), self.distractors + 1, replace=False)
+            chosen = rng.choice(len(files), self.drawings, replace=False)
             sprites = [files[i] for i in chosen]
             records.append(
                 {

@@ -21,7 +21,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 from torch import Tensor
 
-from focus_mmdet.datasets.scenes import compose_scene, hue_shifted
+from focus_mmdet.datasets.scenes import compose_scene, hue_shifted, recoloured
 from focus_mmdet.errors import InputError, check_number
 
 #: The limit of the VLM's own image processor.
@@ -164,14 +164,22 @@ class RenderSpriteEpisode(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         scene = results['scene']
-        target, *others = [self._read(path) for path in results['sprites']]
+        objects = self._objects(results)
         frames = []
         for index in range(scene['shots'] + 1):
             rng = np.random.default_rng([results['seed'], results['img_id'], index])
-            alike = [hue_shifted(target, rng.uniform(0.25, 0.75)) for _ in range(scene['look_alikes'])]
-            image, boxes = compose_scene(rng, [target, *alike, *others], scene['size'], scene['scale'])
-            frames.append(self._record(results, index, image, boxes[0]))
+            image, boxes = compose_scene(rng, objects, scene['size'], scene['scale'])
+            frames.append(self._record(results, index, image, boxes))
         return {**frames[-1], 'supports': frames[:-1]}
+
+    def _objects(self, results: dict[str, Any]) -> list[Image.Image]:
+        """The drawings of an episode, the same in all of its scenes."""
+        scene = results['scene']
+        rng = np.random.default_rng([results['seed'], results['img_id']])
+        first, *others = [self._read(path) for path in results['sprites']]
+        alike = [hue_shifted(first, rng.uniform(0.25, 0.75)) for _ in range(scene['look_alikes'])]
+        same = [recoloured(other, first) for other in others[: scene['same_colours']]]
+        return [first, *alike, *same, *others[scene['same_colours'] :]]
 
     def _read(self, path: str) -> Image.Image:
         try:
@@ -180,9 +188,11 @@ class RenderSpriteEpisode(BaseTransform):
             raise InputError(f'{path}: cannot be read as a sprite ({error}). Replace or remove it') from error
 
     def _record(
-        self, results: dict[str, Any], index: int, image: np.ndarray, box: Sequence[int]
+        self, results: dict[str, Any], index: int, image: np.ndarray, boxes: Sequence[Sequence[int]]
     ) -> dict[str, Any]:
         shape = image.shape[:2]
+        others = [[float(value) for value in box] for box in boxes]
+        box = others.pop(results['scene']['target'])
         return {
             'img_id': results['img_id'],
             'frame_index': index,
@@ -192,7 +202,8 @@ class RenderSpriteEpisode(BaseTransform):
             'ori_shape': shape,
             'height': shape[0],
             'width': shape[1],
-            'instances': [{'bbox': [float(v) for v in box], 'bbox_label': 0, 'ignore_flag': 0}],
+            'instances': [{'bbox': box, 'bbox_label': 0, 'ignore_flag': 0}],
+            'distractors': others,
         }
 
 
@@ -202,10 +213,13 @@ class PackEpisodeInputs(BaseTransform):
 
     ``inputs`` becomes the list of K + 1 RGB uint8 images (3, H, W), the query
     last; ``data_samples`` the query's ``DetDataSample`` with ``gt_instances``
-    and ``supports``, samples of the same kind.
+    and ``supports``, samples of the same kind. ``distractors`` are the boxes of
+    other objects in a frame, in pixels of the original image, where known.
     """
 
-    meta_keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances')
+    meta_keys = (
+        'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances', 'distractors',
+    )  # fmt: skip
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         sample = self._sample(results)

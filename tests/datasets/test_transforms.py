@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from mmdet.registry import DATASETS, TRANSFORMS
 from PIL import Image, ImageDraw
 
-from focus_mmdet.datasets.scenes import background, compose_scene
+from focus_mmdet.datasets.scenes import background, compose_scene, hue_shifted, mean_hue, recoloured
 from focus_mmdet.datasets.transforms import CropAroundBox, LoadFrame, budget_size
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
@@ -83,10 +83,10 @@ def test_sprite_boxes_are_exact():
         assert np.abs(drawn - boxes[0]).max() <= 1, 'up to the soft edge'
 
 
-def sprites(**options):
+def sprites(shots=2, **options):
     return DATASETS.build(
         dict(
-            type='SpriteEpisodeDataset', data_root=str(ROOT / 'data/sprites/train'), length=4, shots=2,
+            type='SpriteEpisodeDataset', data_root=str(ROOT / 'data/sprites/train'), length=4, shots=shots,
             pipeline=[
                 dict(type='RenderSpriteEpisode'),
                 dict(type='ForEachFrame', transforms=[dict(type='LoadAnnotations', with_bbox=True)]),
@@ -102,6 +102,43 @@ def test_the_same_record_draws_the_same_pixels():
     assert len(first['inputs']) == 3
     assert all((a == b).all() for a, b in zip(first['inputs'], second['inputs'], strict=True))
     assert any((a != b).any() for a, b in zip(first['inputs'], other['inputs'], strict=True))
+
+
+def test_another_target_asks_about_the_same_pixels():
+    options = dict(look_alikes=1, same_colours=1, distractors=2, size=(128, 128), scale=(0.2, 0.3))
+    episodes = [sprites(target=target, **options)[1] for target in range(5)]
+    boxes = [episode['data_samples'].instances[0]['bbox'] for episode in episodes]
+    assert len({tuple(box) for box in boxes}) == 5
+    for target, episode in enumerate(episodes):
+        assert all((a == b).all() for a, b in zip(episode['inputs'], episodes[0]['inputs'], strict=True))
+        assert episode['data_samples'].distractors == boxes[:target] + boxes[target + 1 :]
+        assert len(episode['data_samples'].supports[0].distractors) == 4
+
+
+def test_look_alikes_share_shape_or_colours_but_not_both():
+    files = sorted((ROOT / 'data/sprites/train').iterdir())[100:102]
+    sprite, other = (Image.open(path).convert('RGBA') for path in files)
+    turned, recolour = hue_shifted(sprite, 0.5), recoloured(other, sprite)
+    assert (np.asarray(turned)[..., 3] == np.asarray(sprite)[..., 3]).all()
+    assert (np.asarray(turned)[..., :3] != np.asarray(sprite)[..., :3]).any()
+    assert (np.asarray(recolour)[..., 3] == np.asarray(other)[..., 3]).all()
+    # Eight-bit hues round, so the means agree to a few steps.
+    gap = abs(mean_hue(recolour) - mean_hue(sprite))
+    assert min(gap, 1 - gap) < 0.02
+
+
+def test_an_object_may_be_asked_for_without_a_support():
+    episode = sprites(shots=0, distractors=0, look_alikes=0)[0]
+    assert len(episode['inputs']) == 1
+    assert episode['data_samples'].supports == []
+
+
+@pytest.mark.parametrize(
+    'options', [{'target': 3}, {'shots': -1}, {'look_alikes': -1}, {'same_colours': 0.5}, {'distractors': -1}]
+)
+def test_scenes_that_make_no_sense_are_named(options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        sprites(**options)
 
 
 def test_train_and_test_objects_are_disjoint():

@@ -32,3 +32,35 @@ def test_figures_by_hand():
     # A support of twice the size: its box is carried over relative to the image.
     assert figures['in_context/copy_support_mIoU'] == pytest.approx(1.0)
     assert figures['in_context/episodes'] == 3
+
+
+def test_what_was_chosen_among_the_objects_of_a_scene():
+    metric = InContextMetric()
+    others = [[50, 50, 60, 60], [80, 0, 100, 10]]
+    right, wrong = episode([[0, 0, 10, 9]], [0.9]), episode([[50, 50, 60, 60]], [0.9])
+    neither, silent = episode([[20, 20, 40, 40]], [0.9]), episode([], [])
+    for sample in (right, wrong, neither, silent):
+        metric.process({}, [{**sample, 'distractors': others}])
+    figures = metric.evaluate(4)
+    assert figures['in_context/choice'] == 0.25
+    assert figures['in_context/any_object@0.5'] == 0.5
+    assert figures['in_context/random_object_mIoU'] == pytest.approx(1 / 3)
+
+
+def test_the_fixed_box_is_the_median():
+    metric = InContextMetric()
+    for target in ((0, 0, 10, 10), (0, 0, 10, 10), (50, 50, 60, 60)):
+        metric.process({}, [episode([], [], target)])
+    assert metric.evaluate(3)['in_context/fixed_box_mIoU'] == pytest.approx(2 / 3)
+
+
+def test_the_matcher_finds_a_shifted_copy_of_the_support():
+    """In the pixels of the original query, which may be larger than what was matched."""
+    generator = torch.Generator().manual_seed(0)
+    query = torch.randint(0, 256, (3, 50, 50), generator=generator, dtype=torch.uint8)
+    support = torch.randint(0, 256, (3, 50, 50), generator=generator, dtype=torch.uint8)
+    query[:, 20:32, 30:40] = support[:, 5:17, 8:18]
+    metric = InContextMetric(matcher=True)
+    sample = episode([], [], (60, 40, 80, 64), support=(8, 5, 18, 17), support_shape=(50, 50))
+    metric.process({'inputs': [[support, query]]}, [sample])
+    assert metric.evaluate(1)['in_context/matcher_mIoU'] == pytest.approx(1.0)
