@@ -67,7 +67,7 @@ def draw_episode(images: Sequence[Tensor | np.ndarray], sample: DetDataSample) -
         for index, (image, box) in enumerate(zip(supports, given, strict=True), start=1)
     ]
     if (maps := sample.get('attention')) is not None:
-        top = max(float(each.max()) for each in maps[:-1])
+        top = max((float(each.max()) for each in maps[:-1]), default=0.0)
         panels += [
             _panel(_heated(image, each, top), [(box, GIVEN)], f'attention {index}')
             for index, (image, each, box) in enumerate(zip(supports, maps, given, strict=False), start=1)
