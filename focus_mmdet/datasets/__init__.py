@@ -3,6 +3,7 @@
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.datasets.episode_dataset import EpisodeDataset
 from focus_mmdet.datasets.episode_samplers import RandomEpisodes, UniformSpanEpisodes
+from focus_mmdet.datasets.probes import RemoveSupports, ShuffledSupports
 from focus_mmdet.datasets.shot_grouped_batch_sampler import ShotGroupedBatchSampler
 from focus_mmdet.datasets.sprite_dataset import SpriteEpisodeDataset
 from focus_mmdet.datasets.transforms import (
@@ -21,9 +22,11 @@ __all__ = [
     'LoadFrame',
     'PackEpisodeInputs',
     'RandomEpisodes',
+    'RemoveSupports',
     'RenderSpriteEpisode',
     'ResizeToPixelBudget',
     'ShotGroupedBatchSampler',
+    'ShuffledSupports',
     'SpriteEpisodeDataset',
     'UniformSpanEpisodes',
     'collate_episodes',

@@ -1,0 +1,47 @@
+"""Do the supports matter? Test episodes that tell.
+
+The third probe, moving the support's box to another object, is
+``SpriteEpisodeDataset.target``.
+"""
+
+from typing import Any
+
+from mmcv.transforms import BaseTransform
+from mmdet.registry import DATASETS, TRANSFORMS
+from mmengine.dataset import BaseDataset
+from torch.utils.data import Dataset
+
+
+@DATASETS.register_module()
+class ShuffledSupports(Dataset):
+    """Each episode with the supports of the one after it.
+
+    A model that looks at the supports does worse here than without this
+    wrapper.
+
+    Args:
+        dataset: An episode dataset, or its config.
+    """
+
+    def __init__(self, dataset: BaseDataset | dict[str, Any]) -> None:
+        self.dataset: Any = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.metainfo = self.dataset.metainfo
+
+    def full_init(self) -> None:
+        self.dataset.full_init()
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        episode, other = self.dataset[index], self.dataset[(index + 1) % len(self)]
+        episode['data_samples'].supports = other['data_samples'].supports
+        return {**episode, 'inputs': [*other['inputs'][:-1], episode['inputs'][-1]]}
+
+
+@TRANSFORMS.register_module()
+class RemoveSupports(BaseTransform):
+    """Leave only the query. Stands before the transforms of the frames."""
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        return {**results, 'supports': []}
