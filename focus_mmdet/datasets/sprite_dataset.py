@@ -20,15 +20,15 @@ class SpriteEpisodeDataset(BaseDetDataset):
     Args:
         data_root: Folder of RGBA sprites (``*.webp`` or ``*.png``).
         length: Number of episodes.
-        shots: Supports per episode; 0 asks for the target without showing it,
-            which only makes sense where it is alone in the scene.
+        shots: Supports per episode; 0 asks for the target without showing it.
         distractors: Other objects in each scene.
         look_alikes: The same drawing in other colours, so many in each scene.
         same_colours: Other drawings in the target's colours.
         target: Which object of the scenes the supports point at. 0 is the one
             the others were made to resemble, then come look-alikes, drawings
             in the same colours and distractors: the same pixels, another
-            question.
+            question. ``'largest'`` asks for the largest in the query, and
+            takes no support.
         size: (width, height) of the scenes in pixels.
         scale: Range of an object's longer side, relative to the scene.
         seed: Changes every episode.
@@ -45,7 +45,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
         distractors: int = 1,
         look_alikes: int = 1,
         same_colours: int = 0,
-        target: int = 0,
+        target: int | str = 0,
         size: tuple[int, int] = (96, 96),
         scale: tuple[float, float] = (0.25, 0.5),
         seed: int = 0,
@@ -57,7 +57,12 @@ class SpriteEpisodeDataset(BaseDetDataset):
         for name, count in (('distractors', distractors), ('look_alikes', look_alikes)):
             check_number(name, count, low=0, whole=True)
         check_number('same_colours', same_colours, low=0, whole=True)
-        check_number('target', target, low=0, high=look_alikes + same_colours + distractors, whole=True)
+        if target != 'largest':
+            check_number('target', target, low=0, high=look_alikes + same_colours + distractors, whole=True)
+        elif shots > 0:
+            raise InputError(
+                f"target='largest' with shots={shots}: it differs from scene to scene; set shots=0"
+            )
         self.length = length
         self.scene = {
             'shots': shots,

@@ -192,7 +192,10 @@ class RenderSpriteEpisode(BaseTransform):
     ) -> dict[str, Any]:
         shape = image.shape[:2]
         others = [[float(value) for value in box] for box in boxes]
-        box = others.pop(results['scene']['target'])
+        target = results['scene']['target']
+        if target == 'largest':
+            target = max(range(len(others)), key=lambda i: _area(others[i]))
+        box = others.pop(target)
         return {
             'img_id': results['img_id'],
             'frame_index': index,
@@ -205,6 +208,10 @@ class RenderSpriteEpisode(BaseTransform):
             'instances': [{'bbox': box, 'bbox_label': 0, 'ignore_flag': 0}],
             'distractors': others,
         }
+
+
+def _area(box: Sequence[float]) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 @TRANSFORMS.register_module()
