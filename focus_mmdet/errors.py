@@ -1,5 +1,6 @@
 """What to raise when something the user gave us is wrong."""
 
+import math
 from collections.abc import Collection
 from typing import Any
 
@@ -25,7 +26,7 @@ def check_number(
         whole: Only integers.
     """
     kinds: Any = int if whole else (int, float)
-    right = isinstance(value, kinds) and not isinstance(value, bool) and value == value
+    right = isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
     if right and (low is None or value >= low) and (high is None or value <= high):
         return
     bounds = [f'at least {low}'] * (low is not None) + [f'at most {high}'] * (high is not None)

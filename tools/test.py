@@ -12,7 +12,7 @@ from train import load_config
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, run_cli
-from focus_mmdet.engine.launch import check_inputs, end_launch, prepare_cpu_launch
+from focus_mmdet.engine.launch import check_inputs, check_numbers, end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
 
@@ -54,6 +54,7 @@ def main() -> None:
     if args.show_dir is not None:
         config.default_hooks.visualization.draw = True
         config.default_hooks.visualization.test_out_dir = str(Path(args.show_dir).absolute())
+    check_numbers(config)
     check_inputs(config, ['test_dataloader'])
     prepare_cpu_launch(config)
     test(config, args.out)

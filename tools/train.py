@@ -11,7 +11,13 @@ from mmengine.runner import Runner, find_latest_checkpoint
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, read_config, run_cli
-from focus_mmdet.engine.launch import check_inputs, check_schedule, end_launch, prepare_cpu_launch
+from focus_mmdet.engine.launch import (
+    check_inputs,
+    check_numbers,
+    check_schedule,
+    end_launch,
+    prepare_cpu_launch,
+)
 from focus_mmdet.errors import InputError
 
 
@@ -87,6 +93,7 @@ def main() -> None:
         config.auto_scale_lr.enable = True
     if args.resume is not None:
         resume(config, args.resume)
+    check_numbers(config)
     check_schedule(config)
     check_inputs(config, ['train_dataloader', 'val_dataloader'])
     prepare_cpu_launch(config)

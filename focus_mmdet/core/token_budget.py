@@ -3,11 +3,23 @@
 from collections.abc import Sequence
 
 
-def split_by_tokens(tokens: Sequence[int], limit: int) -> list[tuple[int, int]]:
-    """Ranges of neighbours with at most ``limit`` tokens, or one alone."""
+def padded_tokens(prompts: Sequence[int], answers: Sequence[int]) -> int:
+    """Tokens of groups laid out together: prompts and answers are padded apart."""
+    return len(prompts) * (max(prompts) + max(answers))
+
+
+def split_by_tokens(prompts: Sequence[int], answers: Sequence[int], limit: int) -> list[tuple[int, int]]:
+    """Ranges of neighbours that take at most ``limit`` tokens, or one alone.
+
+    Args:
+        prompts: Tokens of each group's prompt.
+        answers: Tokens of all answers of each group.
+        limit: Padding included.
+    """
     parts, start = [], 0
-    for index in range(1, len(tokens) + 1):
-        if index == len(tokens) or sum(tokens[start : index + 1]) > limit:
+    for index in range(1, len(prompts) + 1):
+        more = slice(start, index + 1)
+        if index == len(prompts) or padded_tokens(prompts[more], answers[more]) > limit:
             parts.append((start, index))
             start = index
     return parts

@@ -43,7 +43,7 @@ class AnswerSampleHook(Hook):
         scored, size = loop.last_rollout, loop.num_generations
         print_log('\n'.join(_lines(scored, size)), 'current', logging.INFO)
         images, sample = data_batch['inputs'][0], data_batch['data_samples'][0].clone()
-        sample.pred_instances = _boxes(scored, size, sample.ori_shape, scored.cells[0])
+        sample.pred_instances = answer_boxes(scored, size, sample.ori_shape)
         runner.visualizer.add_episode('train_answers', images, sample, step=runner.iter + 1)
 
 
@@ -57,10 +57,18 @@ def _lines(scored: ScoredAnswers, size: int) -> list[str]:
     return lines
 
 
-def _boxes(scored: ScoredAnswers, size: int, shape: tuple[int, int], cells: Any) -> InstanceData:
-    """Read boxes in pixels of the original image, the best first, scored by reward."""
+def answer_boxes(scored: ScoredAnswers, size: int, shape: tuple[int, int]) -> InstanceData:
+    """Boxes of the first prompt's answers, the best first, scored by reward.
+
+    Args:
+        scored: A rollout.
+        size: Answers per prompt.
+        shape: (height, width) of the original query image, whose pixels the
+            boxes come in.
+    """
     order = scored.rewards[:size].argsort(descending=True)
     order = order[scored.answers.parsed[order]]
     height, width = shape
-    boxes = from_grid(scored.answers.boxes[order], (width, height), tuple(cells.tolist()))
+    cells_x, cells_y = scored.cells[0].tolist()
+    boxes = from_grid(scored.answers.boxes[order], (width, height), (cells_x, cells_y))
     return InstanceData(bboxes=boxes, scores=scored.rewards[order], labels=order.new_zeros(len(order)))

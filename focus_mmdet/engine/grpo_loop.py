@@ -9,11 +9,12 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from mmdet.registry import LOOPS, TASK_UTILS
+from mmdet.registry import LOOPS
 from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 from torch import Tensor
+from torch.nn import Dropout
 from torch.nn.utils.rnn import pad_sequence
 
 from focus_mmdet.core.grpo import LEVELS, LOSS_TYPES, SCALES, group_advantages
@@ -21,7 +22,7 @@ from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.token_budget import split_by_tokens, split_further
 from focus_mmdet.engine.reference_policy_hook import ReferencePolicyHook
 from focus_mmdet.engine.rewards import Answers, build_rewards, give_rewards
-from focus_mmdet.engine.rollout_engine import RolloutEngine, RolloutRequest
+from focus_mmdet.engine.rollout_engine import RolloutRequest, build_rollout_engine
 from focus_mmdet.engine.unwrap import detector_of
 from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.models.episode_batch import EpisodeBatch
@@ -58,7 +59,8 @@ class GRPOTrainLoop(IterBasedTrainLoop):
     Each iteration samples G answers to every prompt of the batch, rewards
     them on the policy's device and calls the model's own ``train_step``, so
     optimizer wrapper, mixed precision, DDP and hooks work as they do
-    elsewhere. Options that ``trl.GRPOConfig`` has go by its names.
+    elsewhere. Options that ``trl.GRPOConfig`` has go by its names; metrics of
+    several updates are averaged.
 
     Args:
         runner: The runner.
@@ -80,10 +82,10 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         max_completion_length: Longest answer in tokens (50 in the paper).
         rewards: Configs of :class:`focus_mmdet.engine.rewards.Reward`;
             default: IoU + 0.5 format, the paper's.
-        rollout: Config of the :class:`RolloutEngine`.
+        rollout: Config of the :class:`focus_mmdet.engine.rollout_engine.RolloutEngine`.
         max_tokens_per_pass: Learn from at most this many tokens at a time,
-            one group at least; gradients add up to those of one pass. None
-            learns from the whole batch at once.
+            padding included, one group at least; gradients add up to those of
+            one pass. None learns from the whole batch at once.
         val_begin: As in :class:`IterBasedTrainLoop`.
         val_interval: As in :class:`IterBasedTrainLoop`.
     """
@@ -111,6 +113,7 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         val_begin: int = 1,
         val_interval: int = 1000,
     ) -> None:
+        check_number('train_cfg.val_interval', val_interval, low=1, whole=True)
         super().__init__(runner, dataloader, max_iters, val_begin, val_interval)
         check_number('train_cfg.num_generations', num_generations, low=2, whole=True)
         check_number('train_cfg.num_iterations', num_iterations, low=1, whole=True)
@@ -141,7 +144,7 @@ class GRPOTrainLoop(IterBasedTrainLoop):
             max_completion_length,
         )
         self.rewards = build_rewards(rewards)
-        self.engine: RolloutEngine = TASK_UTILS.build(rollout or dict(type='SharedPrefillRollout'))
+        self.engine = build_rollout_engine(rollout or dict(type='SharedPrefillRollout'))
         self.max_tokens_per_pass = max_tokens_per_pass
         #: Set in every iteration, before ``after_train_iter``.
         self.last_rollout: ScoredAnswers | None = None
@@ -170,10 +173,6 @@ class GRPOTrainLoop(IterBasedTrainLoop):
                 'the checkpoint to resume holds no reference policy (its run had beta=0); '
                 'resume with train_cfg.beta=0, or start anew with load_from'
             )
-        # Accumulation boundaries count updates, of which a rollout makes several.
-        self.runner.optim_wrapper.initialize_count_status(
-            self.runner.model, self._iter * self.num_iterations, self._max_iters * self.num_iterations
-        )
         return super().run()
 
     def _refuse_what_cannot_work(self) -> None:
@@ -182,6 +181,11 @@ class GRPOTrainLoop(IterBasedTrainLoop):
             raise InputError("GRPOTrainLoop needs model.bbox_head.attn_implementation='sdpa'")
         if any(weight.requires_grad for weight in head.vlm.vision_tower.parameters()):
             raise InputError('GRPOTrainLoop keeps the vision tower: set model.bbox_head.freeze_vision=True')
+        if any(isinstance(module, Dropout) and module.p > 0 for module in head.vlm.modules()):
+            raise InputError(
+                'GRPOTrainLoop compares the log-probabilities of several passes, which dropout makes differ: '
+                'set model.bbox_head.lora.lora_dropout=0.0'
+            )
         accumulated = self.runner.optim_wrapper._accumulative_counts
         if self.num_iterations > 1 and accumulated > 1:
             raise InputError(
@@ -201,11 +205,10 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         scored = self._reward(batch, generated, data['data_samples'])
         clock.append(time.perf_counter())
         rollout = self._rollout(batch, generated, scored)
-        for _ in range(self.num_iterations):
-            outputs = self._update(data, rollout)
+        updates = [self._update(data, rollout) for _ in range(self.num_iterations)]
         clock.append(time.perf_counter())
         metrics = {
-            **outputs,
+            **{name: sum(each[name] for each in updates) / len(updates) for name in updates[0]},
             **self._reward_metrics(scored, generated),
             **_speed(clock, sum(len(ids) for ids in batch.prompt_ids) + rollout.tokens),
         }
@@ -221,9 +224,11 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         Episodes are counted over all ranks, so answers do not depend on how
         many processes share them.
         """
+        size = self.num_generations
         base = (int(self.runner.seed or 0) * 1_000_003 + self._iter) * 1_000_003
-        first = get_rank() * episodes * self.num_generations
-        return [(base + first + index) % 2**63 for index in range(episodes * self.num_generations)]
+        # The samplers deal episodes out to the ranks in turns.
+        places = [index * get_world_size() + get_rank() for index in range(episodes)]
+        return [(base + place * size + sample) % 2**63 for place in places for sample in range(size)]
 
     def _roll_out(self, batch: EpisodeBatch, images: list[list[Tensor]]) -> Generated:
         detector = self.detector
@@ -288,11 +293,9 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         limit = self.max_tokens_per_pass
         if limit is None:
             return [(0, len(batch))]
-        tokens = [
-            len(prompt) + sum(len(answer) for answer in group)
-            for prompt, group in zip(batch.prompt_ids, rollout.answers, strict=True)
-        ]
-        parts = split_by_tokens(tokens, limit)
+        prompts = [len(prompt) for prompt in batch.prompt_ids]
+        answers = [sum(len(answer) for answer in group) for group in rollout.answers]
+        parts = split_by_tokens(prompts, answers, limit)
         needed = torch.tensor(len(parts), device=rollout.advantages.device)
         all_reduce(needed, op='max')
         return split_further(parts, int(needed))

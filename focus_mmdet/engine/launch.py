@@ -9,7 +9,7 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.vlm import check_pretrained
 
 
@@ -51,6 +51,24 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
                 f'{path}: no such annotation file. Put the dataset there as the README\'s "Your own data" '
                 'says, or set data_root and ann_file of the dataset in the config'
             )
+
+
+def check_numbers(config: Config) -> None:
+    """Raise :class:`InputError` for counts that MMEngine would stumble over later."""
+    lowest = {
+        'train_cfg.max_iters': 0,
+        'train_cfg.val_interval': 1,
+        'optim_wrapper.accumulative_counts': 1,
+        'train_dataloader.batch_size': 1,
+        'val_dataloader.batch_size': 1,
+        'test_dataloader.batch_size': 1,
+        'randomness.seed': 0,
+    }
+    for key, low in lowest.items():
+        section, name = key.split('.')
+        value = (config.get(section) or {}).get(name)
+        if value is not None:
+            check_number(key, value, low=low, whole=True)
 
 
 def check_schedule(config: Config) -> None:

@@ -26,6 +26,7 @@ from torch import Tensor
 
 from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.core.prompt import parse_answer
+from focus_mmdet.engine.registered import is_registered
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.mmcv_ops import has_compiled_ops
 
@@ -81,10 +82,10 @@ class Reward(ABC):
         name: Under which it is logged; default: the class's.
     """
 
-    name: str
+    name: str = ''
 
     def __init__(self, weight: float = 1.0, name: str | None = None) -> None:
-        self.name = name or self.name
+        self.name = name or self.name or type(self).__name__
         check_number(f'train_cfg.rewards: weight of {self.name}', weight, low=0)
         self.weight = weight
 
@@ -138,6 +139,10 @@ class IoUThresholdReward(Reward):
 
     def __init__(self, thresholds: Sequence[float] = (0.5,), **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if not isinstance(thresholds, Sequence) or not thresholds:
+            raise InputError(
+                f'train_cfg.rewards: thresholds={thresholds!r} of IoUThresholdReward: give a list'
+            )
         for threshold in thresholds:
             check_number('train_cfg.rewards: thresholds of IoUThresholdReward', threshold, low=1e-6, high=1)
         self.thresholds = tuple(thresholds)
@@ -163,11 +168,11 @@ def build_rewards(configs: Sequence[dict]) -> list[Reward]:
     Raises:
         InputError: None, an unknown one, or two of one name.
     """
-    if not configs:
-        raise InputError("train_cfg.rewards is empty: give at least dict(type='IoUReward')")
+    if not isinstance(configs, Sequence) or not configs:
+        raise InputError(f"train_cfg.rewards={configs!r}: give a list, at least [dict(type='IoUReward')]")
     for config in configs:
-        if not isinstance(config, dict) or TASK_UTILS.get(str(config.get('type'))) is None:
-            raise InputError(f"train_cfg.rewards: {config!r} is no dict(type='...') of a registered reward")
+        if not isinstance(config, dict) or not is_registered(config.get('type'), Reward):
+            raise InputError(f"train_cfg.rewards: {config!r} is no dict(type='...') of a registered Reward")
     rewards = [TASK_UTILS.build(config) for config in configs]
     names = [reward.name for reward in rewards]
     if len(set(names)) < len(names):
@@ -183,8 +188,10 @@ def give_rewards(rewards: Sequence[Reward], answers: Answers) -> tuple[Tensor, d
     """
     each: dict[str, Tensor] = {}
     for reward in rewards:
-        values = torch.as_tensor(reward(answers), device=answers.targets.device).detach().float()
-        kind = type(reward).__name__
+        values, kind = reward(answers), type(reward).__name__
+        if not isinstance(values, Tensor):
+            raise InputError(f'reward {kind} returned {type(values).__name__}: return a tensor')
+        values = values.detach().to(answers.targets)
         if values.shape != answers.parsed.shape:
             raise InputError(
                 f'reward {kind} returned shape {tuple(values.shape)} for {len(answers.texts)} answers: '

@@ -8,6 +8,8 @@ from typing import Any
 from mmdet.registry import TASK_UTILS
 from torch import Tensor
 
+from focus_mmdet.engine.registered import is_registered
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.focus_detector import FocusDetector
 from focus_mmdet.models.generation import Generated, Sampling, sampling_noise
@@ -59,3 +61,19 @@ class SharedPrefillRollout(RolloutEngine):
         return detector.bbox_head.generate(
             request.batch, detector.data_preprocessor, request.max_new_tokens, **options
         )
+
+
+def build_rollout_engine(config: dict) -> RolloutEngine:
+    """The engine of ``train_cfg.rollout``.
+
+    Raises:
+        InputError: Not the config of a registered engine.
+    """
+    if not isinstance(config, dict) or not is_registered(config.get('type'), RolloutEngine):
+        raise InputError(
+            f"train_cfg.rollout: {config!r} is no dict(type='...') of a registered RolloutEngine"
+        )
+    try:
+        return TASK_UTILS.build(config)
+    except TypeError as error:
+        raise InputError(f'train_cfg.rollout: {config!r}: {error}') from error

@@ -74,12 +74,15 @@ class VLLMRollout(RolloutEngine):
         self._engine.reset_prefix_cache()
 
     def _start(self, detector: FocusDetector) -> Any:
-        return self._vllm.LLM(
-            model=detector.pretrained,
-            dtype=str(next(detector.parameters()).dtype).removeprefix('torch.'),
-            enable_prefix_caching=True,
-            **{'limit_mm_per_prompt': {'image': 16}, **self._options},
-        )
+        options = {
+            'model': detector.pretrained,
+            'dtype': str(next(detector.parameters()).dtype).removeprefix('torch.'),
+            'enable_prefix_caching': True,
+            'limit_mm_per_prompt': {'image': 16},
+            # Log-probabilities after temperature, top-k and top-p.
+            'logprobs_mode': 'processed_logprobs',
+        }
+        return self._vllm.LLM(**{**options, **self._options})
 
     def _requests(self, detector: FocusDetector, request: RolloutRequest) -> tuple[list[dict], list[Any]]:
         speech = detector.data_preprocessor

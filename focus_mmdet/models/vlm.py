@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForImageTextToText
 from transformers.utils import is_flash_attn_2_available
 
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.models.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.families import FAMILIES, VLMFamily
@@ -89,6 +89,7 @@ class VisionLanguageModel(nn.Module):
     ) -> None:
         super().__init__()
         self.family = load_family(pretrained)
+        check_choice('model.bbox_head.dtype', dtype, ('float32', 'bfloat16', 'float16'))
         _check_attention(attn_implementation)
         register_attention()
         # Only the language model is probed; the vision tower keeps plain SDPA.

@@ -28,6 +28,8 @@ def make_config(vlm_folder, tmp_path, monkeypatch):
                 'default_hooks.logger.interval': 1,
                 'load_from': None,
                 'experiment_name': f'{tmp_path.name}-{name}',
+                # Visualizers are singletons by name.
+                'visualizer.name': f'{tmp_path.name}-{name}',
                 'log_level': 'ERROR',
                 **options,
             }

@@ -100,7 +100,7 @@ def plugged(tmp_path):
 
 
 @pytest.mark.parametrize(('loss_type', 'scale'), [('grpo', 'group'), ('dapo', 'batch'), ('dr_grpo', 'none')])
-def test_two_processes_with_a_group_each_are_one_with_both(vlm_folder, plugged, tmp_path, loss_type, scale):
+def test_two_processes_that_learn_in_parts_are_one(vlm_folder, plugged, tmp_path, loss_type, scale):
     options = [
         *GRPO,
         f'model.pretrained={vlm_folder()}',
@@ -112,11 +112,11 @@ def test_two_processes_with_a_group_each_are_one_with_both(vlm_folder, plugged, 
     both, one = tmp_path / 'both', tmp_path / 'one'
     launch(
         'tools/dist_train.sh', plugged, '2', '--work-dir', str(both),
-        '--cfg-options', *options, 'train_dataloader.batch_size=1',
+        '--cfg-options', *options, 'train_dataloader.batch_size=2', 'train_cfg.max_tokens_per_pass=700',
     )  # fmt: skip
     launch(
         'tools/dist_train.sh', plugged, '1', '--work-dir', str(one),
-        '--cfg-options', *options, 'train_dataloader.batch_size=2',
+        '--cfg-options', *options, 'train_dataloader.batch_size=4',
     )  # fmt: skip
     start = load_local_checkpoint(f'{one}/iter_2.pth')['reference_policy']
     first, second = (load_local_checkpoint(f'{each}/iter_2.pth')['state_dict'] for each in (one, both))

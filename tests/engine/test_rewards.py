@@ -94,7 +94,9 @@ def answers():
         (torch.tensor([math.inf, 0.0]), 'returned inf for episode 11'),
         (torch.zeros(2, 1), r'shape \(2, 1\) for 2 answers'),
         (torch.zeros(3), r'shape \(3,\)'),
-        (0.5, r'shape \(\)'),
+        (torch.tensor(0.5), r'shape \(\)'),
+        (None, 'returned NoneType: return a tensor'),
+        ([0.0, 1.0], 'returned list: return a tensor'),
     ],
 )
 def test_a_broken_reward_is_named(value, message):
@@ -119,3 +121,29 @@ def test_a_reward_of_ones_own_is_one_registered_class():
     total, each = give_rewards(build_rewards([dict(type='LengthReward', weight=2.0)]), answers())
     assert each['length'].tolist() == [29.0, 2.0]
     assert total.tolist() == [58.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ('config', 'message'),
+    [
+        (5, 'give a list'),
+        ([5], 'no dict'),
+        ([dict(weight=1)], 'no dict'),
+        ([dict(type='SharedPrefillRollout')], 'SharedPrefillRollout'),
+        ([dict(type='IoUThresholdReward', thresholds=0.5)], 'give a list'),
+        ([dict(type='IoUThresholdReward', thresholds=[])], 'give a list'),
+        ([dict(type='IoUReward', weight=math.inf)], 'weight of iou'),
+    ],
+)
+def test_what_is_no_reward_is_named(config, message):
+    with pytest.raises(InputError, match=message):
+        build_rewards(config)
+
+
+def test_a_reward_may_be_given_as_a_class_and_without_a_name():
+    class Nameless(Reward):
+        def __call__(self, answers):
+            return answers.iou
+
+    (reward,) = build_rewards([dict(type=Nameless)])
+    assert reward.name == 'Nameless'

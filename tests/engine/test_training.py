@@ -7,12 +7,16 @@ import pytest
 import torch
 from mmdet.registry import HOOKS, TASK_UTILS
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
 from focus_mmdet.core.grpo import LOSS_TYPES
+from focus_mmdet.engine import grpo_loop
+from focus_mmdet.engine.answer_sample_hook import answer_boxes
 from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
-from focus_mmdet.engine.launch import check_schedule
-from focus_mmdet.engine.rewards import Reward
+from focus_mmdet.engine.grpo_loop import ScoredAnswers
+from focus_mmdet.engine.launch import check_numbers, check_schedule
+from focus_mmdet.engine.rewards import Answers, Reward
 from focus_mmdet.errors import InputError
 
 # Adam would blow rounding up where gradients are nearly zero.
@@ -163,6 +167,55 @@ def test_parts_of_a_batch_add_up_to_it(make_config, random_reward, loss_type, mo
         assert logs[0][name] == pytest.approx(logs[1][name], rel=1e-3, abs=1e-6)
 
 
+def test_later_updates_are_clipped_against_the_policy_that_sampled(make_config, random_reward):
+    options = {'train_cfg.max_iters': 1, 'train_cfg.beta': 0.0, 'train_cfg.epsilon': 1e-4, **random_reward}
+    options['param_scheduler'] = []
+    regions = []
+    for updates in (1, 3):
+        config = make_config(2, f'{updates}-updates', **options, **{'train_cfg.num_iterations': updates})
+        runner = Runner.from_cfg(config)
+        runner.train()
+        regions.append(log_scalars(runner)['train/clip_ratio/region_mean'][0])
+    assert regions[0] == 0
+    assert regions[1] > 0
+
+
+def test_every_answer_of_every_step_has_its_own_seed(make_config, monkeypatch):
+    runner = Runner.from_cfg(make_config(2, 'seeds'))
+    loop = runner.build_train_loop(runner.cfg.train_cfg)
+    loop.num_generations = 2
+    seen = []
+    for step in range(3):
+        loop._iter = step
+        alone = loop._seeds(4)
+        assert loop._seeds(4) == alone
+        seen += alone
+        # Two processes take turns: episodes 0 and 2, then 1 and 3.
+        dealt = []
+        for rank in range(2):
+            with monkeypatch.context() as patch:
+                patch.setattr(grpo_loop, 'get_rank', lambda rank=rank: rank)
+                patch.setattr(grpo_loop, 'get_world_size', lambda: 2)
+                dealt.append(loop._seeds(2))
+        pairs = [alone[start : start + 2] for start in range(0, 8, 2)]
+        assert dealt == [pairs[0] + pairs[2], pairs[1] + pairs[3]]
+    assert len(set(seen)) == len(seen)
+
+
+def test_pictures_show_the_best_answer_first():
+    answers = Answers.read(
+        ['<answer>[0, 0, 500, 500]</answer>', 'no box', '<answer>[100, 200, 300, 400]</answer>'],
+        torch.tensor([[100.0, 200.0, 300.0, 400.0]] * 3),
+        [7] * 3,
+    )
+    scored = ScoredAnswers(
+        answers, answers.iou, {'iou': answers.iou}, answers.iou, torch.tensor([[1000, 1000]])
+    )
+    shown = answer_boxes(scored, 3, (50, 200))
+    assert shown.bboxes.tolist() == [[20, 10, 60, 20], [0, 0, 100, 25]]
+    assert shown.scores.tolist() == pytest.approx([1.0, 0.16])
+
+
 def test_a_sample_of_answers_goes_to_the_log_and_the_backends(make_config):
     config = make_config(2, 'answers', custom_hooks=[dict(type='AnswerSampleHook', interval=2)])
     config.log_level = 'INFO'
@@ -181,7 +234,7 @@ def test_sampled_answers_need_the_grpo_loop(make_config):
         Runner.from_cfg(config).train()
 
 
-def test_groups_without_spread_still_take_a_step(make_config):
+def test_groups_without_spread_still_take_a_step(make_config, monkeypatch):
     """Random weights write no box: every reward is 0, every advantage too."""
     config = make_config(
         2,
@@ -190,11 +243,16 @@ def test_groups_without_spread_still_take_a_step(make_config):
         param_scheduler=[],
     )
     runner = Runner.from_cfg(config)
-    before = {name: weight.clone() for name, weight in runner.model.named_parameters()}
+    steps = []
+    monkeypatch.setattr(
+        OptimWrapper, 'step', lambda _: steps.append([p.grad for p in runner.model.parameters()])
+    )
     runner.train()
+    assert len(steps) == 1, 'the gradient is zero, but every rank waits for the step'
     assert log_scalars(runner)['train/frac_reward_zero_std'][0] == 1
-    for name, weight in runner.model.named_parameters():
-        assert torch.equal(weight, before[name]), name
+    gradients = [gradient for gradient in steps[0] if gradient is not None]
+    assert gradients
+    assert all(bool((gradient == 0).all()) for gradient in gradients)
 
 
 @pytest.mark.parametrize(
@@ -208,12 +266,18 @@ def test_groups_without_spread_still_take_a_step(make_config):
         ({'train_cfg.beta': -1.0}, 'beta=-1'),
         ({'train_cfg.epsilon': -1.0}, 'epsilon=-1'),
         ({'train_cfg.rewards': [dict(type='IoUReward', weight='a')]}, 'weight of iou'),
-        ({'train_cfg.rewards': []}, 'rewards is empty'),
+        ({'train_cfg.rewards': []}, r'rewards=\[\]'),
         ({'train_cfg.rewards': [dict(type='IoUReward')] * 2}, 'another name'),
         ({'train_cfg.top_p': 0.0}, 'top_p=0'),
         ({'train_cfg.top_k': -1}, 'top_k=-1'),
         ({'train_cfg.max_tokens_per_pass': 0}, 'max_tokens_per_pass=0'),
         ({'train_cfg.rollout': dict(type='VLLMRollout')}, 'needs vLLM'),
+        ({'train_cfg.rollout': 'SharedPrefillRollout'}, 'RolloutEngine'),
+        ({'train_cfg.rollout': dict(type='IoUReward')}, 'RolloutEngine'),
+        ({'train_cfg.rollout': dict(type='SharedPrefillRollout', foo=1)}, 'takes no arguments'),
+        ({'train_cfg.val_interval': 0}, 'val_interval=0'),
+        ({'train_cfg.beta': float('inf')}, 'beta=inf'),
+        ({'model.bbox_head.dtype': 'float99'}, 'float99'),
         ({'train_cfg.loss_type': 'ppo'}, 'ppo'),
         ({'train_cfg.rewards': [dict(type='BeautyReward')]}, 'BeautyReward'),
     ],
@@ -228,11 +292,29 @@ def test_bad_grpo_options_are_named(make_config, options, message):
     [
         ({'model.bbox_head.freeze_vision': False}, 'freeze_vision=True'),
         ({'train_cfg.num_iterations': 2, 'optim_wrapper.accumulative_counts': 2}, 'set one of them to 1'),
+        ({'model.bbox_head.lora': {**LORA, 'lora_dropout': 0.1}}, 'lora_dropout'),
     ],
 )
 def test_what_stage_2_cannot_do_is_refused(make_config, options, message):
     with pytest.raises(InputError, match=message):
         Runner.from_cfg(make_config(2, 'cannot', **options)).train()
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'train_cfg.max_iters': 'abc'},
+        {'train_cfg.max_iters': 2.5},
+        {'train_cfg.max_iters': -1},
+        {'train_cfg.val_interval': 0},
+        {'optim_wrapper.accumulative_counts': 0},
+        {'train_dataloader.batch_size': 0},
+        {'randomness.seed': 'abc'},
+    ],
+)
+def test_counts_that_make_no_sense_are_named(make_config, options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        check_numbers(make_config(2, 'count', **options))
 
 
 def test_a_learning_rate_that_ends_before_training_is_refused(make_config):

@@ -20,7 +20,7 @@ from tests.conftest import random_batch
 class StandIn:
     """``vllm.LLM`` as far as VLLMRollout uses it."""
 
-    def __init__(self, model, dtype, enable_prefix_caching, limit_mm_per_prompt):
+    def __init__(self, model, dtype, **options):
         assert dtype == 'float32'
         self.model = AutoModelForImageTextToText.from_pretrained(model)
         self.processor = load_processor(model)
