@@ -66,6 +66,7 @@ class VLMHead(BaseModule):
         )
         if lora is not None:
             add_lora(self.vlm.model, self.vlm.family, lora)
+        self.lora = lora
         #: Scale of the adapters, None without: checked when weights are loaded.
         self.lora_alpha = None if lora is None else LoraConfig(**lora).lora_alpha
         self.vlm.vision_tower.requires_grad_(not freeze_vision)

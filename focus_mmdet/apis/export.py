@@ -1,0 +1,103 @@
+"""Leave MMEngine: trained detectors as Hugging Face and PEFT folders."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+from mmengine.runner import load_checkpoint
+from peft import LoraConfig
+from safetensors.torch import save_file
+from transformers import AutoModelForImageTextToText
+
+from focus_mmdet.errors import InputError
+from focus_mmdet.models.focus_detector import FocusDetector
+from focus_mmdet.models.lora import adapter_weights, merged_weights
+
+#: What describes weights; all other files of a model folder are copied.
+_WEIGHTS = ('.safetensors', '.bin', '.safetensors.index.json', '.bin.index.json')
+
+
+def load_detector(config: Config, checkpoint: str | None) -> FocusDetector:
+    """The detector of a config with the weights of a checkpoint, on the CPU.
+
+    Raises:
+        InputError: The model folder is missing or the checkpoint does not fit.
+    """
+    DefaultScope.get_instance('focus_mmdet', scope_name='mmdet')
+    detector: FocusDetector = MODELS.build(config.model)
+    if checkpoint is not None:
+        load_checkpoint(detector, checkpoint, map_location='cpu')
+    return detector.eval()
+
+
+def _new_folder(folder: str | Path) -> Path:
+    path = Path(folder)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise InputError(f'{path}: exists and is not an empty folder; choose another')
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str | None = None) -> Path:
+    """Write a folder that plain transformers loads, adapters merged.
+
+    Args:
+        detector: From :func:`load_detector`.
+        folder: New or empty.
+        dtype: Of the written weights, e.g. ``'float16'``; default: as loaded.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: ``folder`` is not empty.
+    """
+    path = _new_folder(folder)
+    source = Path(detector.pretrained)
+    vlm = detector.bbox_head.vlm
+    model: Any = AutoModelForImageTextToText.from_config(vlm.model.config, dtype=vlm.model.dtype)
+    own = dict(model.named_parameters())
+    with torch.no_grad():
+        for name, weight in merged_weights(vlm.model, trained_only=False):
+            own.pop(name).copy_(weight)
+    if own:
+        raise RuntimeError(f'not written: {sorted(own)}')
+    if dtype is not None:
+        model.to(getattr(torch, dtype))
+    model.save_pretrained(path)
+    for file in source.iterdir():
+        if file.is_file() and not file.name.endswith(_WEIGHTS) and not (path / file.name).exists():
+            shutil.copy(file, path)
+    return path
+
+
+def export_peft(detector: FocusDetector, folder: str | Path) -> Path:
+    """Write the adapters as a folder that ``peft.PeftModel`` loads.
+
+    Args:
+        detector: From :func:`load_detector`, with LoRA.
+        folder: New or empty.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputError: The detector has no adapters, more than them was trained,
+            or ``folder`` is not empty.
+    """
+    head = detector.bbox_head
+    if head.lora is None:
+        raise InputError('model.bbox_head.lora=None: there are no adapters; export a Hugging Face folder')
+    if any(weight.requires_grad and '.lora_' not in name for name, weight in head.named_parameters()):
+        raise InputError('freeze_vision=False trained more than adapters; export a Hugging Face folder')
+    path = _new_folder(folder)
+    options = {'target_modules': head.vlm.family.lora_targets, **head.lora}
+    LoraConfig(**options, base_model_name_or_path=detector.pretrained, inference_mode=True).save_pretrained(
+        path
+    )
+    save_file(adapter_weights(head.vlm.model), path / 'adapter_model.safetensors', metadata={'format': 'pt'})
+    return path

@@ -1,0 +1,100 @@
+"""Exported folders answer as the detector does, in plain transformers and peft."""
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.runner import save_checkpoint
+from peft import PeftModel
+from transformers import AutoModelForImageTextToText
+
+from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.apis.export import export_huggingface, export_peft, load_detector
+from focus_mmdet.errors import InputError
+from focus_mmdet.models.processor import load_processor
+from tests.conftest import FAMILIES, ROOT, random_batch
+
+LORA = dict(r=4, lora_alpha=8)
+
+
+@pytest.fixture
+def trained(vlm_folder, tmp_path):
+    """A detector whose trainable weights have moved, through a checkpoint."""
+
+    def make(family, **head):
+        config = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage1.py'))
+        config.model.pretrained = vlm_folder(family)
+        config.model.bbox_head.update(head)
+        detector = load_detector(config, None)
+        torch.manual_seed(1)
+        with torch.no_grad():
+            for weight in detector.parameters():
+                if weight.requires_grad:
+                    weight.add_(0.05 * torch.randn_like(weight))
+        path = str(tmp_path / 'trained.pth')
+        save_checkpoint({'state_dict': detector.state_dict()}, path)
+        return load_detector(config, path)
+
+    return make
+
+
+def logits(model, detector, batch):
+    ids = batch.prompt_ids[0][None]
+    return model(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids),
+        pixel_values=batch.pixel_values,
+        image_grid_thw=batch.grid_thw,
+        mm_token_type_ids=detector.bbox_head.vlm.family.image_mask(ids).int(),
+    ).logits
+
+
+@pytest.mark.parametrize('head', [dict(lora=LORA, freeze_vision=True), dict(lora=None, freeze_vision=False)])
+@pytest.mark.parametrize('family', FAMILIES)
+def test_the_merged_folder_gives_the_same_logits_in_transformers(trained, tmp_path, family, head):
+    detector = trained(family, **head)
+    batch = detector.data_preprocessor(random_batch(3, [2]))['inputs']
+    folder = export_huggingface(detector, tmp_path / 'merged')
+    plain = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    base = AutoModelForImageTextToText.from_pretrained(detector.pretrained).eval()
+    with torch.no_grad():
+        ours = logits(detector.bbox_head.vlm.model, detector, batch)
+        torch.testing.assert_close(logits(plain, detector, batch), ours, rtol=1e-4, atol=1e-4)
+        assert (logits(base, detector, batch) - ours).abs().max() > 1e-2
+    assert (
+        load_processor(str(folder)).tokenizer.get_vocab() == detector.data_preprocessor.tokenizer.get_vocab()
+    )
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_the_adapters_load_in_peft(trained, tmp_path, family):
+    detector = trained(family, lora=LORA, freeze_vision=True)
+    batch = detector.data_preprocessor(random_batch(3, [2]))['inputs']
+    folder = export_peft(detector, tmp_path / 'adapters')
+    base = AutoModelForImageTextToText.from_pretrained(detector.pretrained)
+    with torch.no_grad():
+        theirs = logits(PeftModel.from_pretrained(base, str(folder)).eval(), detector, batch)
+        ours = logits(detector.bbox_head.vlm.model, detector, batch)
+    torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
+
+
+def test_the_merged_folder_is_a_model_to_start_from(trained, tmp_path):
+    detector = trained('qwen3_vl', lora=LORA, freeze_vision=True)
+    folder = export_huggingface(detector, tmp_path / 'merged')
+    config = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage1.py'))
+    config.model.pretrained = str(folder)
+    photo = str(next((ROOT / 'data/realset').rglob('*.jpg')))
+    (found,) = InContextInferencer(config)([(photo, (10, 10, 200, 200))], [photo])
+    assert found.answer
+
+
+def test_what_cannot_be_exported_is_refused(trained, tmp_path):
+    detector = trained('qwen3_vl', lora=None, freeze_vision=False)
+    with pytest.raises(InputError, match='no adapters'):
+        export_peft(detector, tmp_path / 'a')
+    detector = trained('qwen3_vl', lora=LORA, freeze_vision=False)
+    with pytest.raises(InputError, match='more than adapters'):
+        export_peft(detector, tmp_path / 'b')
+    (tmp_path / 'full').mkdir()
+    (tmp_path / 'full' / 'mine.txt').write_text('keep me')
+    with pytest.raises(InputError, match='not an empty folder'):
+        export_huggingface(detector, tmp_path / 'full')
