@@ -1,12 +1,12 @@
 """The base of the tiny configs: it sees objects and boxes them, and no more.
 
 The counterpart of a pretrained Qwen2-VL: trained to box the only object of an
-image, or the largest, without any support. Start from random weights::
+image, without any support. Starts from random weights::
 
     python tools/build_tiny_vlm.py work_dirs/random-tiny
     python tools/train.py configs/focus_tiny_base.py
     python tools/model_converters/to_huggingface.py configs/focus_tiny_base.py \
-        work_dirs/focus_tiny_base/iter_3000.pth checkpoints/focus-tiny-base
+        work_dirs/focus_tiny_base/iter_1600.pth checkpoints/focus-tiny-base
 """
 
 _base_ = ['focus_tiny_stage1.py']
@@ -16,26 +16,11 @@ custom_hooks = []
 
 budget = dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16)
 boxes = dict(type='LoadAnnotations', with_bbox=True)
-photo_pipeline = [
-    dict(type='RemoveSupports'),
-    dict(
-        type='ForEachFrame',
-        transforms=[dict(type='LoadFrame'), dict(type='CropAroundBox', scale=(1.5, 3.5)), boxes, budget],
-    ),
-    dict(type='PackEpisodeInputs'),
-]
 sprite_pipeline = [
     dict(type='RenderSpriteEpisode'),
     dict(type='ForEachFrame', transforms=[boxes, budget]),
     dict(type='PackEpisodeInputs'),
 ]
-lone_photos = dict(
-    type='EpisodeDataset',
-    data_root='data/realset/',
-    ann_file='train.json',
-    episodes=dict(type='RandomEpisodes', shots=1, per_track=640),
-    pipeline=photo_pipeline,
-)
 alone = dict(
     type='SpriteEpisodeDataset',
     data_root='data/sprites/train',
@@ -47,31 +32,19 @@ alone = dict(
     scale=(0.25, 0.8),
     pipeline=sprite_pipeline,
 )
-crowd = dict(
-    type='SpriteEpisodeDataset',
-    data_root='data/sprites/train',
-    length=30000,
-    shots=0,
-    distractors=2,
-    target='largest',
-    size=(64, 64),
-    scale=(0.2, 0.5),
-    seed=1,
-    pipeline=sprite_pipeline,
-)
 train_dataloader = dict(
     batch_size=32,
-    dataset=dict(_delete_=True, type='ConcatDataset', datasets=[lone_photos, alone, crowd]),
+    dataset=dict(_delete_=True, **alone),
 )
 lone_test = dict(alone, data_root='data/sprites/test', length=256, test_mode=True)
 val_dataloader = dict(dataset=dict(_delete_=True, **lone_test))
 test_dataloader = val_dataloader
 
-max_iters = 3000
-train_cfg = dict(max_iters=max_iters, val_interval=1000)
+max_iters = 1600
+train_cfg = dict(max_iters=max_iters, val_interval=800)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=max_iters, eta_min=0.0),
 ]
-default_hooks = dict(checkpoint=dict(interval=500))
+default_hooks = dict(checkpoint=dict(interval=400))
 auto_scale_lr = dict(base_batch_size=32)

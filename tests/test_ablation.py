@@ -1,0 +1,48 @@
+"""tools/analysis_tools/ablation.py on a model that knows nothing."""
+
+import json
+import sys
+
+import pytest
+from mmengine.config import Config
+
+from tests.conftest import ROOT
+
+sys.path.insert(0, str(ROOT / 'tools' / 'analysis_tools'))
+import ablation
+
+
+def test_arms_are_trained_tested_and_not_done_twice(vlm_folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(ROOT)
+    arms = {name: ablation.ARMS[name] for name in ('vanilla', 'SFT + attention + GRPO')}
+    monkeypatch.setattr(ablation, 'ARMS', arms)
+    arguments = ['--work-dir', str(tmp_path), '--pretrained', vlm_folder(), '--seeds', '0']
+    arguments += ['--stage1-iters', '2', '--stage2-iters', '1', '--episodes', '3']
+    monkeypatch.setattr(sys, 'argv', ['ablation.py', *arguments])
+    ablation.main()
+    results = json.loads((tmp_path / 'results.json').read_text())
+    assert set(results) == {'vanilla-seed0', 'attention-grpo-seed0'}
+    for figures in results.values():
+        assert set(figures) == {'photos', 'crowd', 'alone', 'moved', 'shuffled', 'removed'}
+        assert all(row['episodes'] == 3 for row in figures.values())
+    assert (tmp_path / 'curves.png').stat().st_size > 1000
+    lines = (tmp_path / 'table.md').read_text().splitlines()
+    assert [line.split('|')[1].strip() for line in lines[2:]] == [*arms, *ablation.BASELINES]
+    assert len({line.count('|') for line in lines}) == 1
+
+    monkeypatch.setattr(ablation.Runner, 'from_cfg', lambda *_: pytest.fail('done already'))
+    ablation.main()
+
+
+def test_intervals_are_over_seeds_or_over_episodes():
+    assert ablation._cell([0.5], 0.031) == '50.0 ± 3.1'
+    assert ablation._cell([0.5], None) == '50.0'
+    # Student's t at two degrees of freedom: 4.30 * 0.1 / sqrt(3).
+    assert ablation._cell([0.4, 0.5, 0.6], 0.031) == '50.0 ± 24.8'
+
+
+def test_a_shorter_run_keeps_the_shape_of_its_schedule():
+    config = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage1.py'))
+    ablation._shorten(config, 400)
+    assert config.train_cfg.max_iters == 400
+    assert [(each.begin, each.end) for each in config.param_scheduler] == [(0, 25), (25, 400)]

@@ -1,0 +1,220 @@
+"""The paper's ablation (its Table 3) on the embedded model, with probes and baselines.
+
+    python tools/analysis_tools/ablation.py --work-dir work_dirs/ablation            # three seeds
+    python tools/analysis_tools/ablation.py --work-dir work_dirs/ablation_reduced \
+        --seeds 0 --stage1-iters 200 --stage2-iters 50                               # minutes
+
+Every arm starts from the same base; arms with and without the attention loss
+train equally long, and so do those with GRPO. What is finished is kept in
+WORK_DIR/results.json, so an interrupted run goes on where it was. Writes
+table.md and curves.png beside it; the last line is JSON.
+"""
+
+import argparse
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import focus_mmdet  # noqa: F401  registers the components
+from focus_mmdet.cli import check_folder, read_config, run_cli
+from focus_mmdet.engine.launch import check_inputs
+
+CONFIGS = {
+    'sft': 'configs/focus_tiny_stage1.py',
+    'attention': 'configs/focus_tiny_stage1.py',
+    'grpo': 'configs/focus_tiny_stage2.py',
+}
+ARMS = {
+    'vanilla': (),
+    'SFT': ('sft',),
+    'GRPO': ('grpo',),
+    'SFT + GRPO': ('sft', 'grpo'),
+    'SFT + attention': ('attention',),
+    'SFT + attention + GRPO': ('attention', 'grpo'),
+}
+PROBES = 'configs/ablations/tiny_probes.py'
+#: (title, test set, metric) of each column.
+COLUMNS = (
+    ('photos mIoU', 'photos', 'mIoU'),
+    ('crowd mIoU', 'crowd', 'mIoU'),
+    ('right object', 'crowd', 'choice'),
+    ('some object', 'crowd', 'any_object@0.5'),
+    ('lone object', 'alone', 'acc@0.5'),
+    ('box moved: follows', 'moved', 'choice'),
+    ('supports shuffled', 'shuffled', 'mIoU'),
+    ('supports removed', 'removed', 'mIoU'),
+)
+BASELINES = {
+    'copy the support': 'copy_support_mIoU',
+    'best fixed box': 'fixed_box_mIoU',
+    'random object': 'random_object_mIoU',
+    'correlation matcher': 'matcher_mIoU',
+}
+#: Student's t at 97.5 % by degrees of freedom.
+T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57}
+
+Results = dict[str, dict[str, dict[str, float]]]
+
+
+class Ablation:
+    """Trains and tests arms, remembering what is done.
+
+    Args:
+        work_dir: Of checkpoints and results.
+        pretrained: Folder of the base; None: the configs' own.
+        iters: Iterations by step.
+        episodes: Most episodes of each test set.
+    """
+
+    def __init__(self, work_dir: Path, pretrained: str | None, iters: dict[str, int], episodes: int) -> None:
+        self.work_dir, self.pretrained, self.iters, self.episodes = work_dir, pretrained, iters, episodes
+        self.file = work_dir / 'results.json'
+        self.results: Results = json.loads(self.file.read_text()) if self.file.is_file() else {}
+
+    def checkpoint(self, steps: tuple[str, ...], seed: int) -> str | None:
+        """Weights after ``steps``, trained if they are not there yet."""
+        if not steps:
+            return None
+        folder = self.work_dir / _key(steps, seed)
+        count = self.iters[steps[-1]]
+        file = folder / f'iter_{count}.pth'
+        if not file.is_file():
+            config = self._config(CONFIGS[steps[-1]], folder, seed)
+            config.load_from = self.checkpoint(steps[:-1], seed)
+            if steps[-1] == 'sft':
+                config.custom_hooks = []
+            _shorten(config, count)
+            check_inputs(config, ['train_dataloader'])
+            Runner.from_cfg(config).train()
+        return str(file)
+
+    def test(self, steps: tuple[str, ...], seed: int) -> None:
+        """Metrics on every test set."""
+        key = _key(steps, seed)
+        if key in self.results:
+            return
+        checkpoint = self.checkpoint(steps, seed)
+        figures = {}
+        sets = Config.fromfile(PROBES).test_sets
+        for name in sets:
+            config = self._config(PROBES, self.work_dir / 'test' / f'{key}-{name}', seed)
+            dataset = sets[name]
+            dataset.get('dataset', dataset).indices = self.episodes
+            config.load_from, config.test_dataloader.dataset = checkpoint, dataset
+            metrics = Runner.from_cfg(config).test()
+            figures[name] = {name.removeprefix('in_context/'): value for name, value in metrics.items()}
+        self.results[key] = figures
+        self.file.write_text(json.dumps(self.results, indent=1))
+
+    def _config(self, path: str, folder: Path, seed: int) -> Config:
+        config = read_config(path)
+        config.work_dir, config.log_level = str(folder), 'WARNING'
+        config.experiment_name = config.visualizer.name = f'{folder.name}-{folder.parent.name}'
+        config.randomness = dict(seed=seed)
+        if self.pretrained is not None:
+            config.model.pretrained = self.pretrained
+        return config
+
+
+def _key(steps: tuple[str, ...], seed: int) -> str:
+    return f'{"-".join(steps) or "vanilla"}-seed{seed}'
+
+
+def _shorten(config: Config, count: int) -> None:
+    """Train for ``count`` iterations, the schedule in proportion."""
+    ratio = count / config.train_cfg.max_iters
+    config.train_cfg.update(max_iters=count, val_interval=count + 1)
+    config.default_hooks.checkpoint.update(interval=count, max_keep_ckpts=1)
+    for scheduler in config.param_scheduler:
+        scheduler.update(begin=round(scheduler.begin * ratio), end=max(1, round(scheduler.end * ratio)))
+
+
+def _cell(values: list[float], one: float | None) -> str:
+    """Mean and half-width of the 95 % interval: over seeds, or over episodes for one."""
+    mean = statistics.mean(values)
+    if len(values) > 1:
+        half = T.get(len(values) - 1, 1.96) * statistics.stdev(values) / len(values) ** 0.5
+    else:
+        half = one
+    return f'{100 * mean:.1f}' + ('' if half is None else f' ± {100 * half:.1f}')
+
+
+def table(results: Results, seeds: list[int]) -> str:
+    """Markdown: arms, then baselines; percent."""
+    head = ['', *(title for title, _, _ in COLUMNS)]
+    lines = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
+    for arm, steps in ARMS.items():
+        runs = [
+            results[f'{"-".join(steps) or "vanilla"}-seed{seed}'] for seed in (seeds if steps else seeds[:1])
+        ]
+        cells = []
+        for _, name, metric in COLUMNS:
+            over_episodes = runs[0][name].get('mIoU_95') if metric == 'mIoU' else None
+            cells.append(_cell([run[name][metric] for run in runs], over_episodes))
+        lines.append('| ' + ' | '.join([arm, *cells]) + ' |')
+    vanilla = results[_key((), seeds[0])]
+    for title, metric in BASELINES.items():
+        cells = [
+            f'{100 * vanilla[name][metric]:.1f}' if kind == 'mIoU' and metric in vanilla[name] else ''
+            for _, name, kind in COLUMNS
+        ]
+        lines.append('| ' + ' | '.join([title, *cells]) + ' |')
+    return '\n'.join(lines)
+
+
+def draw_curves(work_dir: Path, file: Path) -> None:
+    """Learning curves of every training run found in ``work_dir``."""
+    panels = {
+        'loss_lm': 'language-model loss',
+        'attention_mass': 'attention mass',
+        'rewards/iou/mean': 'IoU reward',
+    }
+    figure, axes = plt.subplots(1, len(panels), figsize=(15, 4))
+    for scalars in sorted(work_dir.glob('*-seed*/*/vis_data/scalars.json')):
+        rows = [json.loads(line) for line in scalars.read_text().splitlines()]
+        for axis, (key, title) in zip(axes, panels.items(), strict=True):
+            points = [(row['step'], row[key]) for row in rows if key in row]
+            if points:
+                axis.plot(*zip(*points, strict=True), label=scalars.parents[2].name)
+            axis.set(xlabel='iteration', title=title)
+    for axis in axes:
+        if axis.lines:
+            axis.legend(fontsize=7)
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
+    plt.close(figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('--work-dir', required=True)
+    parser.add_argument('--pretrained', help="folder of the base; default: the configs'")
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
+    parser.add_argument('--stage1-iters', type=int, default=800)
+    parser.add_argument('--stage2-iters', type=int, default=200)
+    parser.add_argument('--episodes', type=int, default=192, help='of each test set')
+    args = parser.parse_args()
+    check_folder('--work-dir', args.work_dir)
+    work_dir = Path(args.work_dir)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    iters = {'sft': args.stage1_iters, 'attention': args.stage1_iters, 'grpo': args.stage2_iters}
+    ablation = Ablation(work_dir, args.pretrained, iters, args.episodes)
+    for seed in args.seeds:
+        for arm, steps in ARMS.items():
+            if steps or seed == args.seeds[0]:
+                print(f'== {arm}, seed {seed}', flush=True)
+                ablation.test(steps, seed)
+    text: Any = table(ablation.results, args.seeds)
+    (work_dir / 'table.md').write_text(text + '\n')
+    draw_curves(work_dir, work_dir / 'curves.png')
+    print(text)
+    print(json.dumps({key: round(value['crowd']['mIoU'], 4) for key, value in ablation.results.items()}))
+
+
+if __name__ == '__main__':
+    run_cli(main)
