@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from mmengine.config import Config, ConfigDict, DictAction
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, read_config, run_cli
+from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import (
     check_inputs,
     check_numbers,
@@ -67,7 +68,7 @@ def use_amp(config: Config) -> None:
 def resume(config: Config, checkpoint: str) -> None:
     """Continue from ``checkpoint``, or the latest of the work dir where it is 'auto'."""
     if checkpoint == 'auto':
-        found = find_latest_checkpoint(config.work_dir)
+        found = find_readable_checkpoint(config.work_dir)
         if found is None:
             print(f'{config.work_dir}: no checkpoint to resume, starting anew')
             return

@@ -1,9 +1,11 @@
 """Training: the attention hook, the GRPO loop, checkpoints and pictures."""
 
 from focus_mmdet.engine.answer_sample_hook import AnswerSampleHook
+from focus_mmdet.engine.atomic_backend import register_atomic_files
 from focus_mmdet.engine.attention_supervision_hook import AttentionSupervisionHook
 from focus_mmdet.engine.checkpoint_loading import register_safe_loader
 from focus_mmdet.engine.episode_visualization_hook import EpisodeVisualizationHook
+from focus_mmdet.engine.graceful_stop_hook import GracefulStopHook
 from focus_mmdet.engine.grpo_loop import GRPOTrainLoop
 from focus_mmdet.engine.reference_policy_hook import ReferencePolicyHook
 from focus_mmdet.engine.rewards import (
@@ -18,6 +20,7 @@ from focus_mmdet.engine.trainable_optim_wrapper_constructor import TrainableOpti
 from focus_mmdet.engine.vllm_rollout import VLLMRollout
 
 register_safe_loader()
+register_atomic_files()
 
 __all__ = [
     'AnswerSampleHook',
@@ -26,6 +29,7 @@ __all__ = [
     'FormatReward',
     'GIoUReward',
     'GRPOTrainLoop',
+    'GracefulStopHook',
     'IoUReward',
     'IoUThresholdReward',
     'ReferencePolicyHook',

@@ -5,6 +5,7 @@ that MMEngine 0.10 writes beside the weights. They are named as safe here;
 anything else in a file is still rejected.
 """
 
+import logging
 import pickle
 import re
 from collections import OrderedDict
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
+from mmengine.logging import HistoryBuffer, print_log
 from mmengine.runner.checkpoint import CheckpointLoader
 
 from focus_mmdet.errors import InputError
@@ -90,3 +91,23 @@ def _named(weights: Any, filename: str) -> OrderedDict:
 def register_safe_loader() -> None:
     """Use :func:`load_local_checkpoint` for every local path."""
     CheckpointLoader.register_scheme(prefixes='', loader=load_local_checkpoint, force=True)
+
+
+def find_readable_checkpoint(work_dir: str) -> str | None:
+    """The newest ``iter_*.pth`` of a run that can be read, or None.
+
+    A file that cannot be read is named in a warning and passed over.
+    """
+
+    def number(path: Path) -> int:
+        return int(path.stem.removeprefix('iter_'))
+
+    found = [path for path in Path(work_dir).glob('iter_*.pth') if path.stem[5:].isdigit()]
+    for path in sorted(found, key=number, reverse=True):
+        try:
+            load_local_checkpoint(str(path), map_location='cpu')
+        except InputError as error:
+            print_log(f'Not resumed from: {error}', 'current', logging.WARNING)
+        else:
+            return str(path)
+    return None

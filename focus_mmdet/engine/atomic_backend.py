@@ -1,0 +1,31 @@
+"""Files that are whole or not there: written aside, then renamed."""
+
+import os
+from pathlib import Path
+
+from mmengine.fileio import register_backend
+from mmengine.fileio.backends import LocalBackend
+
+
+class AtomicLocalBackend(LocalBackend):
+    """MMEngine's local files, except that a kill or a full disk while one is
+    written leaves the one before it untouched."""
+
+    def put(self, obj: bytes, filepath: str | Path) -> None:
+        """Write ``obj``; ``filepath`` changes at once or not at all."""
+        path = Path(filepath)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f'.{path.name}.{os.getpid()}.part')
+        try:
+            with open(aside, 'wb') as file:
+                file.write(obj)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def register_atomic_files() -> None:
+    """Make MMEngine write checkpoints through :class:`AtomicLocalBackend`."""
+    register_backend('local', AtomicLocalBackend, force=True, prefixes='')
