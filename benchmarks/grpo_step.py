@@ -6,7 +6,8 @@
 A step is one prompt of 4 supports and a query: G answers of 25 tokens, their
 IoU and format rewards, backward and AdamW on LoRA. All variants use the same
 kind of model, images, G and dtype; weights are random, which speed and memory
-do not depend on. The table has median seconds and the peak memory that one
+do not depend on. TRL prepares images and tokens within its step, ours before
+it (0.013 s a prompt of the small model). The table has median seconds and the peak memory that one
 step adds. The last line is JSON for the largest G.
 """
 
