@@ -9,7 +9,7 @@ _base_ = [
 
 # From random weights everything has to train, the vision tower included.
 model = dict(
-    pretrained='checkpoints/focus-tiny-qwen3-vl',
+    pretrained='checkpoints/focus-tiny-base',
     bbox_head=dict(
         dtype='float32', lora=None, freeze_vision=False, gradient_checkpointing=False, max_new_tokens=40
     ),

@@ -8,7 +8,7 @@ _base_ = [
 ]
 
 model = dict(
-    pretrained='checkpoints/focus-tiny-qwen3-vl',
+    pretrained='checkpoints/focus-tiny-base',
     bbox_head=dict(dtype='float32', lora=None, gradient_checkpointing=False, max_new_tokens=40),
 )
 

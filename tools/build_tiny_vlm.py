@@ -1,6 +1,6 @@
-"""Write the embedded default VLM: a tiny Qwen3-VL with random weights.
+"""Write a tiny VLM with random weights, in the layout of a published one.
 
-python tools/build_tiny_vlm.py checkpoints/focus-tiny-qwen3-vl
+python tools/build_tiny_vlm.py work_dirs/random-tiny
 """
 
 import argparse

@@ -26,7 +26,9 @@ def check_pretrained(pretrained: str) -> None:
     if (Path(pretrained) / 'config.json').is_file():
         return
     if Path(pretrained).name.startswith('focus-tiny'):
-        advice = f'Build it with: python tools/build_tiny_vlm.py {pretrained}'
+        advice = (
+            f'Build it with: python tools/build_tiny_vlm.py {pretrained}, or run from the repository root'
+        )
     else:
         advice = (
             'Download it once, for example with\n'
