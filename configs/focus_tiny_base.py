@@ -1,12 +1,13 @@
-"""The base of the tiny configs: it sees objects and boxes them, and no more.
+"""The base of the tiny configs, part one: box the only object of an image.
 
-The counterpart of a pretrained Qwen2-VL: trained to box the only object of an
-image, without any support. Starts from random weights::
+The counterpart of a pretrained VLM: it has never seen a support. Starts from
+random weights; ``focus_tiny_base_frames.py`` goes on from here::
 
     python tools/build_tiny_vlm.py work_dirs/random-tiny
     python tools/train.py configs/focus_tiny_base.py
-    python tools/model_converters/to_huggingface.py configs/focus_tiny_base.py \
-        work_dirs/focus_tiny_base/iter_1600.pth checkpoints/focus-tiny-base
+    python tools/train.py configs/focus_tiny_base_frames.py
+    python tools/model_converters/to_huggingface.py configs/focus_tiny_base_frames.py \
+        work_dirs/focus_tiny_base_frames/iter_600.pth checkpoints/focus-tiny-base
 """
 
 _base_ = ['focus_tiny_stage1.py']
@@ -42,6 +43,7 @@ test_dataloader = val_dataloader
 
 max_iters = 1600
 train_cfg = dict(max_iters=max_iters, val_interval=800)
+optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=100),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=max_iters, eta_min=0.0),

@@ -10,13 +10,14 @@ from tests.conftest import ROOT
 BASE = 'checkpoints/focus-tiny-base'
 
 
-def test_it_boxes_the_only_object_of_scenes_it_has_never_seen(tmp_path, monkeypatch):
+@pytest.mark.parametrize('shots', [0, 1])
+def test_it_boxes_the_only_object_of_scenes_it_has_never_seen(tmp_path, monkeypatch, shots):
     monkeypatch.chdir(ROOT)
     config = Config.fromfile('configs/focus_tiny_base.py')
     config.merge_from_dict({'work_dir': str(tmp_path), 'log_level': 'ERROR', 'model.pretrained': BASE})
     config.test_dataloader.update(num_workers=0)
-    config.test_dataloader.dataset.update(length=48)
-    config.experiment_name = config.visualizer.name = tmp_path.name
+    config.test_dataloader.dataset.update(length=48, shots=shots)
+    config.experiment_name = config.visualizer.name = f'{tmp_path.name}-{shots}'
     figures = Runner.from_cfg(config).test()
     assert figures['in_context/parse_rate'] == 1
     assert figures['in_context/acc@0.5'] > 0.9

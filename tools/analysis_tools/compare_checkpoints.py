@@ -2,8 +2,9 @@
 
     python tools/analysis_tools/compare_checkpoints.py CONFIG base=none tuned=work_dirs/x/iter_800.pth
 
-'none' is the pretrained model as it is. The baseline that copies the last
-support's box stands beside them. The last line is JSON: mIoU by name.
+'none' is the pretrained model as it is. Two baselines stand beside them: copy
+the last support's box, and the median of all true boxes for every query. The
+last line is JSON: mIoU by name.
 """
 
 import argparse
@@ -56,9 +57,10 @@ def main() -> None:
         if not separator:
             raise InputError(f'{pair}: give NAME=CHECKPOINT, or NAME=none')
         rows[name] = evaluate(config, checkpoint)
-        copied = rows[name]['copy_support_mIoU']
-    episodes = int(rows[name]['episodes'])
-    rows['copy_support'] = {'mIoU': copied}
+        baselines = rows[name]
+    episodes = int(baselines['episodes'])
+    for name in ('copy_support', 'fixed_box'):
+        rows[name] = {'mIoU': baselines[f'{name}_mIoU']}
     print(f'\n{episodes} test episodes of {args.config}\n{table(rows)}')
     if args.note:
         print(args.note)
