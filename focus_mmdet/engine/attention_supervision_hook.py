@@ -5,10 +5,10 @@ from typing import Any
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.engine.unwrap import detector_of
+from focus_mmdet.errors import check_number
 from focus_mmdet.models.attention_supervision import (
     AttentionSupervision,
     Heads,
@@ -60,25 +60,19 @@ class AttentionSupervisionHook(Hook):
         self.stop_iter = stop_iter
 
     def before_train(self, runner: Runner) -> None:
-        head = _head(runner)
+        head = detector_of(runner.model).bbox_head
         select_layers(self.settings.layers, head.vlm.layers)
         select_heads(self.settings.heads, head.vlm.heads)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Set the weight of this iteration; a stopped loss costs nothing."""
         if self.stop_iter is not None and runner.iter >= self.stop_iter:
-            _head(runner).attention_supervision = None
+            detector_of(runner.model).bbox_head.attention_supervision = None
             return
         rise = min(1.0, (runner.iter + 1) / (self.warmup_iters + 1))
-        _head(runner).attention_supervision = replace(self.settings, weight=self.settings.weight * rise)
+        detector_of(runner.model).bbox_head.attention_supervision = replace(
+            self.settings, weight=self.settings.weight * rise
+        )
 
     def after_train(self, runner: Runner) -> None:
-        _head(runner).attention_supervision = None
-
-
-def _head(runner: Runner) -> Any:
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-    head = getattr(model, 'bbox_head', None)
-    if not hasattr(head, 'attention_supervision'):
-        raise InputError('AttentionSupervisionHook needs a FocusDetector with a VLMHead')
-    return head
+        detector_of(runner.model).bbox_head.attention_supervision = None

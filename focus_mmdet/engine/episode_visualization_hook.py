@@ -6,9 +6,10 @@ from typing import Any
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
+
+from focus_mmdet.engine.unwrap import detector_of
 
 
 @HOOKS.register_module()
@@ -49,8 +50,7 @@ class EpisodeVisualizationHook(Hook):
         self._record(runner, False)
 
     def _record(self, runner: Runner, on: bool) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        model.bbox_head.record_attention = on
+        detector_of(runner.model).bbox_head.record_attention = on
 
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[Any]

@@ -3,11 +3,19 @@
 from mmengine.model import is_model_wrapper
 from torch import nn
 
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.focus_detector import FocusDetector
 
 
 def detector_of(model: nn.Module) -> FocusDetector:
-    """The :class:`FocusDetector` in a model that DDP may wrap."""
+    """The :class:`FocusDetector` in a model that DDP may wrap.
+
+    Raises:
+        InputError: It is another detector.
+    """
     inner = model.module if is_model_wrapper(model) else model
-    assert isinstance(inner, FocusDetector)
+    if not isinstance(inner, FocusDetector):
+        raise InputError(
+            f'model.type {type(inner).__name__}: the hooks and the loop of focus_mmdet need a FocusDetector'
+        )
     return inner
