@@ -1,0 +1,227 @@
+"""Write COCO JSON with instances as it comes: what every converter ends in."""
+
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from focus_mmdet.errors import InputError
+
+
+class CocoWriter:
+    """COCO JSON whose annotations name objects and whose images name videos.
+
+    Records go to disk as they come; memory holds the frames of one video and
+    the names of objects. ``path`` appears when the ``with`` block ends well,
+    whole; after an error the file that was there before is untouched::
+
+        with CocoWriter('data/x/train.json') as writer:
+            writer.start_video('street')
+            writer.add_image('street/0001.jpg', width=640, height=480, frame=1)
+            writer.add_box('dog 3', (10, 20, 30, 40), category='dog')
+            writer.add_absent('cat 1')
+        print(writer.report())
+
+    Args:
+        path: The file to write. Its folder is created.
+        objects_span_videos: One object may be in several videos, as in photo
+            collections. In video datasets the second one is dropped.
+    """
+
+    def __init__(self, path: str | Path, objects_span_videos: bool = False) -> None:
+        self.path = Path(path)
+        self.objects_span_videos = objects_span_videos
+        self.kept: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
+        self._examples: dict[str, str] = {}
+        self._videos: set[str] = set()
+        self._video = ''
+        self._frames: set[int | str] = set()
+        self._objects: dict[Hashable, int] = {}
+        self._home: dict[Hashable, str] = {}
+        self._categories: dict[str, int] = {}
+        self._image: dict[str, Any] | None = None
+        self._in_image: set[Hashable] = set()
+
+    def __enter__(self) -> 'CocoWriter':
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._images = self._aside()
+        self._annotations = self._aside()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                self._finish()
+        finally:
+            self._images.close()
+            self._annotations.close()
+
+    def start_video(self, name: str) -> bool:
+        """Begin a video (or one photograph's scene); False where it is dropped.
+
+        Videos come one after the other: a name that was begun before is
+        dropped whole.
+        """
+        self._flush_image()
+        if name in self._videos:
+            self.drop('video named twice', name)
+            return False
+        self._videos.add(name)
+        self._video, self._frames = name, set()
+        return True
+
+    def add_image(self, file_name: str, width: int, height: int, frame: int | str) -> bool:
+        """Begin an image of the current video; False where it is dropped.
+
+        Args:
+            file_name: Relative to the dataset's image folder, with ``/``.
+            width: In pixels, as the image is seen (after its EXIF tag).
+            height: The same.
+            frame: Number or name that orders the video's frames.
+        """
+        self._flush_image()
+        if frame in self._frames:
+            self.drop('frame twice in a video', file_name)
+            return False
+        if width <= 0 or height <= 0:
+            self.drop('image without a size', file_name)
+            return False
+        self._frames.add(frame)
+        self.kept['images'] += 1
+        self._in_image = set()
+        self._image = dict(
+            id=self.kept['images'],
+            file_name=file_name,
+            width=int(width),
+            height=int(height),
+            video_id=self._video,
+            frame_id=frame,
+        )
+        return True
+
+    def add_box(self, instance: Hashable, bbox: Sequence[float], category: str = 'object') -> bool:
+        """The box of an object in the current image; False where it is dropped.
+
+        Args:
+            instance: Names the object, unique in the whole dataset.
+            bbox: (x, y, width, height) in pixels; clipped to the image.
+            category: Name of its class.
+        """
+        image = self._current(instance)
+        box = _clipped(bbox, image['width'], image['height'])
+        reason = self._refusal(instance, box)
+        if reason or isinstance(box, str):
+            self.drop(reason or str(box), f'{image["file_name"]} (object {instance}, box {list(bbox)})')
+            return False
+        self._in_image.add(instance)
+        self._home[instance] = self._video
+        self.kept['annotations'] += 1
+        record = dict(
+            id=self.kept['annotations'],
+            image_id=image['id'],
+            instance_id=self._objects.setdefault(instance, len(self._objects) + 1),
+            category_id=self._categories.setdefault(category, len(self._categories) + 1),
+            bbox=[round(value, 2) for value in box],
+            area=round(box[2] * box[3], 2),
+            iscrowd=0,
+        )
+        self._write(self._annotations, record)
+        return True
+
+    def add_absent(self, instance: Hashable) -> None:
+        """Say that the current image is known not to show an object.
+
+        Only such images may serve as queries without a target.
+        """
+        image = self._current(instance)
+        number = self._objects.setdefault(instance, len(self._objects) + 1)
+        self._home.setdefault(instance, self._video)
+        if number not in image.setdefault('absent', []):
+            image['absent'].append(number)
+
+    def drop(self, reason: str, record: str) -> None:
+        """Count something that was left out, and keep the first example."""
+        self.dropped[reason] += 1
+        self._examples.setdefault(reason, record)
+
+    def report(self) -> str:
+        """What was kept, and what was dropped with its reason and first example."""
+        lines = [
+            f'{self.path}: {len(self._objects)} objects in {len(self._videos)} videos, '
+            f'{self.kept["images"]} images, {self.kept["annotations"]} boxes'
+        ]
+        lines += [
+            f'  dropped {count} times: {reason}; the first: {self._examples[reason]}'
+            for reason, count in self.dropped.most_common()
+        ]
+        return '\n'.join(lines)
+
+    def _current(self, instance: Hashable) -> dict[str, Any]:
+        if self._image is None:
+            raise RuntimeError(f'object {instance}: no image was begun')
+        return self._image
+
+    def _refusal(self, instance: Hashable, box: list[float] | str) -> str | None:
+        if isinstance(box, str):
+            return box
+        if instance in self._in_image:
+            return 'two boxes of one object in an image'
+        if not self.objects_span_videos and self._home.get(instance, self._video) != self._video:
+            return 'object id in two videos'
+        return None
+
+    def _aside(self) -> TextIO:
+        return tempfile.TemporaryFile('w+', encoding='utf-8', dir=self.path.parent)
+
+    @staticmethod
+    def _write(file: TextIO, record: dict[str, Any]) -> None:
+        file.write(',\n' if file.tell() else '\n')
+        json.dump(record, file)
+
+    def _flush_image(self) -> None:
+        if self._image is not None:
+            self._write(self._images, self._image)
+        self._image = None
+
+    def _finish(self) -> None:
+        self._flush_image()
+        if not self.kept['annotations']:
+            raise InputError(f'{self.report()}\nnothing is left to write. Check the folder and the split')
+        categories = [dict(id=number, name=name) for name, number in self._categories.items()]
+        instances = [dict(id=number, name=str(name)) for name, number in self._objects.items()]
+        aside = self.path.with_name(f'.{self.path.name}.{os.getpid()}.part')
+        try:
+            with open(aside, 'w', encoding='utf-8') as file:
+                file.write(f'{{"categories": {json.dumps(categories)},\n"instances": {json.dumps(instances)}')
+                for name, part in (('images', self._images), ('annotations', self._annotations)):
+                    file.write(f',\n"{name}": [')
+                    part.seek(0)
+                    shutil.copyfileobj(part, file)
+                    file.write('\n]')
+                file.write('}\n')
+            os.replace(aside, self.path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _clipped(bbox: Sequence[float], width: int, height: int) -> list[float] | str:
+    """(x, y, w, h) inside the image, or why there is none."""
+    if len(bbox) != 4 or not all(math.isfinite(value) for value in bbox):
+        return 'box that is not four finite numbers'
+    x, y, w, h = bbox
+    if w <= 0 or h <= 0:
+        return 'empty box'
+    left, top, right, bottom = max(x, 0.0), max(y, 0.0), min(x + w, width), min(y + h, height)
+    # Two digits are kept: what would round to nothing is nothing.
+    if right - left < 0.01 or bottom - top < 0.01:
+        return 'box outside its image'
+    return [left, top, right - left, bottom - top]
