@@ -15,6 +15,9 @@ TASK = (
     '[x1, y1, x2, y2]. Find the object in the last frame and answer with one box, '
     'written <answer>[x1, y1, x2, y2]</answer>.'
 )
+#: Added where a query may lack the object.
+MAY_BE_ABSENT = ' If the object is not in the last frame, answer <answer>none</answer>.'
+ABSENT_ANSWER = '<answer>none</answer>'
 SUPPORT = 'Frame {index}: The object is located at bounding box {box}.'
 QUERY = 'Frame {index}: Where is the object?'
 
@@ -30,18 +33,19 @@ def format_box(box: Box) -> str:
     return '[' + ', '.join(str(int(value)) for value in box) + ']'
 
 
-def format_answer(box: Box) -> str:
-    """The text the assistant is trained to give."""
-    return f'<answer>{format_box(box)}</answer>'
+def format_answer(box: Box | None) -> str:
+    """The text the assistant is trained to give; ``none`` without a box."""
+    return ABSENT_ANSWER if box is None else f'<answer>{format_box(box)}</answer>'
 
 
-def episode_messages(support_boxes: Sequence[Box]) -> list[dict[str, Any]]:
+def episode_messages(support_boxes: Sequence[Box], may_be_absent: bool = False) -> list[dict[str, Any]]:
     """Chat messages with K + 1 image slots: K supports, then the query.
 
     Args:
         support_boxes: K boxes in the grid coordinates of the model.
+        may_be_absent: Also ask whether the query shows the object at all.
     """
-    content: list[dict[str, str]] = [{'type': 'text', 'text': TASK}]
+    content: list[dict[str, str]] = [{'type': 'text', 'text': TASK + MAY_BE_ABSENT * may_be_absent}]
     for index, box in enumerate(support_boxes, start=1):
         sentence = SUPPORT.format(index=index, box=format_box(box))
         content += [{'type': 'image'}, {'type': 'text', 'text': sentence}]
@@ -88,16 +92,21 @@ class Answer:
         box: (x1, y1, x2, y2) in grid coordinates, or None.
         reason: Why there is no box: ``'no_box'`` (no bracket of four
             integers) or ``'empty_box'`` (x2 <= x1 or y2 <= y1); else None.
-        well_formed: The whole text is one ``<answer>[..]</answer>``.
+        well_formed: The whole text is one ``<answer>[..]</answer>``, or says
+            in its form that the object is absent, where that may be.
+        absent: The text says that the query lacks the object.
     """
 
     box: tuple[int, int, int, int] | None
     reason: str | None
     well_formed: bool
+    absent: bool = False
 
 
-def parse_answer(text: str) -> Answer:
+def parse_answer(text: str, may_be_absent: bool = False) -> Answer:
     """Read the first box of an answer; never raises."""
+    if may_be_absent and text.strip() == ABSENT_ANSWER:
+        return Answer(None, None, True, absent=True)
     well_formed = _ANSWER.fullmatch(text.strip()) is not None
     match = _BOX.search(text)
     if match is None:

@@ -8,18 +8,20 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
-from focus_mmdet.datasets.episode import Episode, Frame, Track
+from focus_mmdet.datasets.episode import Box, Episode, Frame, Track
 from focus_mmdet.errors import InputError
 
 _IMAGE_NEEDS = frozenset({'id', 'file_name', 'width', 'height', 'video_id', 'frame_id'})
 _ANNOTATION_NEEDS = frozenset({'id', 'image_id', 'instance_id', 'bbox'})
 _ANNOTATION_KEYS = _ANNOTATION_NEEDS | {'category_id', 'video_id', 'area', 'iscrowd', 'segmentation'}
-_FRAME_KEYS = frozenset({'file_name', 'width', 'height', 'bbox'})
+_FRAME_NEEDS = frozenset({'file_name', 'width', 'height', 'bbox'})
+_FRAME_KEYS = _FRAME_NEEDS | {'video_id', 'frame_id', 'distractors', 'look_alikes'}
 _EPISODE_KEYS = frozenset({'id', 'supports', 'query', 'instance_id'})
 #: Boxes may overhang by this much (pixels), as rounding in COCO files does.
 _SLACK = 1.0
@@ -67,12 +69,21 @@ def _order(identifier: int | str) -> tuple[bool, int | str]:
     return isinstance(identifier, str), identifier
 
 
+def _place(image: dict[str, Any]) -> tuple:
+    """Sort key of images: by video, then by frame."""
+    return _order(image['video_id']), _order(image['frame_id'])
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _finite(value: Any) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return number and abs(value) < 1e9 and math.isfinite(value)
 
 
-def _corners(bbox: Any, width: int, height: int, where: str) -> tuple[float, float, float, float]:
+def _corners(bbox: Any, width: int, height: int, where: str) -> Box:
     """(x, y, w, h) in pixels, checked, as corners clipped to the image."""
     numbers = isinstance(bbox, (list, tuple)) and len(bbox) == 4 and all(map(_finite, bbox))
     if not numbers:
@@ -157,36 +168,86 @@ class AnnotationFile:
         frames = []
         for place, frame in [*enumerate(record['supports']), ('query', record['query'])]:
             inside = f'{where} {place if place == "query" else f"supports[{place}]"}'
-            _check_keys(frame, _FRAME_KEYS, _FRAME_KEYS, inside)
-            frames.append(self._frame(frame, frame['bbox'], inside))
+            _check_keys(frame, _FRAME_NEEDS, _FRAME_KEYS, inside)
+            frames.append(self._listed_frame(frame, place == 'query', inside))
         return Episode(tuple(frames[:-1]), frames[-1])
+
+    def _listed_frame(self, record: dict[str, Any], is_query: bool, where: str) -> Frame:
+        if record['bbox'] is None and not is_query:
+            raise InputError(f'{where}: bbox is null; only a query may be without the object')
+        others, alike = record.get('distractors', []), record.get('look_alikes', [])
+        if not isinstance(others, list) or not isinstance(alike, list) or len(others) != len(alike):
+            raise InputError(f'{where}: distractors and look_alikes must be two lists of one length')
+        frame = self._frame(record, record['bbox'], where)
+        boxes = tuple(_corners(bbox, frame.width, frame.height, f'{where} distractors') for bbox in others)
+        return replace(frame, others=boxes, alike=tuple(map(bool, alike)))
 
     def tracks(self) -> list[Track]:
         """The objects of a COCO file, by ``instance_id``, checked."""
         images = self._images()
-        frames: dict[Any, dict[tuple, Frame]] = defaultdict(dict)
+        frames: dict[Any, dict[Any, Frame]] = defaultdict(dict)
+        classes: dict[tuple, Any] = {}
+        shown: dict[Any, list] = defaultdict(list)
         for index, record in enumerate(self._list('annotations')):
             where = f'{self.path}: annotations[{index}]'
             try:
-                instance, order, frame = self._annotation(record, images, where)
-                if order in frames[instance]:
+                instance, image = self._annotation(record, images, where)
+                where = f'{where} (id {record["id"]}, instance_id {instance})'
+                if image in frames[instance]:
                     raise InputError(f'{where}: instance_id {instance} has two boxes in one frame')
-                frames[instance][order] = frame
+                frames[instance][image] = self._frame(images[image], record['bbox'], where)
+                classes[instance, image] = record.get('category_id')
+                shown[image].append(instance)
             except InputError as error:
                 self.drop(error)
+        absent = self._absent(images, frames)
+
+        def ordered(found: dict[Any, Frame]) -> list[Any]:
+            return sorted(found, key=lambda image: _place(images[image]))
+
+        def surrounded(instance: Any, image: Any) -> Frame:
+            others = [other for other in shown[image] if other != instance]
+            mine = classes[instance, image]
+            return replace(
+                frames[instance][image],
+                others=tuple(frames[other][image].box for other in others),  # type: ignore[misc]
+                alike=tuple(mine is not None and classes[other, image] == mine for other in others),
+            )
+
         return [
-            Track(f'instance_id {instance}', tuple(found[order] for order in sorted(found)))
+            Track(
+                f'instance_id {instance}',
+                tuple(surrounded(instance, image) for image in ordered(found)),
+                tuple(absent[instance][image] for image in ordered(absent[instance])),
+            )
             for instance, found in sorted(frames.items(), key=lambda item: _order(item[0]))
             if found
         ]
 
+    def _absent(self, images: dict, frames: dict) -> dict[Any, dict[Any, Frame]]:
+        """Frames known not to show an object, by object and image id."""
+        found: dict[Any, dict[Any, Frame]] = defaultdict(dict)
+        for image in images.values():
+            where = f'{self.path}: image id {image["id"]}'
+            listed = image.get('absent', [])
+            try:
+                if not isinstance(listed, list):
+                    raise InputError(f'{where}: absent must be a list of instance ids, not {listed!r}')
+                for instance in listed:
+                    if image['id'] in frames.get(instance, {}):
+                        raise InputError(f'{where}: instance_id {instance} is absent, yet has a box')
+                    found[instance][image['id']] = self._frame(image, None, where)
+            except InputError as error:
+                self.drop(error)
+        return found
+
     def _frame(self, image: dict[str, Any], bbox: Any, where: str) -> Frame:
-        """Check one box and its image file; ``bbox`` is (x, y, w, h) in pixels."""
+        """Check one box and its image file; ``bbox`` is (x, y, w, h) in pixels, or None."""
         width, height = image['width'], image['height']
         for name, value in (('width', width), ('height', height)):
-            if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+            if not _whole(value) or value <= 0:
                 raise InputError(f'{where}: {name} of the image must be a positive integer, not {value!r}')
-        box = _corners(bbox, width, height, where)
+        box = None if bbox is None else _corners(bbox, width, height, where)
         path = str(Path(self.image_root) / str(image['file_name']))
         if path not in self._sizes:
             try:
@@ -199,7 +260,10 @@ class AnnotationFile:
                 f'{where}: {path}: the image is {real[0]} x {real[1]}, but its record says '
                 f'{width} x {height}. Correct the record (photographs count as their EXIF tag turns them)'
             )
-        return Frame(path, width, height, box)
+        number = image.get('frame_id')
+        return Frame(
+            path, width, height, box, video=image.get('video_id'), number=number if _whole(number) else None
+        )
 
     def _list(self, key: str) -> list[Any]:
         value = self.content.get(key)
@@ -212,12 +276,19 @@ class AnnotationFile:
 
     def _images(self) -> dict[Any, dict[str, Any]]:
         images: dict[Any, dict[str, Any]] = {}
+        places: dict[tuple, Any] = {}
         for index, image in enumerate(self._list('images')):
             where = f'{self.path}: images[{index}]'
             try:
                 _check_keys(image, _IMAGE_NEEDS, None, where)
                 for key in ('id', 'video_id', 'frame_id'):
                     _check_id(image, key, where)
+                first = places.setdefault(_place(image), image['id'])
+                if first != image['id']:
+                    raise InputError(
+                        f'{where}: video_id {image["video_id"]} has frame_id {image["frame_id"]} twice '
+                        f'(image ids {first} and {image["id"]}); give every photograph a place of its own'
+                    )
             except InputError as error:
                 self.drop(error)
                 continue
@@ -226,13 +297,14 @@ class AnnotationFile:
             images[image['id']] = image
         return images
 
-    def _annotation(self, record: Any, images: dict, where: str) -> tuple[Any, tuple, Frame]:
+    def _annotation(self, record: Any, images: dict, where: str) -> tuple[Any, Any]:
+        """The record's instance and image ids."""
         _check_keys(record, _ANNOTATION_NEEDS, _ANNOTATION_KEYS, where)
         for key in ('image_id', 'instance_id'):
             _check_id(record, key, where)
-        where = f'{where} (id {record["id"]}, instance_id {record["instance_id"]})'
-        image = images.get(record['image_id'])
-        if image is None:
-            raise InputError(f'{where}: image_id {record["image_id"]} is not in images')
-        order = (_order(image['video_id']), _order(image['frame_id']))
-        return record['instance_id'], order, self._frame(image, record['bbox'], where)
+        if record['image_id'] not in images:
+            raise InputError(
+                f'{where} (id {record["id"]}, instance_id {record["instance_id"]}): '
+                f'image_id {record["image_id"]} is not in images'
+            )
+        return record['instance_id'], record['image_id']

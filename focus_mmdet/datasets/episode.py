@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+Box = tuple[float, float, float, float]
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -12,23 +14,35 @@ class Frame:
         path: Image file.
         width: In pixels.
         height: In pixels.
-        box: (x1, y1, x2, y2) in pixels of the image.
+        box: (x1, y1, x2, y2) in pixels of the image; None where the image is
+            known not to show the object.
+        others: Boxes of the other objects in the image.
+        alike: Of each other object, whether it is of the same class.
+        video: The image's ``video_id``.
+        number: Its ``frame_id``, where that is a number.
     """
 
     path: str
     width: int
     height: int
-    box: tuple[float, float, float, float]
+    box: Box | None
+    others: tuple[Box, ...] = ()
+    alike: tuple[bool, ...] = ()
+    video: int | str | None = None
+    number: int | None = None
 
     def record(self, img_id: int, frame_index: int) -> dict[str, Any]:
         """As an MMDetection image record."""
+        shown = [] if self.box is None else [{'bbox': list(self.box), 'bbox_label': 0, 'ignore_flag': 0}]
         return {
             'img_id': img_id,
             'frame_index': frame_index,
             'img_path': self.path,
             'width': self.width,
             'height': self.height,
-            'instances': [{'bbox': list(self.box), 'bbox_label': 0, 'ignore_flag': 0}],
+            'instances': shown,
+            'distractors': [list(box) for box in self.others],
+            'look_alikes': list(self.alike),
         }
 
 
@@ -38,16 +52,23 @@ class Track:
 
     Attributes:
         name: For messages, e.g. ``'instance_id 7'``.
-        frames: Sorted by video and frame.
+        frames: That show it, sorted by video and frame.
+        absent: Frames known not to show it.
     """
 
     name: str
     frames: tuple[Frame, ...]
+    absent: tuple[Frame, ...] = ()
+
+    @property
+    def videos(self) -> set[int | str | None]:
+        """The videos that show it."""
+        return {frame.video for frame in self.frames}
 
 
 @dataclass(frozen=True)
 class Episode:
-    """K supports and one query of the same object."""
+    """K supports and one query of the same object, which the query may lack."""
 
     supports: tuple[Frame, ...]
     query: Frame
@@ -60,4 +81,17 @@ class Episode:
                 many episodes and ``CocoMetric`` tells them apart by it.
         """
         supports = [frame.record(img_id, index) for index, frame in enumerate(self.supports)]
-        return {**self.query.record(img_id, len(supports)), 'supports': supports, 'shots': len(supports)}
+        query = self.query.record(img_id, len(supports))
+        return {**query, 'supports': supports, 'shots': len(supports), 'gap': self.gap}
+
+    @property
+    def gap(self) -> int | None:
+        """Frames from the nearest support of the query's video to the query;
+        None where there is none, or frames are not numbered."""
+        numbers = [
+            frame.number
+            for frame in self.supports
+            if frame.video == self.query.video and frame.number is not None
+        ]
+        here = self.query.number
+        return None if here is None or not numbers else min(abs(here - number) for number in numbers)

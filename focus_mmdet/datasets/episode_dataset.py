@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.datasets.episode import Episode
-from focus_mmdet.datasets.episode_samplers import EpisodeSampler
+from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
 from focus_mmdet.errors import InputError
 
 
@@ -73,12 +73,4 @@ class EpisodeDataset(BaseDetDataset):
                 f'{self.ann_file}: say how to pick episodes, e.g. '
                 "episodes=dict(type='UniformSpanEpisodes', shots=4)"
             )
-        episodes = []
-        for index, track in enumerate(file.tracks()):
-            try:
-                self.sampler.check(track)
-            except InputError as error:
-                file.drop(InputError(f'{self.ann_file}: {error}'))
-                continue
-            episodes += self.sampler.sample(index, track)
-        return episodes
+        return draw_episodes(self.sampler, file)

@@ -2,32 +2,123 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from mmdet.registry import TASK_UTILS
 
-from focus_mmdet.datasets.episode import Episode, Track
-from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.episode import Episode, Frame, Track
+from focus_mmdet.errors import InputError, check_choice, check_number
+
+TARGETS = ('every', 'most_frequent')
 
 
 class EpisodeSampler(ABC):
-    """Picks episodes from tracks, the same ones every time."""
+    """Picks episodes from tracks, the same ones every time.
 
-    #: Frames a track must have.
-    frames_needed: int
+    Args:
+        shots: K, supports per episode; a list draws one of its values for
+            each episode.
+        target: ``'every'`` object, or of each video the ``'most_frequent'``
+            one (TAO's protocol; the first of equals), the others being
+            distractors.
+        among_look_alikes: Only queries that show another object of the class.
+        negatives: Share of episodes, 0..1, whose query lacks the object: a
+            frame known to be without it, else one of another video.
+        seed: Changes what is drawn.
+    """
 
-    def check(self, track: Track) -> None:
-        """Raise :class:`InputError` where a track is too short."""
-        if len(track.frames) < self.frames_needed:
+    def __init__(
+        self,
+        shots: int | Sequence[int] = 1,
+        target: str = 'every',
+        among_look_alikes: bool = False,
+        negatives: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.shots = list(shots) if isinstance(shots, Sequence) else [shots]
+        for value in self.shots or [0]:
+            check_number('episodes.shots', value, low=1, whole=True)
+        check_choice('episodes.target', target, TARGETS)
+        check_number('episodes.negatives', negatives, low=0, high=1)
+        check_number('episodes.seed', seed, low=0, whole=True)
+        self.target = target
+        self.among_look_alikes = among_look_alikes
+        self.negatives = negatives
+        self.seed = seed
+
+    def targets(self, tracks: Sequence[Track]) -> list[Track]:
+        """The objects that episodes are made of."""
+        if self.target == 'every':
+            return list(tracks)
+        longest: dict[frozenset, Track] = {}
+        for track in tracks:
+            key = frozenset(track.videos)
+            if key not in longest or len(track.frames) > len(longest[key].frames):
+                longest[key] = track
+        return list(longest.values())
+
+    def episodes(self, index: int, track: Track, tracks: Sequence[Track]) -> list[Episode]:
+        """Episodes of the target number ``index``.
+
+        Args:
+            index: Counts the targets; with the seed it makes the draw.
+            track: The target.
+            tracks: All objects, for queries without the target.
+
+        Raises:
+            InputError: The track is too short for the settings.
+        """
+        needed = max(self.shots) + 1
+        if len(track.frames) < needed:
             raise InputError(
-                f'{track.name}: {len(track.frames)} images with a box, but {self.frames_needed - 1} shots '
-                f'need {self.frames_needed}. Add images, lower episodes.shots, or set '
+                f'{track.name}: {len(track.frames)} images with a box, but {needed - 1} shots '
+                f'need {needed}. Add images, lower episodes.shots, or set '
                 "bad_records='drop' to leave such objects out"
             )
+        queries = [
+            place
+            for place, frame in enumerate(track.frames)
+            if not self.among_look_alikes or any(frame.alike)
+        ]
+        drawn = self.sample(index, track, queries)
+        return [
+            self._without_target(episode, track, tracks, np.random.default_rng([self.seed, index, number, 1]))
+            for number, episode in enumerate(drawn)
+        ]
 
     @abstractmethod
-    def sample(self, index: int, track: Track) -> list[Episode]:
-        """Episodes of track number ``index``."""
+    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
+        """Episodes that show the target; ``queries`` are the frames of the
+        track that may be asked about, by their places."""
+
+    def _shots(self, rng: np.random.Generator) -> int:
+        return int(rng.choice(self.shots))
+
+    def _without_target(
+        self, episode: Episode, track: Track, tracks: Sequence[Track], rng: np.random.Generator
+    ) -> Episode:
+        """The episode, or one with the same supports whose query lacks the object."""
+        if rng.random() >= self.negatives:
+            return episode
+        if track.absent:
+            return replace(episode, query=track.absent[rng.integers(len(track.absent))])
+        here = track.videos
+        for other in rng.permutation(len(tracks)).tolist():
+            if not here & tracks[other].videos:
+                frames = tracks[other].frames
+                return replace(episode, query=_unasked(frames[rng.integers(len(frames))]))
+        raise InputError(
+            f'{track.name}: episodes.negatives={self.negatives}, but no image is known to lack it: there is '
+            'no other video and no image lists it as absent. Set episodes.negatives=0'
+        )
+
+
+def _unasked(frame: Frame) -> Frame:
+    """A frame of another object, which becomes one object more among the others."""
+    assert frame.box is not None
+    return replace(frame, box=None, others=(frame.box, *frame.others), alike=(False, *frame.alike))
 
 
 @TASK_UTILS.register_module()
@@ -35,48 +126,98 @@ class UniformSpanEpisodes(EpisodeSampler):
     """The paper's protocol: one episode a track, frames spread evenly.
 
     Frame ``round(i * (n - 1) / K)`` for i = 0..K: the first support is the
-    first annotated frame, the query the last.
-
-    Args:
-        shots: K, supports per episode.
+    first annotated frame, the query the last (with ``among_look_alikes`` the
+    last that shows one).
     """
 
-    def __init__(self, shots: int = 1) -> None:
-        check_number('episodes.shots', shots, low=1, whole=True)
-        self.shots = shots
-        self.frames_needed = shots + 1
-
-    def sample(self, index: int, track: Track) -> list[Episode]:
-        last = len(track.frames) - 1
-        picked = [track.frames[round(i * last / self.shots)] for i in range(self.shots + 1)]
+    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
+        shots = self._shots(np.random.default_rng([self.seed, index]))
+        last = max(queries, default=-1)
+        if last < shots:
+            raise InputError(
+                f'{track.name}: no image with another object of its class after {shots} supports '
+                '(episodes.among_look_alikes)'
+            )
+        picked = [track.frames[round(i * last / shots)] for i in range(shots + 1)]
         return [Episode(tuple(picked[:-1]), picked[-1])]
 
 
 @TASK_UTILS.register_module()
 class RandomEpisodes(EpisodeSampler):
-    """Random supports and query of a track, derived from a seed.
+    """Random supports and query of a track.
 
     Args:
-        shots: K, or several values to draw from.
         per_track: Episodes per track.
-        seed: Changes which episodes are drawn.
+        min_gap: Frames that must lie between each support and the query,
+            where both are of one video.
+        **kwargs: As of :class:`EpisodeSampler`.
     """
 
-    def __init__(self, shots: int | Sequence[int] = 1, per_track: int = 1, seed: int = 0) -> None:
-        self.shots = list(shots) if isinstance(shots, Sequence) else [shots]
-        for value in self.shots or [0]:
-            check_number('episodes.shots', value, low=1, whole=True)
+    def __init__(
+        self,
+        shots: int | Sequence[int] = 1,
+        per_track: int = 1,
+        min_gap: int = 0,
+        target: str = 'every',
+        among_look_alikes: bool = False,
+        negatives: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(shots, target, among_look_alikes, negatives, seed)
         check_number('episodes.per_track', per_track, low=1, whole=True)
-        check_number('episodes.seed', seed, low=0, whole=True)
-        self.frames_needed = max(self.shots) + 1
+        check_number('episodes.min_gap', min_gap, low=0, whole=True)
         self.per_track = per_track
-        self.seed = seed
+        self.min_gap = min_gap
 
-    def sample(self, index: int, track: Track) -> list[Episode]:
-        episodes = []
-        for number in range(self.per_track):
-            rng = np.random.default_rng([self.seed, index, number])
-            shots = int(rng.choice(self.shots))
-            picked = [track.frames[i] for i in rng.permutation(len(track.frames))[: shots + 1]]
-            episodes.append(Episode(tuple(picked[:-1]), picked[-1]))
-        return episodes
+    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
+        return [
+            self._draw(np.random.default_rng([self.seed, index, number]), track, queries)
+            for number in range(self.per_track)
+        ]
+
+    def _draw(self, rng: np.random.Generator, track: Track, queries: Sequence[int]) -> Episode:
+        shots = self._shots(rng)
+        for query in rng.permutation(np.asarray(queries, dtype=int)).tolist():
+            far = self._far_from(track, query)
+            if len(far) >= shots:
+                picked = [track.frames[place] for place in rng.permutation(far)[:shots]]
+                return Episode(tuple(picked), track.frames[query])
+        raise InputError(
+            f'{track.name}: no image has {shots} supports under episodes.min_gap={self.min_gap} and '
+            f'among_look_alikes={self.among_look_alikes}. Lower them, or set '
+            "bad_records='drop' to leave such objects out"
+        )
+
+    def _far_from(self, track: Track, query: int) -> list[int]:
+        """Places of the frames that may support a query."""
+        asked = track.frames[query]
+        places = [place for place in range(len(track.frames)) if place != query]
+        if self.min_gap == 0:
+            return places
+        if asked.number is None:
+            raise InputError(
+                f'{track.name}: episodes.min_gap={self.min_gap} needs frame_id to be a whole number'
+            )
+        return [place for place in places if not self._near(track.frames[place], asked)]
+
+    def _near(self, frame: Frame, asked: Frame) -> bool:
+        if frame.video != asked.video or frame.number is None or asked.number is None:
+            return False
+        return abs(frame.number - asked.number) < self.min_gap
+
+
+def draw_episodes(sampler: EpisodeSampler, file: AnnotationFile) -> list[Episode]:
+    """All episodes that a sampler makes of a COCO file.
+
+    Raises:
+        InputError: A bad record, or an object too short for the settings,
+            where the file does not drop those.
+    """
+    tracks = file.tracks()
+    episodes = []
+    for index, track in enumerate(sampler.targets(tracks)):
+        try:
+            episodes += sampler.episodes(index, track, tracks)
+        except InputError as error:
+            file.drop(InputError(f'{file.path}: {error}'))
+    return episodes

@@ -31,6 +31,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
             takes no support.
         size: (width, height) of the scenes in pixels.
         scale: Range of an object's longer side, relative to the scene.
+        negatives: Share of episodes, 0..1, whose query lacks the target.
         seed: Changes every episode.
         **kwargs: As of ``BaseDetDataset``: ``pipeline``, ``test_mode``, ...
     """
@@ -48,6 +49,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
         target: int | str = 0,
         size: tuple[int, int] = (96, 96),
         scale: tuple[float, float] = (0.25, 0.5),
+        negatives: float = 0.0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -63,12 +65,18 @@ class SpriteEpisodeDataset(BaseDetDataset):
             raise InputError(
                 f"target='largest' with shots={shots}: it differs from scene to scene; set shots=0"
             )
+        check_number('negatives', negatives, low=0, high=1)
+        objects = 1 + look_alikes + same_colours + distractors
+        if negatives > 0 and (target == 'largest' or objects == 1):
+            raise InputError(f'negatives={negatives}: give every scene a target and another object')
+        self.negatives = negatives
         self.length = length
         self.scene = {
             'shots': shots,
             'look_alikes': look_alikes,
             'same_colours': same_colours,
             'target': target,
+            'objects': objects,
             'size': tuple(size),
             'scale': tuple(scale),
         }
@@ -101,6 +109,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
                     'scene': self.scene,
                     'shots': self.scene['shots'],
                     'seed': self.seed,
+                    'negative': rng.random() < self.negatives,
                 }
             )
         return records

@@ -92,21 +92,42 @@ class CropAroundBox(BaseTransform):
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         rng = np.random.default_rng([self.seed, results['img_id'], results['frame_index']])
         height, width = results['img'].shape[:2]
-        x1, y1, x2, y2 = results['instances'][0]['bbox']
+        x1, y1, x2, y2 = self._centre(rng, results)
         left, right = self._span(rng, x1, x2, width)
         top, bottom = self._span(rng, y1, y2, height)
         image = np.ascontiguousarray(results['img'][top:bottom, left:right])
-        instance = {**results['instances'][0], 'bbox': [x1 - left, y1 - top, x2 - left, y2 - top]}
         shape = image.shape[:2]
-        return {
+        cropped = {
             **results,
             'img': image,
             'img_shape': shape,
             'ori_shape': shape,
             'height': shape[0],
             'width': shape[1],
-            'instances': [instance],
+            'instances': [
+                {**instance, 'bbox': _moved(instance['bbox'], left, top)} for instance in results['instances']
+            ],
         }
+        if 'distractors' in results:
+            seen = [
+                (moved, alike)
+                for box, alike in zip(results['distractors'], results['look_alikes'], strict=True)
+                if (moved := _clipped(_moved(box, left, top), shape)) is not None
+            ]
+            cropped.update(distractors=[box for box, _ in seen], look_alikes=[alike for _, alike in seen])
+        return cropped
+
+    @staticmethod
+    def _centre(rng: np.random.Generator, results: dict[str, Any]) -> Sequence[float]:
+        """The box to crop round; where the image lacks the object, one of
+        another object, so that the crop itself tells nothing."""
+        boxes = [instance['bbox'] for instance in results['instances']] or results.get('distractors', [])
+        if boxes:
+            return boxes[int(rng.integers(len(boxes)))]
+        height, width = results['img'].shape[:2]
+        w, h = rng.uniform(0.2, 0.6, 2) * (width, height)
+        x, y = rng.uniform(0, (width - w, height - h))
+        return [x, y, x + w, y + h]
 
     def _span(self, rng: np.random.Generator, low: float, high: float, limit: int) -> tuple[int, int]:
         """A range of whole pixels in 0..limit round [low, high]."""
@@ -114,6 +135,16 @@ class CropAroundBox(BaseTransform):
         length = min(limit, max(outer - inner, round((high - low) * rng.uniform(*self.scale))))
         start = int(rng.integers(max(0, outer - length), min(inner, limit - length) + 1))
         return start, start + length
+
+
+def _moved(box: Sequence[float], left: float, top: float) -> list[float]:
+    return [box[0] - left, box[1] - top, box[2] - left, box[3] - top]
+
+
+def _clipped(box: Sequence[float], shape: tuple[int, int]) -> list[float] | None:
+    """A box inside an image of (height, width); None where it lies outside."""
+    x1, y1, x2, y2 = max(box[0], 0), max(box[1], 0), min(box[2], shape[1]), min(box[3], shape[0])
+    return [x1, y1, x2, y2] if x2 > x1 and y2 > y1 else None
 
 
 def budget_size(width: int, height: int, max_pixels: int, multiple: int) -> tuple[int, int]:
@@ -168,8 +199,12 @@ class RenderSpriteEpisode(BaseTransform):
         frames = []
         for index in range(scene['shots'] + 1):
             rng = np.random.default_rng([results['seed'], results['img_id'], index])
-            image, boxes = compose_scene(rng, objects, scene['size'], scene['scale'])
-            frames.append(self._record(results, index, image, boxes))
+            absent = results['negative'] and index == scene['shots']
+            shown = [
+                drawing for place, drawing in enumerate(objects) if not absent or place != scene['target']
+            ]
+            image, boxes = compose_scene(rng, shown, scene['size'], scene['scale'])
+            frames.append(self._record(results, index, image, boxes, absent))
         return {**frames[-1], 'supports': frames[:-1]}
 
     def _objects(self, results: dict[str, Any]) -> list[Image.Image]:
@@ -188,14 +223,23 @@ class RenderSpriteEpisode(BaseTransform):
             raise InputError(f'{path}: cannot be read as a sprite ({error}). Replace or remove it') from error
 
     def _record(
-        self, results: dict[str, Any], index: int, image: np.ndarray, boxes: Sequence[Sequence[int]]
+        self,
+        results: dict[str, Any],
+        index: int,
+        image: np.ndarray,
+        boxes: Sequence[Sequence[int]],
+        absent: bool,
     ) -> dict[str, Any]:
         shape = image.shape[:2]
+        scene = results['scene']
         others = [[float(value) for value in box] for box in boxes]
-        target = results['scene']['target']
+        # What resembles the target stands behind it, see _objects.
+        alike = [place <= scene['look_alikes'] + scene['same_colours'] for place in range(scene['objects'])]
+        target = scene['target']
         if target == 'largest':
             target = max(range(len(others)), key=lambda i: _area(others[i]))
-        box = others.pop(target)
+        del alike[target]
+        shown = [] if absent else [{'bbox': others.pop(target), 'bbox_label': 0, 'ignore_flag': 0}]
         return {
             'img_id': results['img_id'],
             'frame_index': index,
@@ -205,8 +249,9 @@ class RenderSpriteEpisode(BaseTransform):
             'ori_shape': shape,
             'height': shape[0],
             'width': shape[1],
-            'instances': [{'bbox': box, 'bbox_label': 0, 'ignore_flag': 0}],
+            'instances': shown,
             'distractors': others,
+            'look_alikes': alike,
         }
 
 
@@ -220,12 +265,16 @@ class PackEpisodeInputs(BaseTransform):
 
     ``inputs`` becomes the list of K + 1 RGB uint8 images (3, H, W), the query
     last; ``data_samples`` the query's ``DetDataSample`` with ``gt_instances``
-    and ``supports``, samples of the same kind. ``distractors`` are the boxes of
-    other objects in a frame, in pixels of the original image, where known.
+    (empty where the query lacks the object) and ``supports``, samples of the
+    same kind. ``distractors`` are the boxes of other objects in a frame, in
+    pixels of the original image, where known, ``look_alikes`` says which of
+    them are of the target's class, and ``gap`` how many frames lie between
+    the nearest support and the query.
     """
 
     meta_keys = (
         'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances', 'distractors',
+        'look_alikes', 'gap',
     )  # fmt: skip
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

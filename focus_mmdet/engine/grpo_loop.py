@@ -29,6 +29,7 @@ from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.focus_detector import FocusDetector
 from focus_mmdet.models.generation import Generated, Sampling
 from focus_mmdet.models.rollout import GRPOObjective, Rollout
+from focus_mmdet.models.vlm_head import NO_GROUND_TRUTH
 
 PAPER_REWARDS = (dict(type='IoUReward'), dict(type='FormatReward', weight=0.5))
 
@@ -249,12 +250,13 @@ class GRPOTrainLoop(IterBasedTrainLoop):
 
     def _reward(self, batch: EpisodeBatch, generated: Generated, samples: Sequence[Any]) -> ScoredAnswers:
         if batch.targets is None:
-            raise InputError('GRPO needs exactly one ground-truth box in every query image')
+            raise InputError(NO_GROUND_TRUTH)
         size = self.num_generations
         answers = Answers.read(
             [self.detector.data_preprocessor.decode(ids) for ids in generated.ids],
             batch.targets.repeat_interleave(size, 0),
             [sample.img_id for sample in samples for _ in range(size)],
+            self.detector.data_preprocessor.read,
         )
         total, each = give_rewards(self.rewards, answers)
         advantages = group_advantages(total, size, self.scale_rewards, torch.cat(all_gather(total)))

@@ -13,7 +13,7 @@ A reward of your own is a subclass registered in ``TASK_UTILS``::
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -25,7 +25,7 @@ from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor
 
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.core.prompt import parse_answer
+from focus_mmdet.core.prompt import Answer, parse_answer
 from focus_mmdet.engine.registered import is_registered
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.mmcv_ops import has_compiled_ops
@@ -38,8 +38,9 @@ class Answers:
     Attributes:
         texts: As written, without special tokens.
         boxes: (N, 4) xyxy; zeros where no box was read.
-        targets: (N, 4) xyxy, not rounded.
+        targets: (N, 4) xyxy, not rounded; zeros where the query lacks the object.
         parsed: (N,) bool, True where a box was read.
+        absent: (N,) bool, True where the answer says that the object is absent.
         well_formed: (N,) bool, True where the whole answer has the asked form.
         episodes: N episode ids, for messages.
     """
@@ -48,30 +49,42 @@ class Answers:
     boxes: Tensor
     targets: Tensor
     parsed: Tensor
+    absent: Tensor
     well_formed: Tensor
     episodes: list[int]
 
     @classmethod
-    def read(cls, texts: list[str], targets: Tensor, episodes: list[int]) -> 'Answers':
+    def read(
+        cls,
+        texts: list[str],
+        targets: Tensor,
+        episodes: list[int],
+        read: Callable[[str], Answer] = parse_answer,
+    ) -> 'Answers':
         """Parse answers to the (N, 4) ``targets``, on their device."""
-        answers = [parse_answer(text) for text in texts]
+        answers = [read(text) for text in texts]
         return cls(
             texts=texts,
             boxes=targets.new_tensor([answer.box or (0, 0, 0, 0) for answer in answers]),
             targets=targets,
             parsed=torch.tensor([answer.box is not None for answer in answers], device=targets.device),
+            absent=torch.tensor([answer.absent for answer in answers], device=targets.device),
             well_formed=torch.tensor([answer.well_formed for answer in answers], device=targets.device),
             episodes=episodes,
         )
 
+    def judged(self, overlap: Tensor) -> Tensor:
+        """(N,) ``overlap`` where there are two boxes, 1 for a right rejection, else 0."""
+        return torch.where(self.targets.any(1), overlap * self.parsed, self.absent.to(overlap))
+
     @cached_property
     def iou(self) -> Tensor:
-        """(N,) IoU with the target, 0 where no box was read."""
+        """(N,) IoU with the target, 0 where no box was read; a right rejection counts 1."""
         if self.boxes.is_cuda and has_compiled_ops():
             overlap = compiled_overlaps(self.boxes, self.targets, aligned=True)
         else:
             overlap = paired_iou(self.boxes, self.targets)
-        return overlap * self.parsed
+        return self.judged(overlap)
 
 
 class Reward(ABC):
@@ -117,13 +130,13 @@ class IoUReward(Reward):
 @TASK_UTILS.register_module()
 class GIoUReward(Reward):
     """``(1 + GIoU) / 2`` in 0..1, which also tells near misses from far ones
-    (arXiv 1902.09630); 0 where no box was read."""
+    (arXiv 1902.09630); 0 where no box was read, 1 for a right rejection."""
 
     name = 'giou'
 
     def __call__(self, answers: Answers) -> Tensor:
         giou = bbox_overlaps(answers.boxes, answers.targets, mode='giou', is_aligned=True)
-        return (1 + giou) / 2 * answers.parsed
+        return answers.judged((1 + giou) / 2)
 
 
 @TASK_UTILS.register_module()

@@ -1,18 +1,19 @@
 """Mean IoU of in-context localization, beside honest baselines."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from focus_mmdet.core.boxes import paired_iou
+from focus_mmdet.errors import check_choice
+from focus_mmdet.evaluation.baselines import copied_box, matched_box
 
-_MATCHER_SCALES = (0.5, 0.6, 0.72, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0)
+Result = dict[str, Any]
 
 
 @METRICS.register_module()
@@ -35,61 +36,85 @@ class InContextMetric(BaseMetric):
     ``any_object@0.5`` of those that reach IoU 0.5 with some object, and
     ``random_object_mIoU`` what pointing at a random object would give.
 
+    Episodes whose query lacks the object count only here: a box is the answer
+    "present", and ``presence_precision``, ``_recall`` and ``_f1`` judge it;
+    ``f1@t`` asks in addition that the box reaches IoU t.
+
     Args:
         thresholds: IoU thresholds of the accuracies.
         matcher: Run the matcher too; it takes a few milliseconds a query.
+        by: Also give the mIoU and the copied support's of groups of episodes:
+            by number of ``'shots'``, ``'gap'`` in frames to the nearest
+            support, ``'size'`` (root of the share of the image that the object
+            takes), number of ``'look_alikes'``.
     """
 
     default_prefix = 'in_context'
 
     def __init__(
-        self, thresholds: Sequence[float] = (0.5, 0.75), matcher: bool = False, **kwargs: Any
+        self,
+        thresholds: Sequence[float] = (0.5, 0.75),
+        matcher: bool = False,
+        by: Sequence[str] = (),
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        for name in by:
+            check_choice('InContextMetric.by', name, GROUPS)
         self.thresholds = tuple(thresholds)
         self.matcher = matcher
+        self.by = tuple(by)
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         for index, sample in enumerate(data_samples):
-            target = torch.tensor(sample['instances'][0]['bbox'], dtype=torch.float32)
-            predicted = sample['pred_instances']
-            found = len(predicted['bboxes']) > 0
-            box = predicted['bboxes'][predicted['scores'].argmax()].cpu() if found else torch.zeros(4)
-            height, width = sample['ori_shape'][:2]
-            size = torch.tensor([width, height] * 2)
-            result = {'iou': _iou(box, target), 'parsed': float(found), 'box': (target / size).tolist()}
-            if sample.get('supports'):
-                result['copy_support'] = _iou(_copied_box(sample), target)
-                if self.matcher:
-                    images = data_batch['inputs'][index]
-                    result['matcher'] = _iou(_matched_box(images, sample), target)
-            if sample.get('distractors'):
-                result |= _choice(box, target, torch.tensor(sample['distractors']))
-            self.results.append(result)
+            images = data_batch['inputs'][index] if self.matcher else None
+            self.results.append(self._judge(sample, images))
 
-    def compute_metrics(self, results: list[dict[str, Any]]) -> dict[str, float]:
-        ious = torch.tensor([result['iou'] for result in results])
-        figures = {
-            'mIoU': float(ious.mean()),
-            **{f'acc@{t:g}': float((ious >= t).float().mean()) for t in self.thresholds},
-            'parse_rate': _mean(results, 'parsed'),
-            'episodes': float(len(results)),
-        }
+    def _judge(self, sample: dict[str, Any], images: Sequence[Tensor] | None) -> Result:
+        predicted = sample['pred_instances']
+        found = len(predicted['bboxes']) > 0
+        rejected = not found and 'parse_error' in sample and sample['parse_error'] is None
+        result: Result = {'parsed': float(found or rejected), 'found': found, 'present': False}
+        if not sample['instances']:
+            return result
+        box = predicted['bboxes'][predicted['scores'].argmax()].cpu() if found else torch.zeros(4)
+        target = torch.tensor(sample['instances'][0]['bbox'], dtype=torch.float32)
+        height, width = sample['ori_shape'][:2]
+        relative = (target / torch.tensor([width, height] * 2)).tolist()
+        result.update(present=True, iou=_iou(box, target), box=relative)
+        if sample.get('supports'):
+            result['copy_support'] = _iou(copied_box(sample), target)
+            if images is not None:
+                result['matcher'] = _iou(matched_box(images, sample), target)
+        if sample.get('distractors'):
+            result |= _choice(box, target, torch.tensor(sample['distractors']))
+        result['groups'] = {name: GROUPS[name](sample, relative) for name in self.by}
+        return result
+
+    def compute_metrics(self, results: list[Result]) -> dict[str, float]:
+        shown = [result for result in results if result['present']]
+        figures = {'episodes': float(len(results)), 'parse_rate': _mean(results, 'parsed')}
+        if len(shown) < len(results):
+            figures |= _presence(results, self.thresholds)
+        if not shown:
+            return figures
+        ious = torch.tensor([result['iou'] for result in shown])
+        figures['mIoU'] = float(ious.mean())
+        figures |= {f'acc@{t:g}': float((ious >= t).float().mean()) for t in self.thresholds}
         if len(ious) > 1:
             figures['mIoU_95'] = float(1.96 * ious.std() / len(ious) ** 0.5)
-        known = {name for result in results for name in result}
-        for name in ('choice', 'any_object@0.5'):
-            if name in known:
-                figures[name] = _mean(results, name)
-        for name in ('copy_support', 'matcher', 'random_object'):
-            if name in known:
-                figures[f'{name}_mIoU'] = _mean(results, name)
-        boxes = torch.tensor([result['box'] for result in results])
+        known = {name for result in shown for name in result}
+        figures |= {name: _mean(shown, name) for name in ('choice', 'any_object@0.5') if name in known}
+        baselines = ('copy_support', 'matcher', 'random_object')
+        figures |= {f'{name}_mIoU': _mean(shown, name) for name in baselines if name in known}
+        boxes = torch.tensor([result['box'] for result in shown])
         figures['fixed_box_mIoU'] = float(paired_iou(boxes.median(0).values.expand_as(boxes), boxes).mean())
+        for name in self.by:
+            figures |= _by_group(shown, name)
         return figures
 
 
-def _mean(results: Sequence[dict[str, Any]], name: str) -> float:
+def _mean(results: Sequence[Result], name: str) -> float:
     values = [result[name] for result in results if name in result]
     return float(sum(values) / len(values))
 
@@ -109,28 +134,65 @@ def _choice(box: Tensor, target: Tensor, others: Tensor) -> dict[str, float]:
     }
 
 
-def _copied_box(sample: dict[str, Any]) -> Tensor:
-    """(4,) the last support's box at the same relative place of the query."""
-    support = sample['supports'][-1]
-    height, width = support.img_shape[:2]
-    box = support.gt_instances.bboxes[0].cpu() / torch.tensor([width, height, width, height])
-    height, width = sample['ori_shape'][:2]
-    return box * torch.tensor([width, height, width, height])
+def _presence(results: Sequence[Result], thresholds: Sequence[float]) -> dict[str, float]:
+    """Is the object there, and is it there where the answer says?"""
+    said = sum(result['found'] for result in results)
+    true = sum(result['present'] for result in results)
+
+    def scores(right: int) -> tuple[float, float, float]:
+        precision, recall = right / max(said, 1), right / max(true, 1)
+        return precision, recall, 2 * right / max(said + true, 1)
+
+    both = [result for result in results if result['found'] and result['present']]
+    names = ('presence_precision', 'presence_recall', 'presence_f1')
+    figures = dict(zip(names, scores(len(both)), strict=True))
+    for t in thresholds:
+        figures[f'f1@{t:g}'] = scores(sum(result['iou'] >= t for result in both))[2]
+    return figures
 
 
-def _matched_box(images: Sequence[Tensor], sample: dict[str, Any]) -> Tensor:
-    """(4,) where the last support's crop correlates best with the query."""
-    support, query = (image.permute(1, 2, 0).cpu().numpy() for image in images[-2:])
-    x1, y1, x2, y2 = (round(float(value)) for value in sample['supports'][-1].gt_instances.bboxes[0])
-    crop = support[max(0, y1) : max(y1 + 1, y2), max(0, x1) : max(x1 + 1, x2)]
-    best, found = -2.0, torch.zeros(4)
-    for scale in _MATCHER_SCALES:
-        width, height = (max(2, round(length * scale)) for length in crop.shape[1::-1])
-        if width > query.shape[1] or height > query.shape[0]:
-            continue
-        scores = cv2.matchTemplate(query, cv2.resize(crop, (width, height)), cv2.TM_CCOEFF_NORMED)
-        _, score, _, (left, top) = cv2.minMaxLoc(np.nan_to_num(scores, nan=-1.0, posinf=-1.0))
-        if score > best:
-            best, found = score, torch.tensor([left, top, left + width, top + height]).float()
-    ratio = torch.tensor(sample['ori_shape'][1::-1]) / torch.tensor(query.shape[1::-1])
-    return found * ratio.repeat(2)
+def _by_group(results: Sequence[Result], name: str) -> dict[str, float]:
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        if (group := result['groups'][name]) is not None:
+            groups[group].append(result)
+    figures = {}
+    for group, members in sorted(groups.items()):
+        figures[f'mIoU/{name}={group}'] = _mean(members, 'iou')
+        if any('copy_support' in member for member in members):
+            figures[f'copy_support_mIoU/{name}={group}'] = _mean(members, 'copy_support')
+        figures[f'episodes/{name}={group}'] = float(len(members))
+    return figures
+
+
+def _bin(value: float, edges: Sequence[float]) -> str:
+    """The range that a value lies in, as text; the last one has no end."""
+    place = max(place for place, edge in enumerate(edges) if value >= edge)
+    return '..'.join(f'{edge:g}' for edge in edges[place : place + 2]) + '..' * (place + 1 == len(edges))
+
+
+def _shots(sample: dict[str, Any], box: Sequence[float]) -> str:
+    return str(len(sample.get('supports', ())))
+
+
+def _gap(sample: dict[str, Any], box: Sequence[float]) -> str | None:
+    gap = sample.get('gap')
+    return None if gap is None else _bin(gap, (0, 10, 100, 1000))
+
+
+def _size(sample: dict[str, Any], box: Sequence[float]) -> str:
+    return _bin(((box[2] - box[0]) * (box[3] - box[1])) ** 0.5, (0, 0.1, 0.3, 0.6))
+
+
+def _look_alikes(sample: dict[str, Any], box: Sequence[float]) -> str | None:
+    alike = sample.get('look_alikes')
+    return None if alike is None else str(sum(alike))
+
+
+#: By name: the group of a sample, given its target's box relative to the image.
+GROUPS: dict[str, Callable[[dict[str, Any], Sequence[float]], str | None]] = {
+    'shots': _shots,
+    'gap': _gap,
+    'size': _size,
+    'look_alikes': _look_alikes,
+}

@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
+from focus_mmdet.core.prompt import Answer, parse_answer
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.processor import load_processor
@@ -25,13 +26,22 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         pretrained: VLM folder; :class:`FocusDetector` fills it in.
         max_tokens: Longest prompt. A longer one is an error, because cutting it
             would cut an image.
+        may_be_absent: Queries may lack the object; the prompt says so, and
+            ``<answer>none</answer>`` is a right answer.
     """
 
-    def __init__(self, pretrained: str, max_tokens: int = 32768, non_blocking: bool = False) -> None:
+    def __init__(
+        self,
+        pretrained: str,
+        max_tokens: int = 32768,
+        may_be_absent: bool = False,
+        non_blocking: bool = False,
+    ) -> None:
         super().__init__(non_blocking=non_blocking)
         self.family = load_family(pretrained)
         self.processor = load_processor(pretrained)
-        self.encoder = PromptEncoder(self.family, self.processor)
+        self.may_be_absent = may_be_absent
+        self.encoder = PromptEncoder(self.family, self.processor, may_be_absent)
         self.tokenizer = self.processor.tokenizer
         self.max_tokens = max_tokens
         self._warned = False
@@ -51,6 +61,10 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
     def decode(self, ids: Tensor) -> str:
         """Answer ids to text, without special tokens."""
         return str(self.tokenizer.decode(ids.tolist(), skip_special_tokens=True))
+
+    def read(self, text: str) -> Answer:
+        """What an answer says."""
+        return parse_answer(text, self.may_be_absent)
 
     def forward(self, data: dict, training: bool = False) -> dict:
         """Prepare a collated batch; one already prepared passes through.
@@ -84,7 +98,8 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         grids = vision['image_grid_thw'].split(frames)
         prompts = [self.encoder.prompt(*pair) for pair in zip(samples, grids, strict=True)]
         cells = [self.family.cells(self.family.resized_sizes(grid)[-1]) for grid in grids]
-        known = all('gt_instances' in sample and len(sample.gt_instances) == 1 for sample in samples)
+        counts = {len(sample.gt_instances) if 'gt_instances' in sample else None for sample in samples}
+        known = counts <= ({0, 1} if self.may_be_absent else {1})
         answers, targets = None, None
         if known:
             pairs = [

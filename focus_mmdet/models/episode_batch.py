@@ -23,8 +23,8 @@ class EpisodeBatch:
         marks: Per name of ``prompt_encoder.MARKS``, B bool tensors (P_i,).
         query_rows: B ranges [start, stop): the query image's visual tokens.
         cells: (B, 2) largest x and y coordinate of each query's answer.
-        targets: (B, 4) true boxes in answer coordinates, not rounded; None
-            where there is no ground truth.
+        targets: (B, 4) true boxes in answer coordinates, not rounded, zeros
+            where the query lacks the object; None without ground truth.
         features: Vision features, once a frozen tower has computed them.
     """
 

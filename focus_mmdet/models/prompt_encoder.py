@@ -40,9 +40,11 @@ class PromptEncoder:
     Args:
         family: Conventions of the VLM.
         processor: Its processor; the tokenizer must be a fast one.
+        may_be_absent: Queries may lack the object, and answers say so.
     """
 
-    def __init__(self, family: VLMFamily, processor: Any) -> None:
+    def __init__(self, family: VLMFamily, processor: Any, may_be_absent: bool = False) -> None:
+        self.may_be_absent = may_be_absent
         self.family = family
         self.processor = processor
         self.tokenizer = processor.tokenizer
@@ -56,7 +58,7 @@ class PromptEncoder:
         """
         boxes = self._grid_boxes(sample.supports, grid_thw)
         text = self.processor.apply_chat_template(
-            episode_messages(boxes), tokenize=False, add_generation_prompt=True
+            episode_messages(boxes, self.may_be_absent), tokenize=False, add_generation_prompt=True
         )
         counts = self.family.image_tokens(grid_thw)
         text = self._expand_images(text, counts)
@@ -77,19 +79,24 @@ class PromptEncoder:
         """The true answer of an episode.
 
         Args:
-            sample: With exactly one ground-truth box.
+            sample: With one ground-truth box, or none where the object may be
+                absent.
             cells: Largest x and y coordinate of the answer.
             stop_id: Ends the answer.
 
         Returns:
             (A,) ids with the stop token, and the (4,) box in cells, not
-            rounded.
+            rounded; zeros for an absent object.
         """
-        size, box = _size(sample), _box(sample)
-        text = format_answer(to_grid(box, size, cells)[0].tolist())
+        size = _size(sample)
+        if len(sample.gt_instances) == 0:
+            text, target = format_answer(None), torch.zeros(4)
+        else:
+            box = _box(sample)
+            text = format_answer(to_grid(box, size, cells)[0].tolist())
+            target = box[0] * torch.tensor([cells[0] / size[0], cells[1] / size[1]] * 2)
         ids = self.tokenizer(text, add_special_tokens=False)['input_ids']
-        scale = torch.tensor([cells[0] / size[0], cells[1] / size[1]] * 2)
-        return torch.tensor([*ids, stop_id]), box[0] * scale
+        return torch.tensor([*ids, stop_id]), target
 
     def _grid_boxes(self, supports: Sequence[Any], grid_thw: Tensor) -> list[list[int]]:
         sizes = self.family.resized_sizes(grid_thw)[:-1]

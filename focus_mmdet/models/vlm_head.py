@@ -19,7 +19,6 @@ from focus_mmdet.core.attention import margin_loss, reachable_margin
 from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.grpo import aggregate, policy_terms
 from focus_mmdet.core.prefix import SharedPrefix, share_prefix
-from focus_mmdet.core.prompt import parse_answer
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.attention_probe import MassProbe
 from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
@@ -29,6 +28,11 @@ from focus_mmdet.models.generation import Generated, generate
 from focus_mmdet.models.lora import add_lora
 from focus_mmdet.models.rollout import Rollout
 from focus_mmdet.models.vlm import VisionLanguageModel
+
+NO_GROUND_TRUTH = (
+    'training needs exactly one ground-truth box in every query image. For queries that lack the object '
+    'set model.data_preprocessor.may_be_absent=True'
+)
 
 
 @MODELS.register_module()
@@ -98,10 +102,10 @@ class VLMHead(BaseModule):
         """Stage 1: language-model loss and, where armed, the attention loss.
 
         Raises:
-            ValueError: An episode has no ground truth.
+            InputError: An episode has no ground truth.
         """
         if batch.answer_ids is None:
-            raise ValueError('training needs exactly one ground-truth box in every query image')
+            raise InputError(NO_GROUND_TRUTH)
         sequences = [torch.cat(pair) for pair in zip(batch.prompt_ids, batch.answer_ids, strict=True)]
         input_ids, mask = pad(sequences, pad_id, 'right')
         positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)
@@ -192,6 +196,7 @@ class VLMHead(BaseModule):
     ) -> list[InstanceData]:
         """One box per episode in pixels of the original query image, or none.
 
+        None is also the answer that the object is absent, where it may be.
         The score is the geometric mean of the answer's token probabilities.
         ``answer`` (the text) and ``parse_error`` (None, or why there is no
         box) are set on each sample, and ``attention`` where armed.
@@ -200,7 +205,7 @@ class VLMHead(BaseModule):
         results = []
         for index, sample in enumerate(samples):
             text = speech.decode(generated.ids[index])
-            answer = parse_answer(text)
+            answer = speech.read(text)
             sample.set_metainfo({'answer': text, 'parse_error': answer.reason})
             if generated.attention is not None:
                 grid = batch.grid_thw.split(batch.frames)[index]

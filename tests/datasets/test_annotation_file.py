@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from focus_mmdet.datasets import EpisodeDataset
+from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.errors import InputError
 
 PIPELINE: list = []
@@ -91,6 +92,7 @@ MISTAKES = {
     'huge box': (change('annotations', 4, bbox=[1, 1, 10**400, 3]), r'annotations\[4\].*four finite'),
     'no frame': (remove('images', 4, 'frame_id'), r'images\[4\].*missing frame_id'),
     'frame null': (change('images', 4, frame_id=None), r'images\[4\].*frame_id must be'),
+    'frame twice': (change('images', 4, frame_id=3), r'images\[4\].*frame_id 3 twice'),
     'twice in a frame': (change('annotations', 4, image_id=3), r'annotations\[4\].*two boxes in one frame'),
 }
 
@@ -118,6 +120,33 @@ def test_a_bad_record_is_an_error_or_dropped(tmp_path, coco, name):
 def test_files_that_are_no_annotations(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
         load(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ('value', 'message'),
+    [(7, r'image id 4: absent must be a list'), ([1], r'image id 4: instance_id 1 is absent, yet')],
+)
+def test_absence_is_read_and_checked(tmp_path, coco, value, message):
+    coco['images'][2]['absent'] = [1]
+    (tmp_path / 'ann.json').write_text(json.dumps(coco))
+    first, second = AnnotationFile(str(tmp_path / 'ann.json'), str(tmp_path)).tracks()
+    assert not first.absent
+    assert [(frame.path[-5:], frame.box) for frame in second.absent] == [('2.png', None)]
+    coco['images'][4]['absent'] = value
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, coco)
+    assert len(load(tmp_path, coco, bad_records='drop')) == 2
+
+
+def test_frames_know_the_other_objects_and_which_are_alike(tmp_path, coco):
+    coco['annotations'] += [
+        dict(id=6, image_id=0, instance_id=7, bbox=[1, 1, 5, 5], category_id=1),
+        dict(id=7, image_id=0, instance_id=8, bbox=[3, 1, 5, 5], category_id=2),
+    ]
+    (tmp_path / 'ann.json').write_text(json.dumps(coco))
+    frame = AnnotationFile(str(tmp_path / 'ann.json'), str(tmp_path)).tracks()[0].frames[0]
+    assert frame.others == ((1, 1, 6, 6), (3, 1, 8, 6))
+    assert frame.alike == (True, False)
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -159,6 +188,8 @@ def test_a_manifest_lists_its_episodes(tmp_path, coco):
         (dict(supports=[frame(0)]), r'episodes\[1\].*missing query'),
         (dict(supports=[frame(0)], query=frame(1, score=1)), r'episodes\[1\] query: unknown key score'),
         (dict(supports=[frame(0, bbox=[0, 0, 0, 0])], query=frame(1)), r'supports\[0\].*empty'),
+        (dict(supports=[frame(0, bbox=None)], query=frame(1)), r'supports\[0\].*only a query'),
+        (dict(supports=[frame(0)], query=frame(1, look_alikes=[True])), r'query.*two lists of one length'),
         (dict(supports=[frame(0)], query=frame(9)), r'9\.png does not exist'),
     ],
 )

@@ -1,12 +1,29 @@
+"""What samplers pick, as settings say and the same every time."""
+
+from dataclasses import replace
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from focus_mmdet.datasets.episode import Frame, Track
 from focus_mmdet.datasets.episode_samplers import RandomEpisodes, UniformSpanEpisodes
+from focus_mmdet.errors import InputError
+
+BOX = (0.0, 0.0, 1.0, 1.0)
 
 
-def track(length: int) -> Track:
-    return Track('t', tuple(Frame(str(i), 10, 10, (0, 0, 1, 1)) for i in range(length)))
+def track(length: int, video: str = 'v', alike=(), absent: int = 0) -> Track:
+    frames = [
+        Frame(str(i), 10, 10, BOX, (BOX,) * (i in alike), (True,) * (i in alike), video, i)
+        for i in range(length)
+    ]
+    missing = [Frame(f'absent {i}', 10, 10, None, video=video, number=length + i) for i in range(absent)]
+    return Track(video, tuple(frames), tuple(missing))
+
+
+def pick(sampler, *tracks, index=0):
+    return sampler.episodes(index, tracks[0], tracks)
 
 
 def numbers(episode):
@@ -16,10 +33,10 @@ def numbers(episode):
 @given(st.integers(1, 8), st.integers(2, 60))
 def test_uniform_span_runs_from_the_first_frame_to_the_last(shots, length):
     if length <= shots:
+        with pytest.raises(InputError, match='shots need'):
+            pick(UniformSpanEpisodes(shots), track(length))
         return
-    ((supports, query),) = [
-        numbers(episode) for episode in UniformSpanEpisodes(shots).sample(0, track(length))
-    ]
+    ((supports, query),) = map(numbers, pick(UniformSpanEpisodes(shots), track(length)))
     assert supports[0] == 0
     assert query == length - 1
     assert [*supports, query] == [round(i * (length - 1) / shots) for i in range(shots + 1)]
@@ -29,9 +46,77 @@ def test_uniform_span_runs_from_the_first_frame_to_the_last(shots, length):
 @given(st.integers(5, 20), st.integers(0, 100))
 def test_random_episodes_are_distinct_frames_and_come_again(length, seed):
     sampler = RandomEpisodes(shots=[1, 4], per_track=6, seed=seed)
-    first = [numbers(episode) for episode in sampler.sample(3, track(length))]
-    assert first == [numbers(episode) for episode in sampler.sample(3, track(length))]
-    assert first != [numbers(episode) for episode in sampler.sample(4, track(length))]
-    for supports, query in first:
+    first = pick(sampler, track(length), index=3)
+    assert first == pick(sampler, track(length), index=3)
+    assert first != pick(sampler, track(length), index=4)
+    for supports, query in map(numbers, first):
         assert len(supports) in (1, 4)
         assert len({*supports, query}) == len(supports) + 1
+
+
+@given(st.integers(2, 30), st.integers(1, 12), st.integers(0, 50))
+def test_the_minimal_gap_holds_or_is_refused(length, gap, seed):
+    sampler = RandomEpisodes(shots=2, per_track=5, min_gap=gap, seed=seed)
+    possible = any(sum(abs(i - q) >= gap for i in range(length)) >= 2 for q in range(length))
+    if length < 3 or not possible:
+        with pytest.raises(InputError):
+            pick(sampler, track(length))
+        return
+    for episode in pick(sampler, track(length)):
+        supports, query = numbers(episode)
+        assert min(abs(query - support) for support in supports) == episode.gap >= gap
+
+
+def test_a_gap_is_no_matter_between_videos():
+    photos = Track('cup', tuple(Frame(str(i), 10, 10, BOX, video=i, number=0) for i in range(3)))
+    (episode,) = pick(RandomEpisodes(shots=2, min_gap=100), photos)
+    assert episode.gap is None
+
+
+def test_only_the_most_frequent_object_of_a_video_is_a_target():
+    tracks = [track(3, 'a'), replace(track(5, 'a'), name='long'), replace(track(5, 'a'), name='later')]
+    tracks.append(track(2, 'b'))
+    chosen = UniformSpanEpisodes(target='most_frequent').targets(tracks)
+    assert [each.name for each in chosen] == ['long', 'b']
+    assert UniformSpanEpisodes().targets(tracks) == tracks
+
+
+def test_queries_among_look_alikes_show_one():
+    mixed = track(8, alike=(3, 5))
+    (episode,) = pick(UniformSpanEpisodes(2, among_look_alikes=True), mixed)
+    assert numbers(episode) == ([0, 2], 5)
+    drawn = pick(RandomEpisodes(per_track=20, among_look_alikes=True), mixed)
+    assert {int(episode.query.path) for episode in drawn} == {3, 5}
+    for sampler in (UniformSpanEpisodes(among_look_alikes=True), RandomEpisodes(among_look_alikes=True)):
+        with pytest.raises(InputError, match='among_look_alikes'):
+            pick(sampler, track(8))
+
+
+def test_negatives_have_queries_without_the_target_in_the_stated_share():
+    sampler = RandomEpisodes(per_track=400, negatives=0.25)
+    drawn = pick(sampler, track(6, absent=3), track(6, 'other'))
+    negative = [episode for episode in drawn if episode.query.box is None]
+    assert 70 < len(negative) < 130
+    assert all(episode.query.path.startswith('absent') for episode in negative)
+    plain = pick(RandomEpisodes(per_track=400), track(6))
+    assert [episode.supports for episode in drawn] == [episode.supports for episode in plain]
+
+
+def test_a_negative_without_absent_frames_comes_from_another_video():
+    sampler = UniformSpanEpisodes(negatives=1.0)
+    (episode,) = pick(sampler, track(6), replace(track(6), name='same video'), track(6, 'other'))
+    assert episode.query.box is None
+    assert episode.query.video == 'other'
+    assert episode.query.others == (BOX,)
+    with pytest.raises(InputError, match='no image is known to lack it'):
+        pick(sampler, track(6))
+
+
+@pytest.mark.parametrize(
+    'options', [dict(shots=0), dict(shots=[]), dict(target='all'), dict(negatives=1.5), dict(seed=-1)]
+)
+def test_settings_out_of_range_are_named(options):
+    (key,) = options
+    for kind in (UniformSpanEpisodes, RandomEpisodes):
+        with pytest.raises(InputError, match=key):
+            kind(**options)

@@ -3,6 +3,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
+from focus_mmdet.errors import InputError
 from focus_mmdet.evaluation import InContextMetric
 
 
@@ -64,3 +65,38 @@ def test_the_matcher_finds_a_shifted_copy_of_the_support():
     sample = episode([], [], (60, 40, 80, 64), support=(8, 5, 18, 17), support_shape=(50, 50))
     metric.process({'inputs': [[support, query]]}, [sample])
     assert metric.evaluate(1)['in_context/matcher_mIoU'] == pytest.approx(1.0)
+
+
+def test_absent_objects_are_judged_by_presence_alone():
+    metric = InContextMetric(thresholds=(0.5,))
+    there, near = episode([[0, 0, 10, 10]], [0.9]), episode([[0, 0, 10, 2]], [0.9])
+    missed = {**episode([], []), 'parse_error': None}
+    gone = {'instances': []}
+    rejected, invented = {**missed, **gone}, {**there, **gone}
+    babbled = {**episode([], []), **gone, 'parse_error': 'no_box'}
+    metric.process({}, [there, near, missed, rejected, invented, babbled])
+    figures = metric.evaluate(6)
+    assert figures['in_context/mIoU'] == pytest.approx((1 + 0.2 + 0) / 3)
+    assert figures['in_context/parse_rate'] == pytest.approx(5 / 6)
+    assert figures['in_context/presence_precision'] == pytest.approx(2 / 3)
+    assert figures['in_context/presence_recall'] == pytest.approx(2 / 3)
+    assert figures['in_context/presence_f1'] == pytest.approx(2 / 3)
+    # Right only with a box where it is: one of three said, of three there.
+    assert figures['in_context/f1@0.5'] == pytest.approx(1 / 3)
+
+
+def test_groups_hold_their_own_episodes():
+    metric = InContextMetric(by=['shots', 'gap', 'size', 'look_alikes'])
+    good = {**episode([[0, 0, 10, 10]], [0.9]), 'gap': 9, 'look_alikes': [True, False]}
+    bad = {**episode([], [], target=(0, 0, 30, 30)), 'gap': 1500, 'look_alikes': [True, True]}
+    bad['supports'] = bad['supports'] * 2
+    metric.process({}, [good, bad, {**good, 'gap': None}])
+    figures = metric.evaluate(3)
+    for group, miou, count in (
+        ('shots=1', 1, 2), ('shots=2', 0, 1), ('gap=0..10', 1, 1), ('gap=1000..', 0, 1),
+        ('size=0.1..0.3', 1, 2), ('size=0.3..0.6', 0, 1), ('look_alikes=1', 1, 2), ('look_alikes=2', 0, 1),
+    ):  # fmt: skip
+        assert figures[f'in_context/mIoU/{group}'] == miou
+        assert figures[f'in_context/episodes/{group}'] == count
+    with pytest.raises(InputError, match='by='):
+        InContextMetric(by=['colour'])

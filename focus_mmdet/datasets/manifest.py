@@ -1,0 +1,67 @@
+"""Write fixed episodes to a file, the same bytes every time."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.fileio import put_text
+
+from focus_mmdet.datasets.episode import Episode, Frame
+from focus_mmdet.errors import InputError
+
+
+def sha256_of(path: str | Path) -> str:
+    """Hexadecimal digest of a file."""
+    with open(path, 'rb') as file:
+        return hashlib.file_digest(file, 'sha256').hexdigest()
+
+
+def write_manifest(
+    path: str | Path, episodes: Sequence[Episode], image_root: str | Path, info: dict[str, Any]
+) -> None:
+    """Write a manifest that :class:`EpisodeDataset` reads, one episode a line.
+
+    Args:
+        path: The file; it appears whole or not at all.
+        episodes: What to list, in order.
+        image_root: Folder that ``file_name`` is relative to.
+        info: Where the episodes are from; JSON.
+
+    Raises:
+        InputError: An image lies outside ``image_root``.
+    """
+    lines = [
+        json.dumps(
+            {
+                'id': number,
+                'supports': [_record(frame, image_root) for frame in episode.supports],
+                'query': _record(episode.query, image_root),
+            }
+        )
+        for number, episode in enumerate(episodes)
+    ]
+    head = json.dumps(info, indent=1, sort_keys=True)
+    body = ',\n'.join(lines)
+    put_text(f'{{"info": {head},\n"episodes": [\n{body}\n]}}\n', str(path))
+
+
+def _record(frame: Frame, image_root: str | Path) -> dict[str, Any]:
+    try:
+        name = Path(frame.path).relative_to(image_root).as_posix()
+    except ValueError:
+        raise InputError(f'{frame.path}: lies outside the image folder {image_root}') from None
+    record: dict[str, Any] = {'file_name': name, 'width': frame.width, 'height': frame.height}
+    record['bbox'] = None if frame.box is None else _xywh(frame.box)
+    if frame.video is not None:
+        record['video_id'] = frame.video
+    if frame.number is not None:
+        record['frame_id'] = frame.number
+    if frame.others:
+        record.update(distractors=[_xywh(box) for box in frame.others], look_alikes=list(frame.alike))
+    return record
+
+
+def _xywh(box: Sequence[float]) -> list[float]:
+    return [round(value, 2) for value in (box[0], box[1], box[2] - box[0], box[3] - box[1])]
