@@ -98,6 +98,7 @@ def build_episode(tokens: int, device: str) -> EpisodeBatch:
         query_rows=[(stop - side * side, stop)],
         cells=torch.tensor([[1000, 1000]]),
         targets=None,
+        language=('', False),
     )
     return batch.to(device)
 

@@ -107,7 +107,7 @@ def our_step(head: VLMHead, speech: EpisodeDataPreprocessor, batch: EpisodeBatch
     trained = [weight for weight in head.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-6)
     rewards = build_rewards(REWARDS)
-    pad_id = int(speech.tokenizer.pad_token_id)
+    pad_id = int(speech.encoder.tokenizer.pad_token_id)
 
     def step() -> None:
         batch.features = None
@@ -117,7 +117,7 @@ def our_step(head: VLMHead, speech: EpisodeDataPreprocessor, batch: EpisodeBatch
             batch,
             stop_id=-1,  # every answer has the same length
             pad_id=pad_id,
-            forbidden_ids=speech.forbidden_ids,
+            forbidden_ids=speech.encoder.forbidden_ids,
             max_new_tokens=ANSWER,
             num_generations=size // len(batch),
             noise=sampling_noise(range(size), ANSWER),
@@ -126,7 +126,7 @@ def our_step(head: VLMHead, speech: EpisodeDataPreprocessor, batch: EpisodeBatch
         assert batch.targets is not None
         targets = batch.targets[:1].expand(size, 4)
         total, _ = give_rewards(
-            rewards, Answers.read([speech.decode(ids) for ids in answers], targets, [0] * size)
+            rewards, Answers.read([speech.encoder.decode(ids) for ids in answers], targets, [0] * size)
         )
         each = size // len(batch)
         rollout = Rollout(
@@ -188,7 +188,7 @@ def run_trl(
         trainer = GRPOTrainer(
             model=head.vlm.model,
             reward_funcs=reward,
-            processing_class=speech.processor,
+            processing_class=speech.encoder.processor,
             train_dataset=rows,
             callbacks=[meter],
             args=GRPOConfig(

@@ -6,3 +6,9 @@ _base_ = [
     '_base_/schedules/stage1.py',
     '_base_/default_runtime.py',
 ]
+
+# The processor runs in the data workers.
+encode = dict(type='encode_episodes', pretrained={{_base_.model.pretrained}})
+train_dataloader = dict(collate_fn=encode)
+val_dataloader = dict(collate_fn=encode)
+test_dataloader = val_dataloader

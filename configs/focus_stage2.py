@@ -8,3 +8,9 @@ _base_ = [
 ]
 
 load_from = 'work_dirs/focus_stage1/iter_750.pth'
+
+# The processor runs in the data workers.
+encode = dict(type='encode_episodes', pretrained={{_base_.model.pretrained}})
+train_dataloader = dict(collate_fn=encode)
+val_dataloader = dict(collate_fn=encode)
+test_dataloader = val_dataloader

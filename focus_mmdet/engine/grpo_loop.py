@@ -251,12 +251,12 @@ class GRPOTrainLoop(IterBasedTrainLoop):
     def _reward(self, batch: EpisodeBatch, generated: Generated, samples: Sequence[Any]) -> ScoredAnswers:
         if batch.targets is None:
             raise InputError(NO_GROUND_TRUTH)
-        size = self.num_generations
+        size, encoder = self.num_generations, self.detector.data_preprocessor.encoder
         answers = Answers.read(
-            [self.detector.data_preprocessor.decode(ids) for ids in generated.ids],
+            [encoder.decode(ids) for ids in generated.ids],
             batch.targets.repeat_interleave(size, 0),
             [sample.img_id for sample in samples for _ in range(size)],
-            self.detector.data_preprocessor.read,
+            encoder.read,
         )
         total, each = give_rewards(self.rewards, answers)
         advantages = group_advantages(total, size, self.scale_rewards, torch.cat(all_gather(total)))

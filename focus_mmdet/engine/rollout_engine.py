@@ -59,7 +59,7 @@ class SharedPrefillRollout(RolloutEngine):
             'noise': sampling_noise(request.seeds, request.max_new_tokens),
         }
         return detector.bbox_head.generate(
-            request.batch, detector.data_preprocessor, request.max_new_tokens, **options
+            request.batch, detector.data_preprocessor.encoder, request.max_new_tokens, **options
         )
 
 

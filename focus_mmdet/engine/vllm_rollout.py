@@ -51,7 +51,7 @@ class VLLMRollout(RolloutEngine):
         outputs = self._engine.generate(prompts, settings, use_tqdm=False)
         completions = [output.outputs[0] for output in outputs]
         device = request.batch.prompt_ids[0].device
-        stop = detector.data_preprocessor.stop_id
+        stop = detector.data_preprocessor.encoder.stop_id
         ids = [torch.tensor(list(completion.token_ids), device=device) for completion in completions]
         logps = [
             torch.tensor(
@@ -85,7 +85,7 @@ class VLLMRollout(RolloutEngine):
         return self._vllm.LLM(**{**options, **self._options})
 
     def _requests(self, detector: FocusDetector, request: RolloutRequest) -> tuple[list[dict], list[Any]]:
-        speech = detector.data_preprocessor
+        speech = detector.data_preprocessor.encoder
         # vLLM has no list of forbidden ids; this bias is one.
         bias = dict.fromkeys(speech.forbidden_ids, -100.0)
         prompts, settings = [], []

@@ -25,6 +25,8 @@ class EpisodeBatch:
         cells: (B, 2) largest x and y coordinate of each query's answer.
         targets: (B, 4) true boxes in answer coordinates, not rounded, zeros
             where the query lacks the object; None without ground truth.
+        language: Folder and options of the encoder that wrote it, by which a
+            model knows whether it can read it.
         features: Vision features, once a frozen tower has computed them.
     """
 
@@ -37,6 +39,7 @@ class EpisodeBatch:
     query_rows: list[tuple[int, int]]
     cells: Tensor
     targets: Tensor | None
+    language: tuple[str, bool]
     features: Any = None
 
     def __len__(self) -> int:
@@ -58,6 +61,7 @@ class EpisodeBatch:
             query_rows=self.query_rows[start:stop],
             cells=self.cells[start:stop],
             targets=targets,
+            language=self.language,
             features=None if self.features is None else _select_images(self.features, first, last),
         )
 

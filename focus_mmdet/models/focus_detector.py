@@ -47,7 +47,7 @@ class FocusDetector(BaseDetector):
 
     @property
     def pad_id(self) -> int:
-        return int(self.data_preprocessor.tokenizer.pad_token_id)
+        return int(self.data_preprocessor.encoder.tokenizer.pad_token_id)
 
     def forward(
         self,
@@ -66,7 +66,7 @@ class FocusDetector(BaseDetector):
 
     def predict(self, batch_inputs: EpisodeBatch, batch_data_samples: Any) -> Any:
         """Samples with ``pred_instances``; an unparsed answer is an empty one."""
-        results = self.bbox_head.predict(batch_inputs, batch_data_samples, self.data_preprocessor)
+        results = self.bbox_head.predict(batch_inputs, batch_data_samples, self.data_preprocessor.encoder)
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def _forward(self, batch_inputs: EpisodeBatch, batch_data_samples: Any = None) -> Tensor:

@@ -22,8 +22,8 @@ from focus_mmdet.core.prefix import SharedPrefix, share_prefix
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.attention_probe import MassProbe
 from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
-from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
+from focus_mmdet.models.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.generation import Generated, generate
 from focus_mmdet.models.lora import add_lora
 from focus_mmdet.models.rollout import Rollout
@@ -178,7 +178,7 @@ class VLMHead(BaseModule):
         return self.vlm(input_ids, mask, positions, self.vlm.image_features(batch))
 
     def generate(
-        self, batch: EpisodeBatch, speech: EpisodeDataPreprocessor, max_new_tokens: int, **options: Any
+        self, batch: EpisodeBatch, speech: EpisodeEncoder, max_new_tokens: int, **options: Any
     ) -> Generated:
         """See :func:`focus_mmdet.models.generation.generate`."""
         return generate(
@@ -191,9 +191,7 @@ class VLMHead(BaseModule):
             **options,
         )
 
-    def predict(
-        self, batch: EpisodeBatch, samples: list[Any], speech: EpisodeDataPreprocessor
-    ) -> list[InstanceData]:
+    def predict(self, batch: EpisodeBatch, samples: list[Any], speech: EpisodeEncoder) -> list[InstanceData]:
         """One box per episode in pixels of the original query image, or none.
 
         None is also the answer that the object is absent, where it may be.

@@ -60,9 +60,8 @@ def test_the_merged_folder_gives_the_same_logits_in_transformers(trained, tmp_pa
         ours = logits(detector.bbox_head.vlm.model, detector, batch)
         torch.testing.assert_close(logits(plain, detector, batch), ours, rtol=1e-4, atol=1e-4)
         assert (logits(base, detector, batch) - ours).abs().max() > 1e-2
-    assert (
-        load_processor(str(folder)).tokenizer.get_vocab() == detector.data_preprocessor.tokenizer.get_vocab()
-    )
+    vocabulary = detector.data_preprocessor.encoder.tokenizer.get_vocab()
+    assert load_processor(str(folder)).tokenizer.get_vocab() == vocabulary
 
 
 @pytest.mark.parametrize('family', FAMILIES)

@@ -41,7 +41,7 @@ def test_paths_and_arrays_give_the_same_answer(inferencer, photo):
 
 def test_boxes_come_back_in_pixels_of_each_query(inferencer, photo, monkeypatch):
     path, _ = photo
-    speech = type(inferencer.model.data_preprocessor)
+    speech = type(inferencer.model.data_preprocessor.encoder)
     monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
     large = np.zeros((200, 400, 3), np.uint8)
     found = inferencer([(path, (10, 10, 50, 40))], [path, large])
@@ -52,7 +52,7 @@ def test_boxes_come_back_in_pixels_of_each_query(inferencer, photo, monkeypatch)
 
 def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
     path, pixels = photo
-    speech = type(inferencer.model.data_preprocessor)
+    speech = type(inferencer.model.data_preprocessor.encoder)
     monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
     other = np.flip(pixels, 0).copy()
     first = inferencer([(path, (1, 1, 30, 30))], [path])[0]

@@ -39,7 +39,7 @@ def test_absent_targets_are_answered_by_none_and_boxes_stay_boxes(config, make_d
     detector.data_preprocessor = type(detector.data_preprocessor)(detector.pretrained, may_be_absent=True)
     data = collate_episodes([dataset[index] for index in range(8)])
     batch = detector.data_preprocessor(data)['inputs']
-    tokenizer = detector.data_preprocessor.tokenizer
+    tokenizer = detector.data_preprocessor.encoder.tokenizer
     absent = [len(sample.gt_instances) == 0 for sample in data['data_samples']]
     assert 0 < sum(absent) < 8
     for gone, answer, prompt, target in zip(
@@ -67,11 +67,11 @@ def test_both_stages_train_on_them_and_are_judged_by_presence(config, stage):
 
 
 def test_a_right_rejection_is_rewarded_and_a_wrong_one_is_not(make_detector):
-    from focus_mmdet.models import EpisodeDataPreprocessor
+    from focus_mmdet.models.episode_encoder import EpisodeEncoder
 
     there, gone = [10.0, 10, 50, 50], [0.0, 0, 0, 0]
     texts = [BOX, ABSENT_ANSWER, 'gone', BOX, ABSENT_ANSWER, 'gone']
-    speech = EpisodeDataPreprocessor(make_detector().pretrained, may_be_absent=True)
+    speech = EpisodeEncoder(make_detector().pretrained, may_be_absent=True)
     answers = Answers.read(texts, torch.tensor([there] * 3 + [gone] * 3), list(range(6)), speech.read)
     kinds = ('IoUReward', 'GIoUReward', 'IoUThresholdReward', 'FormatReward')
     _, each = give_rewards(build_rewards([dict(type=kind) for kind in kinds]), answers)

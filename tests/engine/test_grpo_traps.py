@@ -82,7 +82,7 @@ def test_2_images_of_different_sizes_stay_with_their_prompts(shared_detector, fa
 @pytest.mark.parametrize('mistake', [False, True])
 def test_3_image_tokens_are_never_sampled(make_detector, monkeypatch, mistake):
     detector = make_detector().eval()
-    speech = detector.data_preprocessor
+    speech = detector.data_preprocessor.encoder
     if mistake:
         monkeypatch.setattr(type(speech), 'forbidden_ids', [])
     bias = torch.full((512,), -20.0)
@@ -100,9 +100,9 @@ def test_3_image_tokens_are_never_sampled(make_detector, monkeypatch, mistake):
 def test_4_and_7_the_true_answer_earns_the_whole_reward(shared_detector, family, mistake):
     """One grid an image, not a sample; and the family's own coordinates."""
     detector = shared_detector(family)
-    speech = detector.data_preprocessor
+    speech = detector.data_preprocessor.encoder
     data = random_batch(4, [2, 1, 2], [(32, 64), (80, 48), (64, 160)])
-    batch = speech(data)['inputs']
+    batch = detector.data_preprocessor(data)['inputs']
     texts = [speech.decode(ids) for ids in batch.answer_ids]
     # The dataset's boxes, scaled here to what the model should have written.
     cells = batch.cells
@@ -132,7 +132,7 @@ def test_5_gradient_checkpointing_leaves_the_rollouts_cache_on(vlm_folder, make_
         batch = prepare(detector, [1])
         noise = sampling_noise(range(4), 8)
         generated = detector.bbox_head.generate(
-            batch, detector.data_preprocessor, 8, num_generations=4, noise=noise
+            batch, detector.data_preprocessor.encoder, 8, num_generations=4, noise=noise
         )
         answers.append([row.tolist() for row in generated.ids])
     assert (answers[0] == answers[1]) is not mistake
@@ -143,12 +143,12 @@ def test_sampled_tokens_are_scored_at_the_sampling_temperature(make_detector, mi
     """Learning another distribution than the one that was sampled is off-policy."""
     detector = make_detector().eval()
     bias = torch.zeros(512)
-    bias[detector.data_preprocessor.forbidden_ids] = -20.0
+    bias[detector.data_preprocessor.encoder.forbidden_ids] = -20.0
     detector.bbox_head.vlm.model.get_output_embeddings().bias = torch.nn.Parameter(bias)
     batch = prepare(detector, [1])
     generated = detector.bbox_head.generate(
         batch,
-        detector.data_preprocessor,
+        detector.data_preprocessor.encoder,
         6,
         num_generations=2,
         sampling=Sampling(temperature=0.5),

@@ -34,7 +34,9 @@ def test_a_box_comes_back_in_original_pixels(make_detector, family, monkeypatch)
     height, width = data['inputs'][0][-1].shape[1:]
     cells = (width, height) if family == 'qwen2_5_vl' else (1000, 1000)
     box = [cells[0] // 4, cells[1] // 2, 3 * cells[0] // 4, cells[1]]
-    monkeypatch.setattr(type(detector.data_preprocessor), 'decode', lambda *_: f'<answer>{box}</answer>')
+    monkeypatch.setattr(
+        type(detector.data_preprocessor.encoder), 'decode', lambda *_: f'<answer>{box}</answer>'
+    )
     result = detector.test_step(data)[0]
     assert result.pred_instances.bboxes.tolist() == [[160.0, 240.0, 480.0, 480.0]]
     assert 0 < result.pred_instances.scores[0] <= 1
@@ -146,7 +148,7 @@ def test_an_answer_needs_room(make_detector):
 
 def test_images_that_the_processor_would_resize_again_are_said_once(make_detector, monkeypatch):
     said = []
-    monkeypatch.setattr('focus_mmdet.models.data_preprocessor.print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr('focus_mmdet.models.episode_encoder.print_log', lambda text, *_: said.append(text))
     speech = make_detector().data_preprocessor
     speech(random_batch(0, [1]))
     assert not said

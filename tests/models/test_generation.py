@@ -8,15 +8,15 @@ from tests.conftest import FAMILIES, random_batch
 
 
 def options(detector, **more):
-    return {'speech': detector.data_preprocessor, 'max_new_tokens': 8, **more}
+    return {'speech': detector.data_preprocessor.encoder, 'max_new_tokens': 8, **more}
 
 
 @pytest.mark.parametrize('family', FAMILIES)
 @pytest.mark.parametrize('seed', range(3))
 def test_greedy_equals_transformers_generate(shared_detector, family, seed):
     detector = shared_detector(family).eval()
-    speech, vlm = detector.data_preprocessor, detector.bbox_head.vlm
-    batch = speech(random_batch(seed, [1, 3]))['inputs']
+    speech, vlm = detector.data_preprocessor.encoder, detector.bbox_head.vlm
+    batch = detector.data_preprocessor(random_batch(seed, [1, 3]))['inputs']
     ours = detector.bbox_head.generate(batch, **options(detector))
     ids, mask = pad(batch.prompt_ids, detector.pad_id, 'left')
     theirs = vlm.model.generate(
@@ -54,13 +54,13 @@ def test_a_group_equals_its_answers_sampled_one_by_one(shared_detector, family):
 
 def test_structural_ids_are_never_sampled(make_detector):
     detector = make_detector().eval()
-    speech = detector.data_preprocessor
+    speech = detector.data_preprocessor.encoder
     with torch.no_grad():
         # Even a policy that wants nothing but image tokens can't write one.
         bias = torch.full((512,), -20.0)
         bias[speech.family.image_token_id] = 20.0
         detector.bbox_head.vlm.model.get_output_embeddings().bias = torch.nn.Parameter(bias)
-    batch = speech(random_batch(1, [1]))['inputs']
+    batch = detector.data_preprocessor(random_batch(1, [1]))['inputs']
     noise = sampling_noise(range(16), 8)
     answers = detector.bbox_head.generate(batch, **options(detector, num_generations=16, noise=noise))
     written = {int(token) for row in answers.ids for token in row}

@@ -20,7 +20,7 @@ def test_columns_are_the_coordinates_and_rows_the_query_image(shared_detector, f
     grids = batch.grid_thw.split(batch.frames)
     for index, sample in enumerate(data['data_samples']):
         prompt = batch.prompt_ids[index]
-        marked = speech.tokenizer.decode(prompt[batch.marks['box_text'][index]].tolist()).split()
+        marked = speech.encoder.tokenizer.decode(prompt[batch.marks['box_text'][index]].tolist()).split()
         expected = []
         for support, grid in zip(sample.supports, grids[index], strict=False):
             height, width = support.img_shape
@@ -29,7 +29,7 @@ def test_columns_are_the_coordinates_and_rows_the_query_image(shared_detector, f
             expected += to_grid(support.gt_instances.bboxes, (width, height), cells)[0].tolist()
         assert ''.join(marked) == ''.join(str(value) for value in expected)
 
-        visual = torch.eq(prompt, speech.family.image_token_id).nonzero()[:, 0]
+        visual = torch.eq(prompt, speech.encoder.family.image_token_id).nonzero()[:, 0]
         start, stop = batch.query_rows[index]
         tokens = int(grids[index][-1].prod()) // 4
         assert list(range(start, stop)) == visual[-tokens:].tolist()
@@ -43,8 +43,8 @@ def test_the_answer_is_the_true_box_and_ends_with_the_stop_token(shared_detector
     sample = data['data_samples'][0]
     height, width = sample.img_shape
     box = to_grid(sample.gt_instances.bboxes, (width, height), (1000, 1000))[0].tolist()
-    assert batch.answer_ids[0][-1] == speech.stop_id
-    assert speech.decode(batch.answer_ids[0]) == f'<answer>[{", ".join(map(str, box))}]</answer>'
+    assert batch.answer_ids[0][-1] == speech.encoder.stop_id
+    assert speech.encoder.decode(batch.answer_ids[0]) == f'<answer>[{", ".join(map(str, box))}]</answer>'
     assert torch.allclose(batch.targets[0], torch.tensor(box).float(), atol=0.5)
 
 

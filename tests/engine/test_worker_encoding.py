@@ -1,0 +1,51 @@
+"""Encoding in the data workers changes nothing but the place."""
+
+from dataclasses import fields
+
+import pytest
+import torch
+from mmengine.runner import Runner
+
+from focus_mmdet.models.episode_batch import EpisodeBatch
+
+
+def loader(config, folder, **more):
+    dataloader = config.train_dataloader
+    dataloader.collate_fn = dict(type='encode_episodes', pretrained=folder, **more)
+    dataloader.num_workers = 1
+    return Runner.build_dataloader(dataloader, seed=0)
+
+
+def assert_equal(first, second):
+    assert first.language == second.language
+    for item in fields(EpisodeBatch):
+        if item.name == 'language':
+            continue
+        torch.testing.assert_close(getattr(first, item.name), getattr(second, item.name), rtol=0, atol=0)
+
+
+def test_workers_encode_as_the_model_does(make_config, make_detector):
+    detector = make_detector()
+    data = next(iter(loader(make_config(1, 'encoded'), detector.pretrained)))
+    plain = {key: value for key, value in data.items() if key != 'encoded'}
+    expected = detector.data_preprocessor(plain)['inputs']
+    assert_equal(data['encoded'], expected)
+    prepared = detector.data_preprocessor(data)
+    assert_equal(prepared['inputs'], expected)
+    assert 'encoded' not in prepared
+
+
+@pytest.mark.parametrize('other', ['folder', 'may_be_absent'])
+def test_what_was_encoded_for_another_model_is_encoded_again(
+    make_config, make_detector, vlm_folder, monkeypatch, other
+):
+    said = []
+    monkeypatch.setattr('focus_mmdet.models.data_preprocessor.print_log', lambda text, *_: said.append(text))
+    detector = make_detector('qwen3_vl')
+    folder = vlm_folder('qwen2_5_vl') if other == 'folder' else detector.pretrained
+    data = next(iter(loader(make_config(1, 'other'), folder, may_be_absent=other == 'may_be_absent')))
+    plain = {key: value for key, value in data.items() if key != 'encoded'}
+    for _ in range(2):
+        assert_equal(detector.data_preprocessor(data)['inputs'], detector.data_preprocessor(plain)['inputs'])
+    assert len(said) == 1
+    assert 'collate_fn.pretrained' in said[0]
