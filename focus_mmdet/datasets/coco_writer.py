@@ -6,7 +6,8 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
+from numbers import Real
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
@@ -120,7 +121,7 @@ class CocoWriter:
         box = _clipped(bbox, image['width'], image['height'])
         reason = self._refusal(instance, box)
         if reason or isinstance(box, str):
-            self.drop(reason or str(box), f'{image["file_name"]} (object {instance}, box {list(bbox)})')
+            self.drop(reason or str(box), f'{image["file_name"]} (object {instance}, box {bbox})')
             return False
         self._in_image.add(instance)
         self._home[instance] = self._video
@@ -215,7 +216,8 @@ class CocoWriter:
 
 def _clipped(bbox: Sequence[float], width: int, height: int) -> list[float] | str:
     """(x, y, w, h) inside the image, or why there is none."""
-    if len(bbox) != 4 or not all(math.isfinite(value) for value in bbox):
+    numbers = isinstance(bbox, Collection) and all(isinstance(value, Real) for value in bbox)
+    if not numbers or len(bbox) != 4 or not all(map(math.isfinite, bbox)):
         return 'box that is not four finite numbers'
     x, y, w, h = bbox
     if w <= 0 or h <= 0:

@@ -58,6 +58,8 @@ def test_every_box_is_written_inside_its_image_or_counted(tmp_path, boxes):
         ('box outside its image', lambda w: w.add_box('b', (50, 3, 4, 4))),
         ('box that is not four finite numbers', lambda w: w.add_box('b', (0, 0, float('nan'), 2))),
         ('box that is not four finite numbers', lambda w: w.add_box('b', (0, 0, 2))),
+        ('box that is not four finite numbers', lambda w: w.add_box('b', None)),
+        ('box that is not four finite numbers', lambda w: w.add_box('b', (0, 0, '2', 2))),
         ('two boxes of one object in an image', lambda w: w.add_box('a', (1, 1, 3, 3))),
         ('frame twice in a video', lambda w: w.add_image('again.jpg', 40, 30, 0)),
         ('image without a size', lambda w: w.add_image('none.jpg', 0, 30, 1)),
