@@ -101,7 +101,7 @@ def _corners(bbox: Any, width: int, height: int, where: str) -> Box:
     return box
 
 
-def _image_size(path: str) -> tuple[int, int]:
+def image_size(path: str) -> tuple[int, int]:
     """(width, height) from the file's header, turned as its EXIF tag says.
 
     Raises:
@@ -251,7 +251,7 @@ class AnnotationFile:
         path = str(Path(self.image_root) / str(image['file_name']))
         if path not in self._sizes:
             try:
-                self._sizes[path] = _image_size(path)
+                self._sizes[path] = image_size(path)
             except InputError as error:
                 raise InputError(f'{where}: {error}') from None
         real = self._sizes[path]

@@ -1,0 +1,182 @@
+"""What the converters of video datasets share: arguments, label files, frames.
+
+A converter lists the videos of one dataset and gives the frames of each; here
+the frames are checked against the images on disk and written.
+"""
+
+import argparse
+import sys
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from mmengine.utils import track_iter_progress
+
+from focus_mmdet.datasets.annotation_file import image_size
+from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.errors import InputError, check_number
+
+Item = TypeVar('Item')
+
+
+class UnusableVideoError(Exception):
+    """A video that is left out.
+
+    Args:
+        reason: Counted, so the same words for the same fault.
+        record: Names the video or its file.
+    """
+
+    def __init__(self, reason: str, record: str) -> None:
+        super().__init__(f'{reason}: {record}')
+        self.reason = reason
+        self.record = record
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """What a dataset says of one frame.
+
+    Attributes:
+        file_name: Relative to the image folder, with ``/``.
+        number: Orders the frames of a video.
+        boxes: Object, (x, y, width, height) in pixels and category, each.
+        absent: Objects that the frame is known not to show.
+        size: (width, height) that the annotations claim, None where they don't.
+    """
+
+    file_name: str
+    number: int
+    boxes: Sequence[tuple[Hashable, Sequence[float], str]] = ()
+    absent: Sequence[Hashable] = ()
+    size: tuple[int, int] | None = None
+
+
+def argument_parser(
+    description: str, splits: Sequence[str], stride: int, out: str = '{split}.json'
+) -> argparse.ArgumentParser:
+    """The options that every converter has.
+
+    Args:
+        description: The converter's docstring.
+        splits: Names that the dataset gives to its parts; the first is the default.
+        stride: Default of ``--stride``.
+        out: Default of ``--out`` inside the dataset's folder.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('source', type=Path, help='the folder of the dataset')
+    parser.add_argument('--split', choices=splits, default=splits[0], help='default: %(default)s')
+    parser.add_argument('--out', type=Path, help=f'the file to write; default: SOURCE/{out}')
+    parser.add_argument(
+        '--stride', type=int, default=stride, help='keep every N-th annotated frame; default: %(default)s'
+    )
+    parser.set_defaults(out_pattern=out)
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """The checked command line.
+
+    Raises:
+        InputError: A stride below 1, no such folder, or a folder as ``--out``.
+    """
+    args = parser.parse_args()
+    check_number('--stride', args.stride, low=1, whole=True)
+    require(args.source, 'Give the folder of the dataset')
+    args.out = args.out or args.source / args.out_pattern.format(split=args.split)
+    if args.out.is_dir():
+        raise InputError(f'--out {args.out}: is a folder; give the name of a file')
+    return args
+
+
+def require(path: Path, expected: str) -> Path:
+    """``path``, or :class:`InputError` with what was expected where there is none."""
+    if not path.exists():
+        raise InputError(f'{path} does not exist. {expected}')
+    return path
+
+
+def progress(items: Sequence[Item]) -> Iterator[Item]:
+    """``items`` under a bar on stderr."""
+    return track_iter_progress(items, file=sys.stderr)
+
+
+def read_rows(path: Path) -> list[list[float]]:
+    """Numbers of a label file, one list a line; commas, blanks and tabs separate.
+
+    Raises:
+        UnusableVideoError: No such file, or something that is no number.
+    """
+    if not path.is_file():
+        raise UnusableVideoError('label file missing', str(path))
+    lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
+    rows = []
+    for index, line in enumerate(lines, start=1):
+        try:
+            rows.append([float(value) for value in line.replace(',', ' ').split()])
+        except ValueError:
+            raise UnusableVideoError('label that is no number', f'{path}:{index}') from None
+    return [row for row in rows if row]
+
+
+def read_flags(path: Path) -> list[float]:
+    """As :func:`read_rows`, one number a frame, in one line or in many."""
+    return [value for row in read_rows(path) for value in row]
+
+
+def check_lengths(video: str, images: Path, **labels: Sequence[object]) -> None:
+    """Raise :class:`UnusableVideoError` unless every frame has its labels.
+
+    Args:
+        video: For the message.
+        images: Folder with the frames, JPEG. A frame that is missing leaves
+            the others where they are, but one too many belongs to no label.
+        **labels: One entry a frame, by the name of the file.
+    """
+    lengths = {name: len(values) for name, values in labels.items()}
+    count = sum(1 for _ in images.glob('*.jpg'))
+    if len(set(lengths.values())) > 1 or count > min(lengths.values()):
+        shown = ', '.join(f'{name} {length}' for name, length in [*lengths.items(), ('images', count)])
+        raise UnusableVideoError('labels and frames of unequal number', f'{video} ({shown})')
+
+
+def add_video(writer: CocoWriter, root: Path, name: str, frames: Iterable[VideoFrame]) -> None:
+    """Write a video, or count why it is left out.
+
+    Args:
+        writer: Where to.
+        root: The image folder.
+        name: Unique in the dataset.
+        frames: In any order; may raise :class:`UnusableVideoError`.
+    """
+    try:
+        listed = list(frames)
+    except UnusableVideoError as error:
+        writer.drop(error.reason, error.record)
+        return
+    if not any(frame.boxes for frame in listed):
+        writer.drop('video without boxes' if listed else 'video without frames', name)
+    elif writer.start_video(name):
+        for frame in listed:
+            _add_frame(writer, root, frame)
+
+
+def _add_frame(writer: CocoWriter, root: Path, frame: VideoFrame) -> None:
+    path = root / frame.file_name
+    if not path.is_file():
+        writer.drop('image missing', str(path))
+        return
+    # Every header is read: what the reader of the result would refuse is not written.
+    try:
+        size = image_size(str(path))
+    except InputError:
+        writer.drop('image that cannot be read', str(path))
+        return
+    if frame.size not in (None, size):
+        writer.drop('image of another size than its record says', f'{path}: {size}, not {frame.size}')
+    elif writer.add_image(frame.file_name, *size, frame.number):
+        for instance, bbox, category in frame.boxes:
+            writer.add_box(instance, bbox, category)
+        for instance in frame.absent:
+            writer.add_absent(instance)
