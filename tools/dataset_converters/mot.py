@@ -1,0 +1,146 @@
+"""MOTChallenge (MOT16, MOT17, MOT20, and what has its layout, as DanceTrack) in COCO JSON with instances.
+
+    python tools/dataset_converters/mot.py data/mot --split train
+
+reads train/<sequence>/{seqinfo.ini,gt/gt.txt,img1/000001.jpg} and writes train.json, its images relative to
+the dataset's folder. Only entries that are to be considered (flag 1) and of class 1, pedestrian, are kept.
+MOT17 has every sequence three times, once per detector (-DPM, -FRCNN, -SDP): the first one is kept. The
+default stride keeps about one frame a second.
+"""
+
+import configparser
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from focus_mmdet.cli import run_cli
+from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.conversion import (
+    UnusableVideoError,
+    VideoFrame,
+    add_video,
+    argument_parser,
+    parse,
+    progress,
+)
+from focus_mmdet.errors import InputError
+
+Box = tuple[str, tuple[float, ...], str]
+
+
+class SequenceInfo(NamedTuple):
+    """What seqinfo.ini says: the image folder, its files' ending, frames, and (width, height) in pixels."""
+
+    images: str
+    extension: str
+    length: int
+    size: tuple[int, int]
+
+
+def read_info(folder: Path) -> SequenceInfo:
+    """seqinfo.ini of a sequence.
+
+    Raises:
+        UnusableVideoError: Missing, or not as expected.
+    """
+    path = folder / 'seqinfo.ini'
+    info = configparser.ConfigParser(interpolation=None)
+    try:
+        info.read(path, encoding='utf-8')
+        part = info['Sequence']
+        size = (int(part['imWidth']), int(part['imHeight']))
+        length = int(part['seqLength'])
+    except (configparser.Error, KeyError, ValueError) as error:
+        raise UnusableVideoError('seqinfo.ini that cannot be read', f'{path} ({error})') from None
+    return SequenceInfo(part.get('imDir', 'img1'), part.get('imExt', '.jpg'), length, size)
+
+
+def read_boxes(path: Path, info: SequenceInfo, stride: int, writer: CocoWriter) -> dict[int, list[Box]]:
+    """Boxes of every ``stride``-th frame, by frame.
+
+    Object names hold the sequence, because ids start anew in each.
+
+    Raises:
+        UnusableVideoError: No such file.
+    """
+    sequence = path.parent.parent.name
+    if not path.is_file():
+        raise UnusableVideoError('gt/gt.txt missing', sequence)
+    boxes: dict[int, list[Box]] = defaultdict(list)
+    with open(path, encoding='utf-8', errors='replace') as lines:
+        for number, line in enumerate(lines, start=1):
+            where = f'{path}:{number}'
+            try:
+                x, y, w, h = map(float, line.split(',')[2:6])
+                frame, track, flag, kind = (int(float(line.split(',')[place])) for place in (0, 1, 6, 7))
+            except (ValueError, IndexError, OverflowError):
+                writer.drop('line that is not numbers', where)
+                continue
+            if not 1 <= frame <= info.length:
+                writer.drop('entry beyond the end of its sequence', where)
+            elif (frame - 1) % stride:
+                continue
+            elif not flag:
+                writer.drop('entry that is not to be considered', where)
+            elif kind != 1:
+                writer.drop('entry that is no pedestrian', f'{where} (class {kind})')
+            else:
+                # The first pixel is 1 in these files.
+                boxes[frame].append((f'{sequence}/{track}', (x - 1, y - 1, w, h), 'pedestrian'))
+    return boxes
+
+
+def read_sequence(folder: Path, stride: int, writer: CocoWriter) -> Iterator[VideoFrame]:
+    """Every ``stride``-th frame of a sequence.
+
+    Raises:
+        UnusableVideoError: Files that are missing or cannot be read.
+    """
+    info = read_info(folder)
+    boxes = read_boxes(folder / 'gt' / 'gt.txt', info, stride, writer)
+    # Six digits in MOTChallenge, eight in DanceTrack.
+    images = (folder / info.images).glob(f'*{info.extension}')
+    names = {int(path.stem): path.name for path in images if path.stem.isdecimal()}
+    for number in range(1, info.length + 1, stride):
+        name = names.get(number, f'{number:06d}{info.extension}')
+        yield VideoFrame(
+            file_name=f'{folder.parent.name}/{folder.name}/{info.images}/{name}',
+            number=number,
+            boxes=boxes.get(number, []),
+            size=info.size,
+        )
+
+
+def find_sequences(source: Path, split: str) -> list[Path]:
+    """Folders of the sequences that have ground truth in some place."""
+    folders = sorted(path.parent for path in (source / split).glob('*/seqinfo.ini'))
+    if not folders:
+        raise InputError(
+            f'{source / split}: no sequence. Expected MOTChallenge: {split}/MOT17-02-FRCNN/seqinfo.ini, '
+            f'{split}/MOT17-02-FRCNN/gt/gt.txt, {split}/MOT17-02-FRCNN/img1/000001.jpg, ...'
+        )
+    if not any((folder / 'gt' / 'gt.txt').is_file() for folder in folders):
+        raise InputError(f'{source / split}: no gt/gt.txt. The boxes of the test sequences are not published')
+    return folders
+
+
+def main() -> None:
+    args = parse(argument_parser(__doc__ or '', ('train', 'val', 'test'), stride=30))
+    folders = find_sequences(args.source, args.split)
+    scenes = set()
+    with CocoWriter(args.out) as writer:
+        for folder in progress(folders):
+            scene = re.sub('-(DPM|FRCNN|SDP)$', '', folder.name)
+            if scene in scenes:
+                writer.drop('sequence again under another detector', folder.name)
+                continue
+            scenes.add(scene)
+            frames = read_sequence(folder, args.stride, writer)
+            add_video(writer, args.source, f'{args.split}/{folder.name}', frames)
+    print(writer.report())
+
+
+if __name__ == '__main__':
+    run_cli(main)
