@@ -36,6 +36,8 @@ setup(
         'trl': ['trl', 'datasets', 'accelerate'],
         # Another engine for stage 2's rollouts; needs a GPU.
         'vllm': ['vllm'],
+        # The converters of TAO and YouTube-VIS read JSON that is larger than memory.
+        'converters': ['ijson'],
         'dev': ['pytest', 'hypothesis', 'ruff', 'mypy'],
     },
 )
