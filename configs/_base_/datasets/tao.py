@@ -1,54 +1,8 @@
-"""TAO in our COCO layout, 4 shots, the paper's training budget of pixels."""
+"""TAO, as tools/dataset_converters/tao.py writes it."""
 
-data_root = 'data/tao/'
-budget = dict(type='ResizeToPixelBudget', max_pixels=276480, multiple=28)  # 0.3 x 1280 x 720
+_base_ = 'episodes.py'
 
-pipeline = [
-    dict(
-        type='ForEachFrame',
-        transforms=[dict(type='LoadFrame'), dict(type='LoadAnnotations', with_bbox=True), budget],
-    ),
-    dict(type='PackEpisodeInputs'),
-]
-inference_pipeline = [
-    dict(type='ForEachFrame', transforms=[dict(type='LoadAnnotations', with_bbox=True), budget]),
-    dict(type='PackEpisodeInputs'),
-]
-
-train_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    collate_fn=dict(type='collate_episodes'),
-    dataset=dict(
-        type='EpisodeDataset',
-        data_root=data_root,
-        ann_file='train.json',
-        data_prefix=dict(img='frames/'),
-        episodes=dict(type='UniformSpanEpisodes', shots=4),
-        bad_records='drop',
-        pipeline=pipeline,
-    ),
-)
-val_dataloader = dict(
-    batch_size=1,
-    num_workers=4,
-    persistent_workers=True,
-    sampler=dict(type='DefaultSampler', shuffle=False),
-    collate_fn=dict(type='collate_episodes'),
-    dataset=dict(
-        type='EpisodeDataset',
-        data_root=data_root,
-        ann_file='val.json',
-        data_prefix=dict(img='frames/'),
-        episodes=dict(type='UniformSpanEpisodes', shots=4),
-        bad_records='drop',
-        test_mode=True,
-        pipeline=pipeline,
-    ),
-)
+tao = dict(data_root='data/tao/', data_prefix=dict(img='frames/'))
+train_dataloader = dict(dataset=dict(ann_file='train.json', **tao))
+val_dataloader = dict(dataset=dict(ann_file='validation.json', **tao))
 test_dataloader = val_dataloader
-
-val_evaluator = [dict(type='InContextMetric'), dict(type='CocoMetric', metric='bbox')]
-test_evaluator = val_evaluator
