@@ -2,7 +2,7 @@
 
 _base_ = [
     '_base_/models/focus_qwen2_vl_7b.py',
-    '_base_/datasets/tao.py',
+    '_base_/datasets/tao_got10k_lasot.py',
     '_base_/schedules/stage1.py',
     '_base_/default_runtime.py',
 ]

@@ -47,3 +47,29 @@ def test_the_tiny_configs_differ_in_sizes_and_data_alone():
         assert large.get('custom_hooks') == tiny.get('custom_hooks')
         assert large.val_evaluator == tiny.val_evaluator
         assert large.train_cfg.keys() == tiny.train_cfg.keys()
+
+
+def test_stage_1_trains_on_what_each_dataset_config_trains_on():
+    joint = Config.fromfile(str(ROOT / 'configs/focus_stage1.py')).train_dataloader.dataset
+    alone = [
+        Config.fromfile(str(ROOT / f'configs/_base_/datasets/{name}.py')).train_dataloader.dataset
+        for name in ('tao', 'got10k', 'lasot')
+    ]
+    assert joint.type == 'ConcatDataset'
+    assert joint.datasets == alone
+    tao_only = Config.fromfile(str(ROOT / 'configs/ablations/focus_stage1_tao_only.py'))
+    assert tao_only.train_dataloader.dataset == alone[0]
+    for name in ('sft', 'attention_first5'):
+        ablation = Config.fromfile(str(ROOT / f'configs/ablations/{name}.py'))
+        assert ablation.train_dataloader == tao_only.train_dataloader
+
+
+@pytest.mark.parametrize('name', ['tao', 'got10k', 'lasot', 'mot', 'youtube_vis'])
+def test_a_dataset_config_trains_and_tests_on_different_files(name):
+    config = Config.fromfile(str(ROOT / f'configs/_base_/datasets/{name}.py'))
+    parts = [config[f'{part}_dataloader'].dataset for part in ('train', 'val', 'test')]
+    files = [part.data_root + part.ann_file for part in parts]
+    assert files[0] != files[1]
+    assert parts[1] == parts[2]
+    assert parts[1].test_mode
+    assert [part.pipeline for part in parts] == [config.pipeline] * 3
