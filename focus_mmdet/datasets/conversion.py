@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from mmengine.utils import track_iter_progress
 
+from focus_mmdet.cli import check_folder
 from focus_mmdet.datasets.annotation_file import image_size
 from focus_mmdet.datasets.coco_writer import CocoWriter
 from focus_mmdet.errors import InputError, check_number
@@ -79,12 +80,13 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """The checked command line.
 
     Raises:
-        InputError: A stride below 1, no such folder, or a folder as ``--out``.
+        InputError: A stride below 1, no such folder, or no place for ``--out``.
     """
     args = parser.parse_args()
     check_number('--stride', args.stride, low=1, whole=True)
     require(args.source, 'Give the folder of the dataset')
     args.out = args.out or args.source / args.out_pattern.format(split=args.split)
+    check_folder('--out', args.out.parent)
     if args.out.is_dir():
         raise InputError(f'--out {args.out}: is a folder; give the name of a file')
     return args

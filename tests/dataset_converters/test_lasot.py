@@ -103,16 +103,29 @@ def test_every_fault_is_counted_with_its_reason(convert, lasot):
         (['nowhere'], 'nowhere does not exist'),
         (['.'], 'Expected LaSOT'),
         (['.', '--stride', '0'], '--stride=0'),
-        (['.', '--classes', 'gone.json'], 'gone.json'),
+        (['.', '--classes', 'gone.json'], 'gone.json does not exist'),
+        (['.', '--classes', 'other.json'], "no list of class names under 'train'"),
         (['.', '--out', '.'], '--out .: is a folder'),
+        (['.', '--out', 'other.json/train.json'], 'other.json is a file, not a folder'),
     ],
 )
 def test_bad_calls_end_with_one_message(convert, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / 'other.json').write_text('{"classes": []}')
     done = convert('lasot', *arguments)
     assert done.status == 2
     assert message in done.err
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / 'other.json']
+
+
+def test_where_nothing_is_left_the_reasons_are_told(convert, tmp_path):
+    folder = write_sequence(tmp_path, 'bear-1', moving(2))
+    for path in (folder / 'img').iterdir():
+        path.unlink()
+    done = convert('lasot', tmp_path, '--stride', 1)
+    assert done.status == 2
+    assert 'dropped 2 times: image missing' in done.err
+    assert not (tmp_path / 'train.json').exists()
 
 
 def test_the_shipped_classes_are_disjoint_halves_of_seventy():

@@ -6,7 +6,7 @@
 reads annotations/train.json and frames/train/<dataset>/<video>/<frame>.jpg and writes train.json, its images
 relative to frames/. Videos are annotated at one frame a second, and by default every such frame is kept.
 Boxes are of what is seen; where TAO-Amodal has an amodal box alone, the frame is recorded as not showing the
-object.
+object. Needs ijson (the extra "converters" of setup.py).
 """
 
 from collections.abc import Iterator

@@ -5,7 +5,7 @@
 reads train.json or train/instances.json and train/JPEGImages/<video>/<frame>.jpg and writes
 objects_train.json, its images relative to the dataset's folder. Every fifth frame of a video is annotated,
 and by default each of them is kept. Where an object has neither box nor mask, the frame is recorded as not
-showing it. Only train has published objects.
+showing it. Only train has published objects. Needs ijson (the extra "converters" of setup.py).
 """
 
 from argparse import Namespace
