@@ -54,6 +54,11 @@ def test_an_episode_can_be_loaded(convert, tmp_path, name, split, part, write):
     done = convert(name, tmp_path, '--split', split, '--stride', 1)
     assert done.status == 0, done.err
     config = Config.fromfile(str(ROOT / f'configs/_base_/datasets/{name}.py'))
+    if part == 'val':
+        images = tmp_path / config.val_dataloader.dataset.data_prefix.img
+        ends = ['--image-root', images, '--protocol', name, '--shots', 4]
+        done = convert('make_episodes', tmp_path / f'{split}.json', tmp_path / f'{split}_4shots.json', *ends)
+        assert done.status == 0, done.err
     dataset = DATASETS.build(dict(config[f'{part}_dataloader'].dataset, data_root=f'{tmp_path}/'))
     assert len(dataset) == 1
     assert len(dataset[0]['inputs']) == FRAMES

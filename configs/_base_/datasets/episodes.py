@@ -1,4 +1,8 @@
-"""What the configs of all video datasets share: 4 shots, the paper's training budget of pixels."""
+"""What the configs of all video datasets share: 4 shots, the paper's training budget of pixels.
+
+Training draws its episodes; tests take fixed ones, from a manifest that
+tools/dataset_converters/make_episodes.py writes.
+"""
 
 budget = dict(type='ResizeToPixelBudget', max_pixels=276480, multiple=28)  # 0.3 x 1280 x 720
 
@@ -37,8 +41,6 @@ val_dataloader = dict(
     dataset=dict(
         type='EpisodeDataset',
         data_prefix=dict(img=''),
-        episodes=dict(type='UniformSpanEpisodes', shots=4),
-        bad_records='drop',
         test_mode=True,
         pipeline=pipeline,
     ),

@@ -3,7 +3,7 @@
 _base_ = 'tao.py'
 
 tao_train = _base_.train_dataloader.dataset
-elsewhere = dict(tao_train, data_prefix=dict(img=''))
+elsewhere = dict(tao_train, data_prefix=dict(img=''), episodes=dict(type='UniformSpanEpisodes', shots=4))
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
