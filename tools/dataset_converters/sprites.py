@@ -1,0 +1,96 @@
+"""Draw videos of sprites, with boxes that are exact and objects that look alike.
+
+    python tools/dataset_converters/sprites.py data/sprites/test --out data/drawn/test.json --videos 20
+
+Each video shows one drawing, some copies of it in other colours (of the same
+category) and other drawings, scattered anew in every frame. In some frames an
+object is missing, and the file says so. Images go into the folder of --out.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from mmengine.utils import ProgressBar
+from PIL import Image
+
+from focus_mmdet.cli import check_folder, run_cli
+from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.scenes import compose_scene, hue_shifted
+from focus_mmdet.errors import InputError, check_number
+
+ABSENT = 0.2
+
+
+def draw_video(
+    writer: CocoWriter, folder: Path, name: str, objects: dict[str, Image.Image], args: argparse.Namespace
+) -> None:
+    """Write the frames of one video; ``objects`` by name, ``<category> <number>``."""
+    video = int(name.removeprefix('video'))
+    writer.start_video(name)
+    (folder / name).mkdir(parents=True, exist_ok=True)
+    for frame in range(args.frames):
+        rng = np.random.default_rng([args.seed, video, frame])
+        shown = [each for each in objects if rng.random() >= ABSENT] or list(objects)
+        size = (args.size, args.size)
+        image, boxes = compose_scene(rng, [objects[each] for each in shown], size, (0.15, 0.4))
+        path = f'{name}/{frame:04d}.png'
+        Image.fromarray(image).save(folder / path)
+        writer.add_image(path, *size, frame)
+        for each, (x1, y1, x2, y2) in zip(shown, boxes, strict=True):
+            writer.add_box(f'{name} {each}', (x1, y1, x2 - x1, y2 - y1), each.rsplit(' ', 1)[0])
+        for each in objects.keys() - set(shown):
+            writer.add_absent(f'{name} {each}')
+
+
+def cast(
+    files: list[Path], rng: np.random.Generator, look_alikes: int, others: int
+) -> dict[str, Image.Image]:
+    """The objects of a video."""
+    chosen = [files[i] for i in rng.choice(len(files), 1 + others, replace=False)]
+    drawings = {f'{path.stem} 0': Image.open(path).convert('RGBA') for path in chosen}
+    first = next(iter(drawings.values()))
+    alike = {
+        f'{chosen[0].stem} {number + 1}': hue_shifted(first, rng.uniform(0.25, 0.75))
+        for number in range(look_alikes)
+    }
+    return drawings | alike
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('source', type=Path, help='folder of RGBA drawings, *.webp or *.png')
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--videos', type=int, default=20)
+    parser.add_argument('--frames', type=int, default=8)
+    parser.add_argument('--look-alikes', type=int, default=1)
+    parser.add_argument('--others', type=int, default=2)
+    parser.add_argument('--size', type=int, default=160, help='side of the frames in pixels')
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+    for name, low in (
+        ('videos', 1),
+        ('frames', 1),
+        ('look_alikes', 0),
+        ('others', 0),
+        ('size', 32),
+        ('seed', 0),
+    ):
+        check_number(f'--{name.replace("_", "-")}', getattr(args, name), low=low, whole=True)
+    check_folder('--out', args.out.parent)
+    files = sorted(path for path in args.source.glob('*') if path.suffix in ('.webp', '.png'))
+    if len(files) < 1 + args.others:
+        raise InputError(
+            f'{args.source}: {len(files)} drawings (*.webp, *.png), but {1 + args.others} are needed'
+        )
+    bar = ProgressBar(args.videos)
+    with CocoWriter(args.out) as writer:
+        for video in range(args.videos):
+            objects = cast(files, np.random.default_rng([args.seed, video]), args.look_alikes, args.others)
+            draw_video(writer, args.out.parent, f'video{video:04d}', objects, args)
+            bar.update()
+    print(f'\n{writer.report()}')
+
+
+if __name__ == '__main__':
+    run_cli(main)
