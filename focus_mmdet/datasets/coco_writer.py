@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from focus_mmdet.datasets.annotation_file import image_size
 from focus_mmdet.errors import InputError
 
 
@@ -96,6 +97,7 @@ class CocoWriter:
         if width <= 0 or height <= 0:
             self.drop('image without a size', file_name)
             return False
+        self.kept['videos'] += not self._frames
         self._frames.add(frame)
         self.kept['images'] += 1
         self._in_image = set()
@@ -108,6 +110,33 @@ class CocoWriter:
             frame_id=frame,
         )
         return True
+
+    def add_image_file(
+        self, root: str | Path, file_name: str, frame: int | str, size: tuple[int, int] | None = None
+    ) -> bool:
+        """As :meth:`add_image`, with the size that the file itself has.
+
+        Args:
+            root: The dataset's image folder.
+            file_name: Relative to it.
+            frame: Number or name that orders the video's frames.
+            size: (width, height) that the annotations speak of, if they say so;
+                a file of another size is dropped.
+        """
+        self._flush_image()
+        path = Path(root) / file_name
+        if not path.is_file():
+            self.drop('missing image', str(path))
+            return False
+        try:
+            width, height = image_size(str(path))
+        except InputError:
+            self.drop('unreadable image', str(path))
+            return False
+        if size is not None and (width, height) != tuple(size):
+            self.drop('image of another size than annotated', f'{path} ({width} x {height}, not {size})')
+            return False
+        return self.add_image(file_name, width, height, frame)
 
     def add_box(self, instance: Hashable, bbox: Sequence[float], category: str = 'object') -> bool:
         """The box of an object in the current image; False where it is dropped.
@@ -157,7 +186,7 @@ class CocoWriter:
     def report(self) -> str:
         """What was kept, and what was dropped with its reason and first example."""
         lines = [
-            f'{self.path}: {len(self._objects)} objects in {len(self._videos)} videos, '
+            f'{self.path}: {len(self._objects)} objects in {self.kept["videos"]} videos, '
             f'{self.kept["images"]} images, {self.kept["annotations"]} boxes'
         ]
         lines += [

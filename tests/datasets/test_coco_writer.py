@@ -121,3 +121,22 @@ def test_memory_does_not_grow_with_the_number_of_frames(tmp_path):
 
     peak(1000)
     assert peak(20000) < 3 * peak(1000)
+
+
+def test_sizes_are_read_from_the_files_and_bad_files_counted(tmp_path):
+    Image.new('RGB', (40, 30)).save(tmp_path / 'a.png')
+    (tmp_path / 'broken.jpg').write_bytes(b'not an image')
+    with CocoWriter(tmp_path / 'x.json') as writer:
+        writer.start_video('v')
+        assert writer.add_image_file(tmp_path, 'a.png', 0, size=(40, 30))
+        assert writer.add_box('a', (0, 0, 5, 5))
+        assert not writer.add_image_file(tmp_path, 'a.png', 1, size=(30, 40))
+        assert not writer.add_image_file(tmp_path, 'gone.png', 2)
+        assert not writer.add_image_file(tmp_path, 'broken.jpg', 3)
+        writer.start_video('empty')
+    assert writer.dropped == {
+        'image of another size than annotated': 1,
+        'missing image': 1,
+        'unreadable image': 1,
+    }
+    assert '1 objects in 1 videos, 1 images, 1 boxes' in writer.report()
