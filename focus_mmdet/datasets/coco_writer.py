@@ -52,9 +52,14 @@ class CocoWriter:
         self._in_image: set[Hashable] = set()
 
     def __enter__(self) -> 'CocoWriter':
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._images = self._aside()
-        self._annotations = self._aside()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._images = self._aside()
+            self._annotations = self._aside()
+        except OSError as error:
+            raise InputError(f'{self.path}: cannot be written ({error}). Choose another --out') from error
+        if self.path.is_dir():
+            raise InputError(f'{self.path}: a folder; give the name of the file to write (--out)')
         return self
 
     def __exit__(

@@ -140,3 +140,10 @@ def test_sizes_are_read_from_the_files_and_bad_files_counted(tmp_path):
         'unreadable image': 1,
     }
     assert '1 objects in 1 videos, 1 images, 1 boxes' in writer.report()
+
+
+def test_a_path_that_cannot_be_written_is_refused_at_once(tmp_path):
+    (tmp_path / 'file').write_text('x')
+    for path, message in [(tmp_path, 'a folder'), (tmp_path / 'file' / 'x.json', 'cannot be written')]:
+        with pytest.raises(InputError, match=message), CocoWriter(path):
+            pass
