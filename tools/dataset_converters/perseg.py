@@ -1,0 +1,68 @@
+"""PerSeg to COCO JSON with instances; boxes come from the masks.
+
+    python tools/dataset_converters/perseg.py data/perseg
+
+The folder holds Images/<object>/00.jpg and Annotations/<object>/00.png, as published.
+Every photograph is a place of its own; an object is in all photographs of its folder.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmengine.utils import ProgressBar
+
+from focus_mmdet.cli import check_layout, run_cli
+from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.masks import mask_box, read_labels
+from focus_mmdet.errors import InputError
+
+
+def convert(source: Path, writer: CocoWriter) -> None:
+    """Write every photograph of ``source`` whose mask shows its object."""
+    photos = sorted(path for path in (source / 'Images').glob('*/*') if path.suffix.lower() == '.jpg')
+    masks = {path.relative_to(source / 'Annotations') for path in (source / 'Annotations').glob('*/*.png')}
+    if not photos:
+        raise InputError(f'{source / "Images"}: no photograph; expected Images/<object>/00.jpg and so on')
+    progress = ProgressBar(len(photos))
+    for photo in photos:
+        mask = photo.relative_to(source / 'Images').with_suffix('.png')
+        masks.discard(mask)
+        add_photo(source, photo, source / 'Annotations' / mask, writer)
+        progress.update()
+    for mask in sorted(masks):
+        writer.drop('mask without a photograph', str(source / 'Annotations' / mask))
+    for folder in sorted((source / 'Images').iterdir()):
+        if folder.is_dir() and not any(folder.glob('*')):
+            writer.drop('object without photographs', str(folder))
+
+
+def add_photo(source: Path, photo: Path, mask: Path, writer: CocoWriter) -> None:
+    """Write one photograph and the box of its mask, or count why not."""
+    try:
+        labels = read_labels(mask)
+    except InputError:
+        writer.drop('missing or unreadable mask', str(mask))
+        return
+    box = mask_box(labels)
+    if box is None:
+        writer.drop('empty mask', str(mask))
+        return
+    name = photo.relative_to(source).as_posix()
+    height, width = labels.shape
+    if writer.start_video(name) and writer.add_image_file(source, name, 0, size=(width, height)):
+        writer.add_box(photo.parent.name, box)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('source', type=Path, help='folder with Images and Annotations')
+    parser.add_argument('--out', type=Path, help='default: annotations.json in the source folder')
+    args = parser.parse_args()
+    check_layout(args.source, 'PerSeg', ('Images', 'Annotations'))
+    with CocoWriter(args.out or args.source / 'annotations.json', objects_span_videos=True) as writer:
+        convert(args.source, writer)
+    print(f'\n{writer.report()}')
+
+
+if __name__ == '__main__':
+    run_cli(main)
