@@ -2,7 +2,7 @@
 
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.datasets.episode_dataset import EpisodeDataset
-from focus_mmdet.datasets.episode_samplers import RandomEpisodes, UniformSpanEpisodes
+from focus_mmdet.datasets.episode_samplers import RandomEpisodes, SameImageEpisodes, UniformSpanEpisodes
 from focus_mmdet.datasets.probes import RemoveSupports, ShuffledSupports
 from focus_mmdet.datasets.shot_grouped_batch_sampler import ShotGroupedBatchSampler
 from focus_mmdet.datasets.sprite_dataset import SpriteEpisodeDataset
@@ -25,6 +25,7 @@ __all__ = [
     'RemoveSupports',
     'RenderSpriteEpisode',
     'ResizeToPixelBudget',
+    'SameImageEpisodes',
     'ShotGroupedBatchSampler',
     'ShuffledSupports',
     'SpriteEpisodeDataset',

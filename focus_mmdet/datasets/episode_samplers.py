@@ -70,11 +70,10 @@ class EpisodeSampler(ABC):
         Raises:
             InputError: The track is too short for the settings.
         """
-        needed = max(self.shots) + 1
-        if len(track.frames) < needed:
+        if len(track.frames) < self.frames_needed:
             raise InputError(
-                f'{track.name}: {len(track.frames)} images with a box, but {needed - 1} shots '
-                f'need {needed}. Add images, lower episodes.shots, or set '
+                f'{track.name}: {len(track.frames)} images with a box, but {max(self.shots)} shots '
+                f'need {self.frames_needed}. Add images, lower episodes.shots, or set '
                 "bad_records='drop' to leave such objects out"
             )
         queries = [
@@ -87,6 +86,11 @@ class EpisodeSampler(ABC):
             self._without_target(episode, track, tracks, np.random.default_rng([self.seed, index, number, 1]))
             for number, episode in enumerate(drawn)
         ]
+
+    @property
+    def frames_needed(self) -> int:
+        """Frames a track must have."""
+        return max(self.shots) + 1
 
     @abstractmethod
     def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
@@ -204,6 +208,38 @@ class RandomEpisodes(EpisodeSampler):
         if frame.video != asked.video or frame.number is None or asked.number is None:
             return False
         return abs(frame.number - asked.number) < self.min_gap
+
+
+@TASK_UTILS.register_module()
+class SameImageEpisodes(EpisodeSampler):
+    """Supports and query from one image, for ``CropAroundBox`` to tell apart.
+
+    For data that shows an object once, as COCO. The pipeline must crop: every
+    frame of an episode gets a crop of its own, of the same photograph.
+
+    Args:
+        per_track: Episodes per track; they take its images in turn.
+        **kwargs: As of :class:`EpisodeSampler`.
+    """
+
+    def __init__(
+        self, shots: int | Sequence[int] = 1, per_track: int = 1, negatives: float = 0.0, seed: int = 0
+    ) -> None:
+        super().__init__(shots, negatives=negatives, seed=seed)
+        check_number('episodes.per_track', per_track, low=1, whole=True)
+        self.per_track = per_track
+
+    @property
+    def frames_needed(self) -> int:
+        return 1
+
+    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
+        episodes = []
+        for number in range(self.per_track):
+            frame = track.frames[number % len(track.frames)]
+            shots = self._shots(np.random.default_rng([self.seed, index, number]))
+            episodes.append(Episode((frame,) * shots, frame))
+        return episodes
 
 
 def draw_episodes(sampler: EpisodeSampler, file: AnnotationFile) -> list[Episode]:

@@ -1,13 +1,17 @@
 """What samplers pick, as settings say and the same every time."""
 
+import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mmdet.registry import DATASETS
+from PIL import Image
 
 from focus_mmdet.datasets.episode import Frame, Track
-from focus_mmdet.datasets.episode_samplers import RandomEpisodes, UniformSpanEpisodes
+from focus_mmdet.datasets.episode_samplers import RandomEpisodes, SameImageEpisodes, UniformSpanEpisodes
 from focus_mmdet.errors import InputError
 
 BOX = (0.0, 0.0, 1.0, 1.0)
@@ -120,3 +124,45 @@ def test_settings_out_of_range_are_named(options):
     for kind in (UniformSpanEpisodes, RandomEpisodes):
         with pytest.raises(InputError, match=key):
             kind(**options)
+
+
+@given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 7))
+def test_same_image_episodes_have_one_frame_and_take_them_in_turn(shots, length, per_track):
+    episodes = [numbers(episode) for episode in pick(SameImageEpisodes(shots, per_track), track(length))]
+    assert episodes == [([i % length] * shots, i % length) for i in range(per_track)]
+
+
+def test_same_image_episodes_are_different_crops_with_the_same_object_in_the_box(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (90, 120, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'a.png')
+    image = dict(id=1, file_name='a.png', width=120, height=90, video_id=1, frame_id=0)
+    boxes = [dict(id=1, image_id=1, instance_id=1, bbox=[40, 30, 24, 16])]
+    (tmp_path / 'a.json').write_text(json.dumps(dict(images=[image], annotations=boxes)))
+    episodes = DATASETS.build(
+        dict(
+            type='EpisodeDataset',
+            data_root=str(tmp_path),
+            ann_file='a.json',
+            episodes=dict(type='SameImageEpisodes', shots=2, per_track=3),
+            pipeline=[
+                dict(
+                    type='ForEachFrame',
+                    transforms=[
+                        dict(type='LoadFrame'),
+                        dict(type='CropAroundBox'),
+                        dict(type='LoadAnnotations', with_bbox=True),
+                    ],
+                ),
+                dict(type='PackEpisodeInputs'),
+            ],
+        )
+    )
+    crops = set()
+    for episode in episodes:
+        samples = [*episode['data_samples'].supports, episode['data_samples']]
+        for image, sample in zip(episode['inputs'], samples, strict=True):
+            x1, y1, x2, y2 = sample.gt_instances.bboxes[0].int().tolist()
+            shown = image[:, y1:y2, x1:x2].permute(1, 2, 0).numpy()
+            assert (shown == pixels[30:46, 40:64]).all()
+            crops.add((x1, y1, *image.shape))
+    assert len(crops) == 9
