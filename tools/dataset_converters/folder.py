@@ -1,0 +1,118 @@
+"""Your own photographs to COCO JSON with instances.
+
+    python tools/dataset_converters/folder.py data/mine
+
+The folder holds one sub-folder per object with its photographs and a table boxes.csv:
+
+    file,x1,y1,x2,y2
+    IMG_0001.jpg,12,40,200,310
+
+One row per photograph; the corners of the object's box are in pixels of the photograph as seen,
+turned as its EXIF tag says. Then split it with split_by_instance.py.
+"""
+
+import argparse
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+
+from mmengine.utils import ProgressBar
+
+from focus_mmdet.cli import run_cli
+from focus_mmdet.datasets.annotation_file import image_size
+from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.errors import InputError
+
+TABLE = 'boxes.csv'
+CORNERS = ('x1', 'y1', 'x2', 'y2')
+SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp'}
+#: Boxes may overhang by this much (pixels), as annotation tools round.
+SLACK = 1.0
+
+
+def rows(table: Path) -> Iterator[tuple[str, str, list[float]]]:
+    """Where a row stands, its file and its box (x1, y1, x2, y2).
+
+    Raises:
+        InputError: A column is missing, or a corner is not a number; names the line.
+    """
+    try:
+        with open(table, encoding='utf-8-sig', newline='') as file:
+            reader = csv.DictReader(file, skipinitialspace=True)
+            header = [name.strip() for name in reader.fieldnames or []]
+            if lacking := [name for name in ('file', *CORNERS) if name not in header]:
+                raise InputError(f'{table}:1: no column {", ".join(lacking)}; the header is file,x1,y1,x2,y2')
+            reader.fieldnames = header
+            for row in reader:
+                where = f'{table}:{reader.line_num}'
+                try:
+                    box = [float(row[name]) for name in CORNERS]
+                except (TypeError, ValueError):
+                    given = ','.join(str(row[name]) for name in CORNERS)
+                    raise InputError(f'{where}: x1,y1,x2,y2 must be four numbers, not {given}') from None
+                yield where, (row['file'] or '').strip(), box
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f'{table}: cannot be read as a table in UTF-8 ({error})') from error
+
+
+def add_object(folder: Path, writer: CocoWriter) -> None:
+    """Write the photographs of one object."""
+    if not (folder / TABLE).is_file():
+        writer.drop(f'folder without {TABLE}', str(folder))
+        return
+    listed: set[str] = set()
+    for where, name, box in rows(folder / TABLE):
+        if name in listed:
+            writer.drop('second row for an image', where)
+            continue
+        listed.add(name)
+        add_photo(folder, name, box, where, writer)
+    for photo in sorted(folder.iterdir()):
+        if photo.suffix.lower() in SUFFIXES and photo.name not in listed:
+            writer.drop(f'image without a row in {TABLE}', str(photo))
+
+
+def add_photo(folder: Path, name: str, box: list[float], where: str, writer: CocoWriter) -> None:
+    """Write one photograph, a place of its own, or count why not."""
+    path = folder / name
+    if not path.is_file():
+        writer.drop('row for a missing image', f'{where} ({name})')
+        return
+    try:
+        width, height = image_size(str(path))
+    except InputError as error:
+        writer.drop('unreadable image', f'{where} ({error})')
+        return
+    x1, y1, x2, y2 = box
+    if x2 <= x1 or y2 <= y1:
+        writer.drop('empty box', f'{where} ({box}; x1,y1 is the top left corner, x2,y2 the bottom right one)')
+    elif max(-x1, -y1, x2 - width, y2 - height) > SLACK:
+        writer.drop('box beyond its image', f'{where} ({box}; as seen, the image is {width} x {height})')
+    else:
+        relative = f'{folder.name}/{name}'
+        writer.start_video(relative)
+        writer.add_image(relative, width, height, 0)
+        writer.add_box(folder.name, (x1, y1, x2 - x1, y2 - y1))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('source', type=Path, help='folder with a sub-folder per object')
+    parser.add_argument('--out', type=Path, help='default: annotations.json in the source folder')
+    args = parser.parse_args()
+    folders = sorted(path for path in args.source.glob('*') if path.is_dir())
+    if not any((folder / TABLE).is_file() for folder in folders):
+        raise InputError(
+            f'{args.source}: no sub-folder has a {TABLE}. Expected one sub-folder per object with its '
+            f'photographs and a {TABLE} with the columns file,x1,y1,x2,y2'
+        )
+    progress = ProgressBar(len(folders))
+    with CocoWriter(args.out or args.source / 'annotations.json', objects_span_videos=True) as writer:
+        for folder in folders:
+            add_object(folder, writer)
+            progress.update()
+    print(f'\n{writer.report()}')
+
+
+if __name__ == '__main__':
+    run_cli(main)
