@@ -13,10 +13,11 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from focus_mmdet.datasets.annotation_file import image_size
+from focus_mmdet.datasets.drop_counter import DropCounter
 from focus_mmdet.errors import InputError
 
 
-class CocoWriter:
+class CocoWriter(DropCounter):
     """COCO JSON whose annotations name objects and whose images name videos.
 
     Records go to disk as they come; memory holds the frames of one video and
@@ -37,11 +38,10 @@ class CocoWriter:
     """
 
     def __init__(self, path: str | Path, objects_span_videos: bool = False) -> None:
+        super().__init__()
         self.path = Path(path)
         self.objects_span_videos = objects_span_videos
         self.kept: Counter[str] = Counter()
-        self.dropped: Counter[str] = Counter()
-        self._examples: dict[str, str] = {}
         self._videos: set[str] = set()
         self._video = ''
         self._frames: set[int | str] = set()
@@ -183,22 +183,13 @@ class CocoWriter:
         if number not in image.setdefault('absent', []):
             image['absent'].append(number)
 
-    def drop(self, reason: str, record: str) -> None:
-        """Count something that was left out, and keep the first example."""
-        self.dropped[reason] += 1
-        self._examples.setdefault(reason, record)
-
     def report(self) -> str:
         """What was kept, and what was dropped with its reason and first example."""
-        lines = [
+        kept = (
             f'{self.path}: {len(self._objects)} objects in {self.kept["videos"]} videos, '
             f'{self.kept["images"]} images, {self.kept["annotations"]} boxes'
-        ]
-        lines += [
-            f'  dropped {count} times: {reason}; the first: {self._examples[reason]}'
-            for reason, count in self.dropped.most_common()
-        ]
-        return '\n'.join(lines)
+        )
+        return '\n'.join([kept, *self.drop_lines()])
 
     def _current(self, instance: Hashable) -> dict[str, Any]:
         if self._image is None:

@@ -62,6 +62,12 @@ def rle_box(counts: Any, width: int, height: int) -> Box | None:
     return (x, y, w, h) if w and h else None
 
 
+def box_iou(first: Box, second: Box) -> float:
+    """Intersection over union of two boxes, 0..1."""
+    pair = (np.array([box], dtype=np.float64) for box in (first, second))
+    return float(coco_mask.iou(*pair, [0])[0, 0])
+
+
 def read_labels(path: str | Path) -> np.ndarray:
     """A label image as (H, W) integers: palette indices or grey values.
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from focus_mmdet.datasets.masks import label_boxes, mask_box, read_labels, rle_box
+from focus_mmdet.datasets.masks import box_iou, label_boxes, mask_box, read_labels, rle_box
 from focus_mmdet.errors import InputError
 
 masks = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 1))
@@ -50,3 +50,8 @@ def test_label_images_are_read_by_index_not_by_colour(tmp_path):
     for name in ('broken.png', 'gone.png'):
         with pytest.raises(InputError, match=name):
             read_labels(tmp_path / name)
+
+
+def test_iou_of_boxes():
+    assert box_iou((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(1 / 3)
+    assert box_iou((0, 0, 10, 10), (20, 0, 10, 10)) == 0

@@ -1,0 +1,145 @@
+import json
+
+import pytest
+
+from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.errors import InputError
+from tests.dataset_converters.running import convert, palette_mask, photo
+
+SIZE = (100, 60)
+#: As published: boxes are text, the query comes last.
+LISTED = 'data/ICL_tracking/video/per_seg'
+
+
+def entry(element, boxes, files=None, **extra):
+    files = files or [f'{number:02d}' for number in range(len(boxes))]
+    return {
+        'element': element,
+        'image_path': [f'{LISTED}/{element}/{name}.jpg' for name in files],
+        'bbox': [str(box) for box in boxes],
+        'image_id': list(range(len(boxes))),
+        **extra,
+    }
+
+
+def write(root, entries):
+    for record in entries:
+        for name in record['image_path']:
+            photo(root / 'Images' / name.removeprefix(f'{LISTED}/'), SIZE)
+    (root / 'list.json').write_text(json.dumps(entries))
+    return root / 'list.json'
+
+
+def episodes(root):
+    found = AnnotationFile(str(root / 'Images/list_episodes.json'), str(root / 'Images')).episodes()
+    return [
+        [(frame.path.split('Images/')[1], frame.box) for frame in (*episode.supports, episode.query)]
+        for episode in found
+    ]
+
+
+def test_lists_become_manifests_and_their_traps_are_counted(tmp_path, capsys):
+    good = [10, 5, 50, 30]
+    cut, unequal, missing = entry('a', [good] * 2), entry('b', [good] * 2), entry('c', [good] * 3)
+    unequal['bbox'] = unequal['bbox'][:1]
+    source = write(
+        tmp_path,
+        [
+            entry('dog', [[1, 2, 30, 40], [10, 5, 100.5, 60], good]),
+            cut,
+            unequal,
+            missing,
+            entry('alone', [good]),
+            entry('hidden', [good, [0, 0, 0, 0]]),
+            entry('blank', [[0, 0, 0, 0], good]),
+            entry('thousand', [good, [500, 500, 900, 990]]),
+            entry('odd', [good, '[1, 2, 3']),
+            entry('turned', [good, [50, 30, 10, 5]]),
+        ],
+    )
+    (tmp_path / 'Images/a/01.jpg').write_bytes(b'x')
+    (tmp_path / 'Images/c/01.jpg').unlink()
+    convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+    assert episodes(tmp_path) == [
+        [('dog/00.jpg', (1, 2, 30, 40)), ('dog/01.jpg', (10, 5, 100, 60)), ('dog/02.jpg', (10, 5, 50, 30))]
+    ]
+    report = capsys.readouterr().out
+    assert 'list_episodes.json: 1 episodes' in report
+    for reason, example in [
+        ('query: unreadable image', '1 a'),
+        ('lists of unequal length', '2 b'),
+        ('support: missing image', '3 c'),
+        ('episode without supports', '4 alone'),
+        ('query: object out of view (box of zeros)', '5 hidden'),
+        ('support: object out of view (box of zeros)', '6 blank'),
+        ('query: box beyond its image (0..1000, or swapped axes?)', '7 thousand'),
+        ('query: box that is not four numbers', '8 odd'),
+        ('query: empty box', '9 turned'),
+    ]:
+        assert f'dropped 1 times: {reason}; the first: {example}' in report
+
+
+def test_roles_say_which_queries_show_the_object(tmp_path, capsys):
+    boxes = [[1, 2, 30, 40], [10, 5, 50, 30], [20, 5, 50, 30]]
+    roles = ['reference', 'inclass-image', 'positive-image']
+    source = write(tmp_path, [entry('dog', boxes, role=roles), entry('cat', boxes, role=roles[:2])])
+    convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+    assert episodes(tmp_path) == [[('dog/00.jpg', (1, 2, 30, 40)), ('dog/02.jpg', (20, 5, 50, 30))]]
+    report = capsys.readouterr().out
+    assert 'dropped 1 times: query that does not show the object (inclass-image); the first: 0 dog' in report
+    assert 'dropped 1 times: lists of unequal length; the first: 1 cat' in report
+
+
+def masked(root, order, wrong=0):
+    """Three episodes whose boxes agree with their masks in ``order``, but ``wrong`` ones."""
+    entries = []
+    for number in range(3):
+        x, y, w, h = 5 + number, 2, 20, 40
+        box = [x, y, x + w, y + h]
+        swapped = (order == 'yxyx') != (number < wrong)
+        listed = [box[1], box[0], box[3], box[2]] if swapped else box
+        entries.append(entry(f'object{number}', [listed, listed]))
+        for name in ('00', '01'):
+            palette_mask(root / f'Annotations/object{number}/{name}.png', {1: (x, y, w, h)}, SIZE)
+    return write(root, entries)
+
+
+@pytest.mark.parametrize('order', ['xyxy', 'yxyx'])
+def test_masks_tell_the_order_of_a_box_by_majority(tmp_path, capsys, order):
+    source = masked(tmp_path, order, wrong=1)
+    convert('iploc', source, '--images', tmp_path / 'Images', '--masks', tmp_path / 'Annotations')
+    expected = [[(f'object{n}/{i:02d}.jpg', (5 + n, 2, 25 + n, 42)) for i in (0, 1)] for n in (1, 2)]
+    assert episodes(tmp_path) == expected
+    report = capsys.readouterr().out
+    votes = {'xyxy': 2, 'yxyx': 2, order: 4}
+    assert f'as xyxy: {votes["xyxy"]}, as yxyx: {votes["yxyx"]}' in report
+    assert 'dropped 1 times: query: box that does not fit its mask; the first: 0 object0' in report
+
+
+def test_nothing_is_guessed(tmp_path, capsys):
+    source = masked(tmp_path, 'xyxy', wrong=2)
+    common = [source, '--images', tmp_path / 'Images']
+    with pytest.raises(InputError, match='Give --masks'):
+        convert('iploc', *common)
+    (tmp_path / 'Annotations/object0/00.png').unlink()
+    (tmp_path / 'Annotations/object0/01.png').unlink()
+    with pytest.raises(InputError, match='do not tell'):
+        convert('iploc', *common, '--masks', tmp_path / 'Annotations')
+    assert 'as xyxy: 2, as yxyx: 2' in capsys.readouterr().out
+    with pytest.raises(InputError, match='do not tell'):
+        convert('iploc', *common, '--masks', tmp_path / 'none')
+    assert not list((tmp_path / 'Images').glob('*.json'))
+
+
+def test_other_files_and_folders_are_refused(tmp_path):
+    source = write(tmp_path, [entry('dog', [[1, 2, 3, 4]] * 2)])
+    with pytest.raises(InputError, match='holds none of the listed images'):
+        convert('iploc', source, '--images', tmp_path / 'Images/dog', '--box-order', 'xyxy')
+    for text, message in [
+        ('{}', 'expected a list'),
+        ('[{"image_path": 3, "bbox": []}]', r'\[0\] needs the lists'),
+        ('x', 'cannot be read'),
+    ]:
+        source.write_text(text)
+        with pytest.raises(InputError, match=message):
+            convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')

@@ -1,0 +1,227 @@
+"""Public episode lists of IPLoc and IPLoc-ID to an episode manifest.
+
+    python tools/dataset_converters/iploc.py 1_shots_perseg.json --images data/perseg/Images \\
+        --masks data/perseg/Annotations
+    python tools/dataset_converters/iploc.py test_LASOT_4_shot.json --images data/lasot --box-order xyxy
+
+A list holds {"element", "image_path": [..], "bbox": ["[x1, y1, x2, y2]", ..]} per episode, the
+query last; IPLoc-ID's add "role". The lists for PerSeg have their boxes as [y1, x1, y2, x2], the
+others as [x1, y1, x2, y2]: masks tell, or say it by --box-order. The leading folders of the listed
+paths that --images does not hold are left out.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from mmengine.utils import ProgressBar
+
+from focus_mmdet.cli import run_cli
+from focus_mmdet.datasets.annotation_file import image_size
+from focus_mmdet.datasets.manifest_writer import ManifestWriter
+from focus_mmdet.datasets.masks import Box, box_iou, mask_box, read_labels
+from focus_mmdet.errors import InputError
+
+#: Boxes may overhang by this much (pixels).
+SLACK = 1.0
+#: A box reads rightly where it overlaps the box of its mask by this much.
+FIT = 0.5
+#: The share of the boxes that must agree on an order.
+MAJORITY = 2 / 3
+
+
+def read_list(path: Path) -> list[dict[str, Any]]:
+    """The episodes of a published list.
+
+    Raises:
+        InputError: Not such a list.
+    """
+    try:
+        content = json.loads(path.read_text(encoding='utf-8-sig'))
+    except (OSError, ValueError) as error:
+        raise InputError(f'{path}: cannot be read as JSON ({error})') from error
+    if not isinstance(content, list) or not content:
+        raise InputError(f'{path}: expected a list of episodes, as IPLoc publishes them')
+    for index, entry in enumerate(content):
+        lists = isinstance(entry, dict) and all(
+            isinstance(entry.get(key), list) for key in ('image_path', 'bbox')
+        )
+        if not lists or not all(isinstance(name, str) for name in entry['image_path']):
+            raise InputError(
+                f'{path}: [{index}] needs the lists image_path and bbox, as IPLoc publishes them'
+            )
+    return content
+
+
+def parse_box(text: Any) -> list[float] | None:
+    """Four numbers from ``'[1, 2, 3, 4]'`` or a list; None where they are not."""
+    try:
+        box = json.loads(text) if isinstance(text, str) else text
+        numbers = [float(value) for value in box]
+    except (TypeError, ValueError):
+        return None
+    return numbers if len(numbers) == 4 and all(map(math.isfinite, numbers)) else None
+
+
+def as_box(numbers: list[float], order: str) -> Box:
+    """(x, y, width, height) of corners that are ordered ``'xyxy'`` or ``'yxyx'``."""
+    x1, y1, x2, y2 = numbers if order == 'xyxy' else (numbers[i] for i in (1, 0, 3, 2))
+    return x1, y1, x2 - x1, y2 - y1
+
+
+class Images:
+    """The images that a list names, and their masks.
+
+    Args:
+        names: Paths as listed.
+        images: Folder that holds them under the same names, less some leading folders.
+        masks: Folder that holds a PNG of the same name for every image, or None.
+    """
+
+    def __init__(self, names: list[str], images: Path, masks: Path | None) -> None:
+        self.images = images
+        self.masks = masks
+        self.leading = self._leading(names)
+
+    def name(self, listed: str) -> str:
+        """The image relative to its folder."""
+        return PurePosixPath(*_parts(listed)[self.leading :]).as_posix()
+
+    def mask(self, name: str) -> Box | None:
+        """The box of the image's mask; None where there is none."""
+        if self.masks is None:
+            return None
+        try:
+            return mask_box(read_labels((self.masks / name).with_suffix('.png')))
+        except InputError:
+            return None
+
+    def _leading(self, names: list[str]) -> int:
+        """How many leading folders of the listed paths the image folder does not hold."""
+        for listed in names:
+            parts = _parts(listed)
+            for count in range(max(1, len(parts) - 1)):
+                if self.images.joinpath(*parts[count:]).is_file():
+                    return count
+        raise InputError(
+            f'{self.images} holds none of the listed images, e.g. {names[0]}, not even without '
+            'its leading folders. Check --images'
+        )
+
+
+def _parts(listed: str) -> tuple[str, ...]:
+    return PurePosixPath(listed.lstrip('/')).parts
+
+
+def box_order(entries: list[dict[str, Any]], images: Images) -> str:
+    """Whether boxes are ``'xyxy'`` or ``'yxyx'``, by which reading fits the masks.
+
+    Raises:
+        InputError: No mask tells, or they do not agree.
+    """
+    votes = {'xyxy': 0, 'yxyx': 0}
+    pairs = {
+        (listed, str(text))
+        for entry in entries
+        for listed, text in zip(entry['image_path'], entry['bbox'], strict=False)
+    }
+    for listed, text in pairs:
+        numbers, mask = parse_box(text), images.mask(images.name(listed))
+        if numbers is None or mask is None:
+            continue
+        fits = {order: box_iou(as_box(numbers, order), mask) for order in votes}
+        if max(fits.values()) >= FIT and fits['xyxy'] != fits['yxyx']:
+            votes[max(fits, key=lambda order: fits[order])] += 1
+    print(f'boxes that fit their mask as xyxy: {votes["xyxy"]}, as yxyx: {votes["yxyx"]}')
+    best = max(votes, key=lambda order: votes[order])
+    if votes[best] == 0 or votes[best] < MAJORITY * sum(votes.values()):
+        raise InputError('the masks do not tell the order of the boxes. Check --masks, or give --box-order')
+    return best
+
+
+class EpisodeReader:
+    """Turns listed episodes into episodes of a manifest, or counts why not."""
+
+    def __init__(self, images: Images, order: str, writer: ManifestWriter) -> None:
+        self.images = images
+        self.order = order
+        self.writer = writer
+
+    def add(self, identifier: str, entry: dict[str, Any]) -> None:
+        """Write one listed episode: one episode per query that shows the object."""
+        count = len(entry['image_path'])
+        roles = entry.get('role', ['reference'] * (count - 1) + ['positive-image'])
+        if not count == len(entry['bbox']) == len(roles):
+            self.writer.drop('lists of unequal length', identifier)
+            return
+        supports = [index for index, role in enumerate(roles) if role == 'reference']
+        if not supports:
+            self.writer.drop('episode without supports', identifier)
+            return
+        for query in (index for index, role in enumerate(roles) if role != 'reference'):
+            if roles[query] != 'positive-image':
+                self.writer.drop(f'query that does not show the object ({roles[query]})', identifier)
+                continue
+            frames = [self.frame(entry, index) for index in [*supports, query]]
+            sound = [frame for frame in frames if not isinstance(frame, str)]
+            if len(sound) == len(frames):
+                self.writer.add_episode(identifier, sound[:-1], sound[-1])
+            else:
+                place = 'query' if isinstance(frames[-1], str) else 'support'
+                reason = [frame for frame in frames if isinstance(frame, str)][-1]
+                self.writer.drop(f'{place}: {reason}', identifier)
+
+    def frame(self, entry: dict[str, Any], index: int) -> dict[str, Any] | str:
+        """One frame of a manifest, or why there is none."""
+        name = self.images.name(entry['image_path'][index])
+        numbers = parse_box(entry['bbox'][index])
+        if numbers is None:
+            return 'box that is not four numbers'
+        if not any(numbers):
+            return 'object out of view (box of zeros)'
+        if not (self.images.images / name).is_file():
+            return 'missing image'
+        try:
+            width, height = image_size(str(self.images.images / name))
+        except InputError:
+            return 'unreadable image'
+        x, y, w, h = box = as_box(numbers, self.order)
+        if w <= 0 or h <= 0:
+            return 'empty box'
+        if max(-x, -y, x + w - width, y + h - height) > SLACK:
+            return 'box beyond its image (0..1000, or swapped axes?)'
+        mask = self.images.mask(name)
+        if mask is not None and box_iou(box, mask) < FIT:
+            return 'box that does not fit its mask'
+        return dict(file_name=name, width=width, height=height, bbox=list(box))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('source', type=Path, help='a published list, e.g. 1_shots_perseg.json')
+    parser.add_argument('--images', type=Path, required=True, help='folder of the images')
+    parser.add_argument('--masks', type=Path, help='folder of their masks, as PNG under the same names')
+    parser.add_argument('--box-order', choices=['xyxy', 'yxyx'], help='what the numbers of a box are')
+    parser.add_argument('--out', type=Path, help='default: <list>_episodes.json in the image folder')
+    args = parser.parse_args()
+    if args.box_order is None and args.masks is None:
+        raise InputError(
+            'published lists differ in the order of a box. Give --masks to find it out, or --box-order '
+            '(yxyx for the lists of PerSeg, xyxy for the others)'
+        )
+    entries = read_list(args.source)
+    images = Images([name for entry in entries for name in entry['image_path']], args.images, args.masks)
+    writer = ManifestWriter(args.out or args.images / f'{args.source.stem}_episodes.json')
+    reader = EpisodeReader(images, args.box_order or box_order(entries, images), writer)
+    progress = ProgressBar(len(entries))
+    for index, entry in enumerate(entries):
+        reader.add(f'{index} {entry.get("element", "")}'.strip(), entry)
+        progress.update()
+    writer.write()
+    print(f'\n{writer.report()}')
+
+
+if __name__ == '__main__':
+    run_cli(main)
