@@ -1,4 +1,4 @@
-"""Run a converter as a user does, but in this process, and write its inputs."""
+"""Run a tool as a user does, but in this process, and write its inputs."""
 
 import runpy
 import sys
@@ -15,7 +15,12 @@ Box = tuple[int, int, int, int]
 
 def convert(name: str, *arguments: object) -> None:
     """``python tools/dataset_converters/<name>.py ARGUMENTS``; errors come as exceptions."""
-    path = str(ROOT / 'tools' / 'dataset_converters' / f'{name}.py')
+    run_tool(f'dataset_converters/{name}.py', *arguments)
+
+
+def run_tool(name: str, *arguments: object) -> None:
+    """``python tools/<name> ARGUMENTS``; errors come as exceptions."""
+    path = str(ROOT / 'tools' / name)
     main = runpy.run_path(path)['main']
     with mock.patch.object(sys, 'argv', [path, *map(str, arguments)]):
         main()

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.errors import InputError
-from tests.dataset_converters.running import convert, photo
+from tests.conftest import ROOT
+from tests.dataset_converters.running import convert, photo, run_tool
 
 HEADER = 'file,x1,y1,x2,y2\n'
 
@@ -85,3 +88,30 @@ def test_another_folder_is_refused(tmp_path):
     for folder in (tmp_path, tmp_path / 'nothing'):
         with pytest.raises(InputError, match=r'no sub-folder has a boxes\.csv'):
             convert('folder', folder)
+
+
+def test_the_shipped_photographs_come_through_unchanged_and_can_be_browsed(tmp_path):
+    shipped = ROOT / 'data/realset'
+    tracks = AnnotationFile(str(shipped / 'annotations.json'), str(shipped)).tracks()
+    for number, track in enumerate(tracks):
+        folder = tmp_path / 'photos' / f'{number:02d}'
+        folder.mkdir(parents=True)
+        for frame in track.frames:
+            (folder / Path(frame.path).name).symlink_to(frame.path)
+        rows = [f'{Path(frame.path).name},{",".join(map(str, frame.box))}\n' for frame in track.frames]
+        table(folder, HEADER + ''.join(rows))
+    convert('folder', tmp_path / 'photos')
+    convert('split_by_instance', tmp_path / 'photos/annotations.json')
+    found = AnnotationFile(str(tmp_path / 'photos/annotations.json'), str(tmp_path / 'photos')).tracks()
+    assert len(found) == len(tracks) == 24
+    for ours, theirs in zip(found, tracks, strict=True):
+        boxes = sorted((Path(frame.path).name, *frame.box) for frame in theirs.frames)
+        assert [Path(frame.path).name for frame in ours.frames] == [name for name, *_ in boxes]
+        for frame, (_, *box) in zip(ours.frames, boxes, strict=True):
+            assert frame.box == pytest.approx(box, abs=0.02)
+    parts = ['models/focus_qwen2_vl_7b', 'datasets/folder', 'schedules/stage1', 'default_runtime']
+    config = tmp_path / 'config.py'
+    config.write_text(f'_base_ = {[f"{ROOT}/configs/_base_/{part}.py" for part in parts]}')
+    options = ['--cfg-options', f'train_dataloader.dataset.data_root={tmp_path}/photos/']
+    run_tool('browse_dataset.py', config, '--output-dir', tmp_path / 'drawn', '--number', '3', *options)
+    assert len(list((tmp_path / 'drawn').glob('*.png'))) == 3

@@ -6,5 +6,10 @@ Boxes are published for its training videos only, so validation stays TAO's.
 _base_ = 'tao.py'
 
 train_dataloader = dict(
-    dataset=dict(data_root='data/youtube_vis/', data_prefix=dict(img=''), ann_file='objects_train.json'),
+    dataset=dict(
+        data_root='data/youtube_vis/',
+        data_prefix=dict(img=''),
+        ann_file='objects_train.json',
+        episodes=dict(target='every'),
+    ),
 )
