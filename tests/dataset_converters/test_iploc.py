@@ -52,6 +52,7 @@ def test_lists_become_manifests_and_their_traps_are_counted(tmp_path, capsys):
             entry('alone', [good]),
             entry('hidden', [good, [0, 0, 0, 0]]),
             entry('blank', [[0, 0, 0, 0], good]),
+            entry('blink', [good, [0, 0, 0, 0], good, good]),
             entry('thousand', [good, [500, 500, 900, 990]]),
             entry('odd', [good, '[1, 2, 3']),
             entry('turned', [good, [50, 30, 10, 5]]),
@@ -61,20 +62,23 @@ def test_lists_become_manifests_and_their_traps_are_counted(tmp_path, capsys):
     (tmp_path / 'Images/c/01.jpg').unlink()
     convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
     assert episodes(tmp_path) == [
-        [('dog/00.jpg', (1, 2, 30, 40)), ('dog/01.jpg', (10, 5, 100, 60)), ('dog/02.jpg', (10, 5, 50, 30))]
+        [('dog/00.jpg', (1, 2, 30, 40)), ('dog/01.jpg', (10, 5, 100, 60)), ('dog/02.jpg', (10, 5, 50, 30))],
+        [(f'blink/0{number}.jpg', (10, 5, 50, 30)) for number in (0, 2, 3)],
     ]
     report = capsys.readouterr().out
-    assert 'list_episodes.json: 1 episodes' in report
+    assert 'list_episodes.json: 2 episodes' in report
+    assert (
+        'dropped 2 times: support out of view (box of zeros), left out of its episode; the first: 6' in report
+    )
+    assert 'dropped 2 times: episode without supports; the first: 4 alone' in report
     for reason, example in [
         ('query: unreadable image', '1 a'),
         ('lists of unequal length', '2 b'),
         ('support: missing image', '3 c'),
-        ('episode without supports', '4 alone'),
         ('query: object out of view (box of zeros)', '5 hidden'),
-        ('support: object out of view (box of zeros)', '6 blank'),
-        ('query: box beyond its image (0..1000, or swapped axes?)', '7 thousand'),
-        ('query: box that is not four numbers', '8 odd'),
-        ('query: empty box', '9 turned'),
+        ('query: box beyond its image (0..1000, or swapped axes?)', '8 thousand'),
+        ('query: box that is not four numbers', '9 odd'),
+        ('query: empty box', '10 turned'),
     ]:
         assert f'dropped 1 times: {reason}; the first: {example}' in report
 

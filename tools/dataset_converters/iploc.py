@@ -7,7 +7,8 @@
 A list holds {"element", "image_path": [..], "bbox": ["[x1, y1, x2, y2]", ..]} per episode, the
 query last; IPLoc-ID's add "role". The lists for PerSeg have their boxes as [y1, x1, y2, x2], the
 others as [x1, y1, x2, y2]: masks tell, or say it by --box-order. The leading folders of the listed
-paths that --images does not hold are left out.
+paths that --images does not hold are left out. Supports that do not show the object (box of zeros)
+are left out of their episodes, and episodes without a sound query altogether; all are counted.
 """
 
 import argparse
@@ -63,6 +64,12 @@ def parse_box(text: Any) -> list[float] | None:
     except (TypeError, ValueError):
         return None
     return numbers if len(numbers) == 4 and all(map(math.isfinite, numbers)) else None
+
+
+def out_of_view(text: Any) -> bool:
+    """Whether a listed box is ``[0, 0, 0, 0]``: the frame does not show the object."""
+    numbers = parse_box(text)
+    return numbers is not None and not any(numbers)
 
 
 def as_box(numbers: list[float], order: str) -> Box:
@@ -156,22 +163,30 @@ class EpisodeReader:
         if not count == len(entry['bbox']) == len(roles):
             self.writer.drop('lists of unequal length', identifier)
             return
-        supports = [index for index, role in enumerate(roles) if role == 'reference']
-        if not supports:
-            self.writer.drop('episode without supports', identifier)
-            return
-        for query in (index for index, role in enumerate(roles) if role != 'reference'):
-            if roles[query] != 'positive-image':
-                self.writer.drop(f'query that does not show the object ({roles[query]})', identifier)
-                continue
-            frames = [self.frame(entry, index) for index in [*supports, query]]
-            sound = [frame for frame in frames if not isinstance(frame, str)]
-            if len(sound) == len(frames):
-                self.writer.add_episode(identifier, sound[:-1], sound[-1])
+        supports = []
+        for index in (index for index, role in enumerate(roles) if role == 'reference'):
+            if out_of_view(entry['bbox'][index]):
+                self.writer.drop('support out of view (box of zeros), left out of its episode', identifier)
             else:
-                place = 'query' if isinstance(frames[-1], str) else 'support'
-                reason = [frame for frame in frames if isinstance(frame, str)][-1]
-                self.writer.drop(f'{place}: {reason}', identifier)
+                supports.append(index)
+        for query in (index for index, role in enumerate(roles) if role != 'reference'):
+            if not supports:
+                self.writer.drop('episode without supports', identifier)
+            elif roles[query] != 'positive-image':
+                self.writer.drop(f'query that does not show the object ({roles[query]})', identifier)
+            else:
+                self.add_query(identifier, entry, supports, query)
+
+    def add_query(self, identifier: str, entry: dict[str, Any], supports: list[int], query: int) -> None:
+        """Write the episode of one query."""
+        frames = [self.frame(entry, index) for index in [*supports, query]]
+        sound = [frame for frame in frames if not isinstance(frame, str)]
+        if len(sound) == len(frames):
+            self.writer.add_episode(identifier, sound[:-1], sound[-1])
+        else:
+            place = 'query' if isinstance(frames[-1], str) else 'support'
+            reason = [frame for frame in frames if isinstance(frame, str)][-1]
+            self.writer.drop(f'{place}: {reason}', identifier)
 
     def frame(self, entry: dict[str, Any], index: int) -> dict[str, Any] | str:
         """One frame of a manifest, or why there is none."""
@@ -179,7 +194,7 @@ class EpisodeReader:
         numbers = parse_box(entry['bbox'][index])
         if numbers is None:
             return 'box that is not four numbers'
-        if not any(numbers):
+        if out_of_view(numbers):
             return 'object out of view (box of zeros)'
         if not (self.images.images / name).is_file():
             return 'missing image'
