@@ -25,36 +25,30 @@ from transformers import Qwen2VLConfig
 import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
 from focus_mmdet.models.attention_supervision import AttentionSupervision
 from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.published_sizes import published_config
 from focus_mmdet.models.vlm_head import VLMHead
 
 VARIANTS = ('plain', 'ours', 'eager')
 SHOTS, MARKED, ANSWER = 4, 15, 25
 IMAGE, TEXT = 5, 10  # token ids: a visual token, any text token
-SIZES: dict[str, dict[str, Any]] = {
-    '7b': dict(width=3584, mlp=18944, layers=28, heads=28, kv=4, vocabulary=152064, vision=(1280, 32, 16)),
-    'small': dict(width=256, mlp=1024, layers=6, heads=8, kv=2, vocabulary=1024, vision=(64, 2, 2)),
-}
+MODELS = ('small', '7b')
 
 
 def config(model: str) -> Qwen2VLConfig:
-    """Qwen2-VL of the given sizes."""
-    size = SIZES[model]
-    half = size['width'] // size['heads'] // 2
-    sections = [half // 4, half // 8 * 3, half - half // 4 - half // 8 * 3]
-    embed, depth, heads = size['vision']
+    """Qwen2-VL of true or small sizes."""
+    if model == '7b':
+        return published_config('Qwen2-VL-7B-Instruct', image_token_id=IMAGE)
     return Qwen2VLConfig(
         text_config=dict(
-            vocab_size=size['vocabulary'],
-            hidden_size=size['width'],
-            intermediate_size=size['mlp'],
-            num_hidden_layers=size['layers'],
-            num_attention_heads=size['heads'],
-            num_key_value_heads=size['kv'],
-            rope_parameters=dict(rope_type='default', rope_theta=1e6, mrope_section=sections),
+            vocab_size=1024,
+            hidden_size=256,
+            intermediate_size=1024,
+            num_hidden_layers=6,
+            num_attention_heads=8,
+            num_key_value_heads=2,
+            rope_parameters=dict(rope_type='default', rope_theta=1e6, mrope_section=[4, 6, 6]),
         ),
-        vision_config=dict(
-            embed_dim=embed, depth=depth, num_heads=heads, hidden_size=size['width'], patch_size=14
-        ),
+        vision_config=dict(embed_dim=64, depth=2, num_heads=2, hidden_size=256, patch_size=14),
         image_token_id=IMAGE,
     )
 
@@ -215,7 +209,7 @@ def measure(head: VLMHead, model: str, tokens: int, variants: list[str], repeats
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('--model', choices=SIZES, default='small')
+    parser.add_argument('--model', choices=MODELS, default='small')
     parser.add_argument('--tokens', type=int, nargs='+', help='default: 600 2000 (small), 2000 15000 (7b)')
     parser.add_argument('--repeats', type=int, default=7)
     parser.add_argument('--no-eager', action='store_true', help='leave the eager maps out')

@@ -38,6 +38,7 @@ from focus_mmdet.engine.rewards import Answers, build_rewards, give_rewards
 from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.generation import generate, sampling_noise
+from focus_mmdet.models.published_sizes import published_config
 from focus_mmdet.models.rollout import GRPOObjective, Rollout
 from focus_mmdet.models.tiny import build_tiny_vlm
 from focus_mmdet.models.vlm_head import VLMHead
@@ -45,20 +46,6 @@ from focus_mmdet.models.vlm_head import VLMHead
 VARIANTS = ('ours', 'unshared', 'trl')
 SHOTS, ANSWER, BOX = 4, 25, [40.0, 30.0, 160.0, 140.0]
 REWARDS = (dict(type='IoUReward'), dict(type='FormatReward', weight=0.5))
-LARGE = dict(
-    text_config=dict(
-        vocab_size=152064,
-        hidden_size=3584,
-        intermediate_size=18944,
-        num_hidden_layers=28,
-        num_attention_heads=28,
-        num_key_value_heads=4,
-        max_position_embeddings=32768,
-        rope_parameters=dict(rope_type='default', rope_theta=1e6, mrope_section=[16, 24, 24]),
-        tie_word_embeddings=False,
-    ),
-    vision_config=dict(embed_dim=1280, depth=32, num_heads=16, hidden_size=3584, patch_size=14),
-)
 
 
 def build_folder(model: str, folder: str) -> None:
@@ -67,7 +54,8 @@ def build_folder(model: str, folder: str) -> None:
     if model == '7b':
         small = Qwen2VLConfig.from_pretrained(folder)
         tokens = ('image_token_id', 'video_token_id', 'vision_start_token_id', 'vision_end_token_id')
-        Qwen2VLConfig(**LARGE, **{name: getattr(small, name) for name in tokens}).save_pretrained(folder)
+        ids = {name: getattr(small, name) for name in tokens}
+        published_config('Qwen2-VL-7B-Instruct', **ids).save_pretrained(folder)
         Qwen2VLImageProcessorPil(patch_size=14, merge_size=2).save_pretrained(folder)
 
 
