@@ -33,8 +33,8 @@ class AttentionProbe(ABC):
             is measured.
         first: Per sequence, the first token that is not padding.
         layers: Layer indices to look into; None for all.
-        per_layer: What was measured, by layer. Recomputation under gradient
-            checkpointing overwrites an entry with an equal one.
+        per_layer: What was measured, by layer, in the forward pass proper:
+            recomputation under gradient checkpointing measures the same again.
     """
 
     rows: Sequence[tuple[int, int]]
@@ -46,9 +46,9 @@ class AttentionProbe(ABC):
         """Called by the attention function with (B, H, T, D) and (B, H_kv, T, D)."""
         if self.layers is not None and layer not in self.layers:
             return
-        self.per_layer[layer] = [
-            self.measure(index, query[index], key[index], scale) for index in range(query.shape[0])
-        ]
+        measured = [self.measure(index, query[index], key[index], scale) for index in range(query.shape[0])]
+        # Keeping what recomputation measures would keep its whole graph until the step ends.
+        self.per_layer.setdefault(layer, measured)
 
     @abstractmethod
     def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
