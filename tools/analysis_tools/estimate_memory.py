@@ -1,0 +1,225 @@
+"""What a config needs on each GPU, without weights, data or a GPU.
+
+    python tools/analysis_tools/estimate_memory.py configs/focus_stage1.py --gpus 8 --gpu-memory 40
+
+The model of true size runs one training step on torch's meta device, on
+episodes as large as the config allows. Weights, gradients and optimizer states
+are exact; the rest is what one step holds at its peak. The last line is JSON in
+bytes. The model folder is not needed where its name is a published one.
+"""
+
+import argparse
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.config import Config, DictAction
+from mmengine.registry import OPTIMIZERS
+from torch import Tensor
+from transformers import AutoConfig, DynamicCache
+
+import focus_mmdet  # noqa: F401  registers the components
+from focus_mmdet.cli import read_config, run_cli
+from focus_mmdet.core.prefix import share_prefix
+from focus_mmdet.core.token_budget import split_by_tokens
+from focus_mmdet.errors import InputError
+from focus_mmdet.models.attention_supervision import AttentionSupervision
+from focus_mmdet.models.dry_run import DryRun, dry_episodes, dry_head
+from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.published_sizes import PUBLISHED, published_config
+from focus_mmdet.models.vlm import check_pretrained
+from focus_mmdet.models.vlm_head import VLMHead
+
+#: Tokens of text an image and of an answer, as a Qwen tokenizer writes them, rounded up.
+TEXT, ANSWER = 62, 25
+#: CUDA context, library workspaces and fragmentation: assumed, not computed.
+RESERVE = int(2e9)
+#: Tried in this order, alone, where a config does not fit.
+CHANGES: list[dict[str, Any]] = [
+    {'model.bbox_head.gradient_checkpointing': True},
+    {'train_dataloader.batch_size': 1},
+    {'train_cfg.max_tokens_per_pass': 1},
+    {'train_cfg.num_generations': 2},
+    {'max_pixels': 0.5},
+    {'shots': 1},
+]
+
+
+def find(node: Any, key: str) -> Iterator[dict]:
+    """Every dict in a config that has ``key``."""
+    if isinstance(node, dict):
+        if key in node:
+            yield node
+        node = list(node.values())
+    for child in node if isinstance(node, (list, tuple)) else []:
+        yield from find(child, key)
+
+
+def vlm_config(pretrained: str) -> Any:
+    """Hugging Face config of a model folder, or of a published model of its name."""
+    name = Path(pretrained).name
+    if name in PUBLISHED and not (Path(pretrained) / 'config.json').is_file():
+        return published_config(name)
+    check_pretrained(pretrained)
+    return AutoConfig.from_pretrained(pretrained)
+
+
+def episode_size(config: Config, vlm: Any) -> dict[str, Any]:
+    """Arguments of :func:`dry_episodes`: the largest that the training data can hold."""
+    budgets = [int(step['max_pixels']) for step in find(config.train_dataloader, 'max_pixels')]
+    if not budgets:
+        raise InputError('train_dataloader has no ResizeToPixelBudget: images of any size may come')
+    side = vlm.vision_config.patch_size * vlm.vision_config.spatial_merge_size
+    tokens = max(1, max(budgets) // side**2)
+    rows = int(tokens**0.5)
+    shots = [step['shots'] for step in find(config.train_dataloader, 'shots')] or [1]
+    most = max(max(each) if isinstance(each, (list, tuple)) else int(each) for each in shots)
+    return dict(shots=most, shape=(rows, tokens // rows), text=TEXT, answer=ANSWER)
+
+
+def size(tensors: Iterable[Tensor]) -> int:
+    """Bytes of tensors."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
+    """Bytes on one GPU, by what they are for; ``total`` last."""
+    vlm = vlm_config(config.model.pretrained)
+    options = {
+        key: value
+        for key, value in config.model.bbox_head.items()
+        if key not in ('type', 'attn_implementation')
+    }
+    head = dry_head(vlm, **options).train()
+    trained = [weight for weight in head.parameters() if weight.requires_grad]
+    optimizer = OPTIMIZERS.build({'foreach': True, **config.optim_wrapper.optimizer, 'params': trained})
+    episode = episode_size(config, vlm)
+    stage2 = config.train_cfg.get('type') == 'GRPOTrainLoop'
+    rows = {
+        'weights': size([*head.parameters(), *head.buffers()]) - size(trained),
+        'trained weights': size(trained),
+        'gradients': size(trained),
+        'gradient buckets of DDP': size(trained) if gpus > 1 else 0,
+    }
+    work = {}
+    if stage2:
+        rows['reference policy'] = size(trained) if config.train_cfg.get('beta') else 0
+        work['rollout'] = rollout_peak(head, config, episode)
+    work['learning'] = learning_peak(head, optimizer, config, episode, stage2)
+    states = [value for state in optimizer.state.values() for value in state.values()]
+    rows['optimizer states'] = size(state for state in states if state.dim())
+    rows['reserve (assumed)'] = RESERVE
+    return {**rows, **work, 'total': sum(rows.values()) + max(work.values())}
+
+
+def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, stage2: bool) -> int:
+    """Bytes that forward, backward and update need above all that stays."""
+    vlm, episodes = head.vlm.family.config, int(config.train_dataloader.batch_size)
+    hooks = [hook for hook in config.get('custom_hooks') or [] if hook['type'] == 'AttentionSupervisionHook']
+    if hooks:
+        fields = AttentionSupervision.__dataclass_fields__
+        settings = {key: value for key, value in hooks[0].items() if key in fields and key != 'columns'}
+        head.attention_supervision = AttentionSupervision(**settings)
+    batch = dry_episodes(vlm, episodes, **episode)
+    answers = _answers(config, episodes) if stage2 else []
+    limit = config.train_cfg.get('max_tokens_per_pass')
+    if limit is not None:
+        lengths = [sum(len(answer) for answer in group) for group in answers]
+        start, stop = split_by_tokens([len(ids) for ids in batch.prompt_ids], lengths, limit)[0]
+        batch, answers = batch.select(start, stop), answers[start:stop]
+    with DryRun([*head.parameters(), *head.buffers(), batch.pixel_values]) as run:
+        for _ in range(2):  # the first makes gradients and optimizer states
+            before = run.peak = run.live
+            batch.features = None
+            _loss(head, batch, answers).backward()
+            optimizer.step()
+    return int(run.peak - before) + size([batch.pixel_values])
+
+
+def _loss(head: VLMHead, batch: EpisodeBatch, answers: list[list[Tensor]]) -> Tensor:
+    """Of stage 2 where there are ``answers``."""
+    if answers:
+        shared = share_prefix(batch.prompt_ids, answers, pad_id=0)
+        return head.answer_logps(batch, shared, temperature=1.0)[0].mean()
+    losses = head.loss(batch, pad_id=0)
+    return torch.stack([value for name, value in losses.items() if 'loss' in name]).sum()
+
+
+@torch.no_grad()
+def rollout_peak(head: VLMHead, config: Config, episode: dict) -> int:
+    """Bytes of prefill and decoding: vision, activations and the cache of every answer."""
+    count, longest = int(config.train_cfg.num_generations), int(config.train_cfg.max_completion_length)
+    batch = dry_episodes(head.vlm.family.config, int(config.train_dataloader.batch_size), **episode)
+    ids = torch.stack(batch.prompt_ids)
+    mask = torch.ones_like(ids)
+    head.eval()
+    with DryRun([*head.parameters(), *head.buffers()]) as run:
+        before = run.live
+        positions, _ = head.vlm.prompt_positions(ids, mask, batch.grid_thw)
+        cache = DynamicCache(config=head.vlm.model.config.get_text_config())
+        head.vlm(ids, mask, positions, head.vlm.image_features(batch), cache=cache)
+        cache.batch_repeat_interleave(count)
+        full = size(tensor for layer in cache.layers for tensor in (layer.keys, layer.values))
+    head.train()
+    growth = full * longest // ids.shape[1]
+    return max(run.peak, run.live + growth) - before + size([batch.pixel_values])
+
+
+def _answers(config: Config, episodes: int) -> list[list[Tensor]]:
+    answer = torch.zeros(int(config.train_cfg.max_completion_length)).long()
+    return [[answer] * int(config.train_cfg.num_generations)] * episodes
+
+
+def changed(config: Config, change: dict[str, Any]) -> Config | None:
+    """A copy with one change, or None where it is no change."""
+    copy = Config(config.to_dict())
+    (key, value), *_ = change.items()
+    if key in ('max_pixels', 'shots'):
+        for step in find(copy.train_dataloader, key):
+            step[key] = int(step[key] * value) if key == 'max_pixels' else value
+    elif key.startswith('train_cfg.') and copy.train_cfg.get('type') != 'GRPOTrainLoop':
+        return None
+    else:
+        copy.merge_from_dict(change)
+    return None if copy.to_dict() == config.to_dict() else copy
+
+
+def suggest(config: Config, gpus: int, total: int) -> Iterator[str]:
+    """What each single change would bring."""
+    for change in CHANGES:
+        copy = changed(config, change)
+        if copy is None:
+            continue
+        less = estimate(copy, gpus)['total']
+        (key, value), *_ = change.items()
+        what = {'max_pixels': 'half of ResizeToPixelBudget.max_pixels', 'shots': 'one shot'}
+        if less < total:
+            yield f'  {what.get(key, f"{key}={value}"):<48}{less / 1e9:9.2f} GB'
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('--gpus', type=int, default=1)
+    parser.add_argument(
+        '--gpu-memory', type=float, help='GB of each; says what to change where it is too little'
+    )
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    args = parser.parse_args()
+    config = read_config(args.config, args.cfg_options)
+    rows = estimate(config, args.gpus)
+    for name, value in rows.items():
+        print(f'{name:<50}{value / 1e9:9.2f} GB')
+    if 'rollout' in rows:
+        print('(rollout and learning follow each other: the larger one counts)')
+    if args.gpu_memory is not None and rows['total'] > args.gpu_memory * 1e9:
+        print(f'does not fit into {args.gpu_memory} GB. With one change (--cfg-options, or in the config):')
+        lines = list(suggest(config, args.gpus, rows['total']))
+        print('\n'.join(lines or ['  nothing here helps: a smaller model, or a larger GPU']))
+    print(json.dumps(rows))
+
+
+if __name__ == '__main__':
+    run_cli(main)
