@@ -114,8 +114,9 @@ def image_size(path: str) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             width, height = image.size
-            # A PNG would be decoded whole in search of its tag.
-            turned = image.format != 'PNG' and image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
+            # A PNG without a tag before its pixels would be decoded whole in search of one.
+            tagged = image.format != 'PNG' or 'exif' in image.info
+            turned = tagged and image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
     except Exception as error:
         raise InputError(f'image {path} cannot be read ({error}). Replace it or remove the record') from None
     return (height, width) if turned else (width, height)
