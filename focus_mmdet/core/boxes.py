@@ -17,12 +17,18 @@ def to_grid(boxes: Tensor, size: tuple[float, float], cells: tuple[int, int]) ->
 
     Returns:
         (N, 4) int64, rounded to the nearest cell border and clipped to the
-        image, so :func:`from_grid` is at most half a cell away.
+        image, so :func:`from_grid` is at most half a cell away. Where that
+        would leave nothing of a side, it takes the borders round it.
     """
     scale = boxes.new_tensor([cells[0] / size[0], cells[1] / size[1]] * 2, dtype=torch.float64)
     limit = boxes.new_tensor([cells[0], cells[1]] * 2, dtype=torch.float64)
-    grid = (boxes.double() * scale).round()
-    return torch.minimum(grid.clamp(min=0), limit).long()
+    exact = torch.minimum((boxes.double() * scale).clamp(min=0), limit)
+    grid = exact.round()
+    # A model must not be taught to answer with an empty box.
+    thin = (grid[:, :2] == grid[:, 2:]) & (exact[:, :2] < exact[:, 2:])
+    low = torch.where(thin, exact[:, :2].floor(), grid[:, :2])
+    high = torch.where(thin, exact[:, 2:].ceil(), grid[:, 2:])
+    return torch.cat([low, high], 1).long()
 
 
 def from_grid(grid: Tensor, size: tuple[float, float], cells: tuple[int, int]) -> Tensor:

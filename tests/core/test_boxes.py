@@ -15,8 +15,14 @@ coordinate = st.floats(0, 1, width=32)
 def test_grid_round_trip_is_within_half_a_cell(fractions, size, cells):
     boxes = torch.tensor(fractions) * torch.tensor([*size, *size])
     back = from_grid(to_grid(boxes, size, cells), size, cells)
-    half = torch.tensor([size[0] / cells[0], size[1] / cells[1]] * 2) / 2
-    assert ((back - boxes).abs() <= half + 1e-3).all()
+    cell = torch.tensor([size[0] / cells[0], size[1] / cells[1]] * 2)
+    thin = ((boxes[:, 2:] - boxes[:, :2]).abs() < cell[:2]).repeat(1, 2)
+    assert ((back - boxes).abs() <= torch.where(thin, cell, cell / 2) + 1e-3).all()
+
+
+def test_a_box_thinner_than_a_cell_stays_a_box():
+    boxes = torch.tensor([[100.0, 10.0, 101.0, 90.0], [3999.0, 10.0, 4000.0, 90.0]])
+    assert to_grid(boxes, (4000, 100), (1000, 1000)).tolist() == [[25, 100, 26, 900], [999, 100, 1000, 900]]
 
 
 def test_grid_clips_to_the_image():
