@@ -203,3 +203,54 @@ def test_an_image_that_breaks_in_a_data_worker_ends_with_its_name(vlm_folder, tm
     assert done.returncode == 2
     assert f'{broken}: cannot be read as an image' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ('script', 'fourth', 'expected'),
+    [
+        ('train', 'work_dirs/x', ['train.py', 'c.py', '--work-dir', 'work_dirs/x']),
+        ('test', 'x.pth', ['test.py', 'c.py', 'x.pth']),
+    ],
+)
+def test_slurm_scripts_ask_for_one_process_a_gpu(tmp_path, script, fourth, expected):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+    done = subprocess.run(
+        ['bash', f'tools/slurm_{script}.sh', 'part', 'job', 'c.py', fourth, '16', '--cfg-options', 'a=b c'],
+        cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, 'PATH': f'{tmp_path}:{os.environ["PATH"]}', 'SRUN_ARGS': '--qos=low --time=1:00'},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    words = done.stdout.splitlines()
+    assert {'--partition=part', '--job-name=job', '--ntasks=16', '--ntasks-per-node=8'} <= set(words)
+    assert {'--gres=gpu:8', '--qos=low', '--time=1:00'} <= set(words)
+    command = words[words.index('-u') + 1 :]
+    command[0] = os.path.basename(command[0])
+    assert command == [*expected, '--launcher', 'slurm', '--cfg-options', 'a=b c']
+
+
+def test_a_published_checkpoint_is_named_after_its_contents(untrained, vlm_folder, tmp_path):
+    import hashlib
+
+    import torch
+    from mmengine.runner import load_checkpoint
+
+    from focus_mmdet.models import FocusDetector
+
+    trained = tmp_path / 'iter_2.pth'
+    content = {**torch.load(untrained), 'optimizer': {'state': torch.zeros(9)}, 'message_hub': {}}
+    torch.save(content, trained)
+    done = tool('tools/model_converters/publish_model.py', str(trained), str(tmp_path / 'focus.pth'))
+    assert done.returncode == 0, done.stderr
+    path = next(tmp_path.glob('focus-*.pth'))
+    assert path.stem == f'focus-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}'
+    published = torch.load(path, weights_only=True)
+    assert published.keys() == {'meta', 'state_dict'}
+    assert str(tmp_path) not in str(published['state_dict']._metadata), 'no path of this machine'
+    detector = FocusDetector(vlm_folder(), dict(type='VLMHead', freeze_vision=True))
+    load_checkpoint(detector, str(path), map_location='cpu')
+    torch.save({'state': torch.zeros(1)}, trained)
+    done = tool('tools/model_converters/publish_model.py', str(trained), str(tmp_path / 'other'))
+    assert done.returncode == 2
+    assert 'not a checkpoint written by tools/train.py' in done.stderr
