@@ -93,6 +93,9 @@ def build_episode(tokens: int, device: str) -> EpisodeBatch:
         cells=torch.tensor([[1000, 1000]]),
         targets=None,
         language=('', False),
+        openings=[1],
+        box_ends=[[]],
+        regions=[[]],
     )
     return batch.to(device)
 
@@ -127,7 +130,7 @@ def make_step(head: VLMHead, batch: EpisodeBatch, variant: str) -> Callable[[], 
 
     def step() -> None:
         batch.features = None
-        head.attention_supervision = AttentionSupervision() if variant == 'ours' else None
+        head.attention_supervision = (AttentionSupervision(),) if variant == 'ours' else ()
         backend = 'eager' if variant == 'eager' else 'focus_sdpa'
         head.vlm.model.set_attn_implementation({'text_config': backend})
         if variant == 'eager':

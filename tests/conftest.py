@@ -70,7 +70,7 @@ def shared_detector(make_detector: Callable[..., Any]) -> Callable[..., Any]:
         key = f'{family} {sorted(head.items())}'
         if key not in built:
             built[key] = make_detector(family, **head)
-        built[key].bbox_head.attention_supervision = None
+        built[key].bbox_head.attention_supervision = ()
         built[key].zero_grad()
         return built[key].train()
 

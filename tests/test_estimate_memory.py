@@ -29,7 +29,7 @@ from focus_mmdet.models.vlm_head import VLMHead
 folder, options, episode = json.loads(sys.argv[1])
 torch.set_num_threads(1)
 head = VLMHead(folder, **options).train()
-head.attention_supervision = AttentionSupervision()
+head.attention_supervision = (AttentionSupervision(),)
 batch = dry_episodes(head.vlm.family.config, 2, **episode)
 batch.pixel_values = torch.randn(batch.pixel_values.shape)
 optimizer = torch.optim.AdamW([weight for weight in head.parameters() if weight.requires_grad])

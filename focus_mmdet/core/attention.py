@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-MARGIN_FORMS = ('per_token', 'relative', 'mass')
+MARGIN_FORMS = ('per_token', 'relative', 'mass', 'log')
 
 
 def lower_right_mask(count: int, total: int, like: Tensor) -> Any:
@@ -109,6 +109,7 @@ def margin_loss(mass: Tensor, marked: int, total: int, margin: float, form: str 
     per_token    ``max(0, margin - (p+_i - p-_i)) ** 2`` (the paper's)  below 1 / n+
     relative     ``max(0, margin - n+ (p+_i - p-_i)) ** 2``             0..1
     mass         ``max(0, margin - s_i) ** 2``                          0..1
+    log          ``max(0, log(margin / s_i))``                          0..1
     ===========  =====================================================  =======
 
     Args:
@@ -119,6 +120,9 @@ def margin_loss(mass: Tensor, marked: int, total: int, margin: float, form: str 
             better than ``p+ = 1 / n+``: see :func:`reachable_margin`.
         form: One of ``MARGIN_FORMS``.
     """
+    if form == 'log':
+        # Steep where there is no attention yet, unlike a square of the mass.
+        return (margin / mass.clamp(min=1e-6)).log().clamp(min=0).mean()
     if form == 'mass':
         gap = mass
     else:

@@ -21,6 +21,9 @@ ABSENT_ANSWER = '<answer>none</answer>'
 SUPPORT = 'Frame {index}: The object is located at bounding box {box}.'
 QUERY = 'Frame {index}: Where is the object?'
 
+#: Characters of a support's sentence from the closing bracket on.
+AFTER_BOX = len(SUPPORT.rpartition('{box}')[2]) + 1
+
 _INTEGER = r'\s*(\d{1,5})\s*'
 _BOX = re.compile(r'\[' + ','.join([_INTEGER] * 4) + r'\]')
 _ANSWER = re.compile(r'<answer>\[\d{1,5}, \d{1,5}, \d{1,5}, \d{1,5}\]</answer>')

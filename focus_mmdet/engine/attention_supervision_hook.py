@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from focus_mmdet.engine.unwrap import detector_of
-from focus_mmdet.errors import check_number
+from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.attention_supervision import (
     AttentionSupervision,
     Heads,
@@ -24,7 +24,8 @@ class AttentionSupervisionHook(Hook):
 
     A hook sees the outputs only after the step, so it adds no loss itself:
     it tells the head, and the head computes. Without this hook the same
-    config is plain supervised fine-tuning.
+    config is plain supervised fine-tuning. Several hooks with different names
+    add up.
 
     Args:
         margin: mu of the paper, in the unit that ``form`` says.
@@ -32,12 +33,16 @@ class AttentionSupervisionHook(Hook):
         layers: ``'all'``, ``'first:5'``, ``'last:5'`` or a list of indices.
         heads: ``'all'`` or a list of query-head indices to average over.
         form: ``'per_token'`` (the paper's margin), ``'relative'`` or
-            ``'mass'``; see :func:`focus_mmdet.core.attention.margin_loss`.
-        rows: Whose attention: ``'query_image'`` or ``'answer'`` tokens.
-        columns: To what: ``'box_text'``, ``'box_region'`` or
-            ``'support_image'`` tokens.
+            ``'mass'`` or ``'log'``; see
+            :func:`focus_mmdet.core.attention.margin_loss`.
+        rows: Whose attention: ``'query_image'``, ``'answer'``,
+            ``'answer_opening'`` or ``'box_end'`` tokens; see
+            :class:`AttentionSupervision`.
+        columns: To what: ``'box_text'``, ``'box_region'``,
+            ``'support_image'`` or ``'query_region'`` tokens.
         warmup_iters: Iterations over which the weight rises linearly.
         stop_iter: Iteration from which the loss is off; None for never.
+        name: Ends the names in the log; needed where there are several hooks.
     """
 
     def __init__(
@@ -51,8 +56,9 @@ class AttentionSupervisionHook(Hook):
         columns: str = 'box_text',
         warmup_iters: int = 0,
         stop_iter: int | None = None,
+        name: str = '',
     ) -> None:
-        self.settings = AttentionSupervision(margin, weight, layers, heads, form, rows, columns)
+        self.settings = AttentionSupervision(margin, weight, layers, heads, form, rows, columns, name)
         check_number('AttentionSupervisionHook.warmup_iters', warmup_iters, low=0, whole=True)
         if stop_iter is not None:
             check_number('AttentionSupervisionHook.stop_iter', stop_iter, low=0, whole=True)
@@ -60,19 +66,36 @@ class AttentionSupervisionHook(Hook):
         self.stop_iter = stop_iter
 
     def before_train(self, runner: Runner) -> None:
+        """Check the settings against the model and the other hooks.
+
+        Raises:
+            InputError: A layer or head that does not exist, or a name that
+                another hook has.
+        """
         head = detector_of(runner.model).bbox_head
         select_layers(self.settings.layers, head.vlm.layers)
         select_heads(self.settings.heads, head.vlm.heads)
+        names = [hook.settings.name for hook in runner.hooks if isinstance(hook, AttentionSupervisionHook)]
+        if names.count(self.settings.name) > 1:
+            raise InputError(
+                f'two AttentionSupervisionHook are named {self.settings.name!r}: give each another name=...'
+            )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Set the weight of this iteration; a stopped loss costs nothing."""
+        head = detector_of(runner.model).bbox_head
+        self._disarm(runner)
         if self.stop_iter is not None and runner.iter >= self.stop_iter:
-            detector_of(runner.model).bbox_head.attention_supervision = None
             return
         rise = min(1.0, (runner.iter + 1) / (self.warmup_iters + 1))
-        detector_of(runner.model).bbox_head.attention_supervision = replace(
-            self.settings, weight=self.settings.weight * rise
-        )
+        armed = replace(self.settings, weight=self.settings.weight * rise)
+        head.attention_supervision = (*head.attention_supervision, armed)
 
     def after_train(self, runner: Runner) -> None:
-        detector_of(runner.model).bbox_head.attention_supervision = None
+        self._disarm(runner)
+
+    def _disarm(self, runner: Runner) -> None:
+        head = detector_of(runner.model).bbox_head
+        head.attention_supervision = tuple(
+            armed for armed in head.attention_supervision if armed.name != self.settings.name
+        )

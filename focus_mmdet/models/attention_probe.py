@@ -29,15 +29,12 @@ class AttentionProbe(ABC):
     """Something measured in every layer of one forward pass.
 
     Attributes:
-        rows: Per sequence, the range [start, stop) of tokens whose attention
-            is measured.
         first: Per sequence, the first token that is not padding.
         layers: Layer indices to look into; None for all.
         per_layer: What was measured, by layer, in the forward pass proper:
             recomputation under gradient checkpointing measures the same again.
     """
 
-    rows: Sequence[tuple[int, int]]
     first: Sequence[int]
     layers: Collection[int] | None = None
     per_layer: dict[int, list[Tensor]] = field(default_factory=dict)
@@ -67,26 +64,52 @@ class MassProbe(AttentionProbe):
     """Attention mass on marked columns; see :func:`attention_mass`.
 
     Attributes:
-        columns: Per sequence, (T, C) indicators.
+        spans: Per sequence, ranges [start, stop) of tokens whose attention is
+            measured, each with its (T, C) indicators; at least one in all.
         heads: Query heads to average over; None for all.
     """
 
-    columns: Sequence[Tensor] = ()
+    spans: Sequence[Sequence[tuple[tuple[int, int], Tensor]]] = ()
     heads: Sequence[int] | None = None
-    _masks: dict[int, Any] = field(default_factory=dict)
+    _masks: dict[tuple[int, int], Any] = field(default_factory=dict)
 
     def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
-        (start, stop), first = self.rows[index], self.first[index]
-        if index not in self._masks:
-            self._masks[index] = lower_right_mask(stop - start, stop - first, query)
-        return attention_mass(
-            query, key, self.columns[index], (start, stop), scale, first, self.heads, self._masks[index]
-        )
+        """(N, C) of the rows of all spans."""
+        first = self.first[index]
+        masses = [query.new_zeros(0, 1).float()] if not self.spans[index] else []
+        for (start, stop), columns in self.spans[index]:
+            shape = (stop - start, stop - first)
+            if shape not in self._masks:
+                self._masks[shape] = lower_right_mask(*shape, query)
+            masses.append(
+                attention_mass(
+                    query, key, columns, (start, stop), scale, first, self.heads, self._masks[shape]
+                )
+            )
+        return torch.cat(masses)
+
+
+@dataclass
+class ProbeGroup:
+    """Several probes of one forward pass."""
+
+    probes: Sequence[AttentionProbe]
+
+    def observe(self, layer: int, query: Tensor, key: Tensor, scale: float) -> None:
+        """As of each probe."""
+        for probe in self.probes:
+            probe.observe(layer, query, key, scale)
 
 
 @dataclass
 class ReceivedProbe(AttentionProbe):
-    """Attention received by each token, for pictures."""
+    """Attention received by each token, for pictures.
+
+    Attributes:
+        rows: Per sequence, the range [start, stop) of tokens that attend.
+    """
+
+    rows: Sequence[tuple[int, int]] = ()
 
     def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
         return attention_received(query, key, self.rows[index], scale, self.first[index])
@@ -102,7 +125,7 @@ def _probed(attention: Callable[..., Any]) -> Callable[..., Any]:
         value: Tensor,
         attention_mask: Tensor | None,
         scaling: float | None = None,
-        probe: AttentionProbe | None = None,
+        probe: AttentionProbe | ProbeGroup | None = None,
         **kwargs: Any,
     ) -> Any:
         if probe is not None:

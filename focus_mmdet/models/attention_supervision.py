@@ -3,11 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from focus_mmdet.core.attention import MARGIN_FORMS
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from focus_mmdet.core.attention import MARGIN_FORMS, margin_loss
 from focus_mmdet.errors import InputError, check_choice, check_number
+from focus_mmdet.models.attention_probe import MassProbe
+from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.prompt_encoder import MARKS
 
-ROWS = ('query_image', 'answer')
+ROWS = ('query_image', 'answer', 'answer_opening', 'box_end')
+
+#: Rows [start, stop) of a sequence and the (P,) bool marks that they shall attend to.
+Span = tuple[tuple[int, int], Tensor]
 
 Layers = str | Sequence[int]
 Heads = str | Sequence[int]
@@ -23,8 +32,13 @@ class AttentionSupervision:
         layers: ``'all'``, ``'first:5'``, ``'last:5'`` or a list of indices.
         heads: ``'all'`` or a list of query-head indices to average over.
         form: See :func:`focus_mmdet.core.attention.margin_loss`.
-        rows: Whose attention: ``'query_image'`` tokens or ``'answer'`` tokens.
+        rows: Whose attention: ``'query_image'`` tokens; ``'answer'`` tokens;
+            ``'answer_opening'``, what stands before the first coordinate, where
+            the object is chosen; ``'box_end'``, the last digit of each
+            support's box and what follows it (to its own box only where the
+            columns are ``'box_region'``).
         columns: Attention to what; see ``prompt_encoder.EncodedPrompt``.
+        name: Ends the names in the log, where there are several.
     """
 
     margin: float = 0.025
@@ -34,6 +48,7 @@ class AttentionSupervision:
     form: str = 'per_token'
     rows: str = 'query_image'
     columns: str = 'box_text'
+    name: str = ''
 
     def __post_init__(self) -> None:
         hook = 'AttentionSupervisionHook'
@@ -42,6 +57,89 @@ class AttentionSupervision:
         check_choice(f'{hook}.form', self.form, MARGIN_FORMS)
         check_choice(f'{hook}.rows', self.rows, ROWS)
         check_choice(f'{hook}.columns', self.columns, MARKS)
+
+
+def supervised_spans(settings: AttentionSupervision, batch: EpisodeBatch) -> list[list[Span]]:
+    """What each sequence of a batch is supervised on; nothing where it has no
+    supports, or no object in the query.
+
+    Raises:
+        InputError: Supports of which no token is marked.
+    """
+    spans = []
+    for index, marked in enumerate(batch.marks[settings.columns]):
+        found: list[Span]
+        if settings.rows == 'box_end' and settings.columns == 'box_region':
+            found = list(zip(batch.box_ends[index], batch.regions[index], strict=True))
+        else:
+            found = [(rows, marked) for rows in _rows(settings.rows, batch, index)]
+        if settings.columns != 'query_region' and batch.frames[index] > 1 and not marked.any():
+            raise InputError(
+                f'AttentionSupervisionHook.columns={settings.columns!r} marks no token of an episode: '
+                'the tokenizer joins digits to other text. Choose other columns'
+            )
+        spans.append([(rows, columns) for rows, columns in found if columns.any()])
+    return spans
+
+
+def _rows(kind: str, batch: EpisodeBatch, index: int) -> list[tuple[int, int]]:
+    if kind == 'query_image':
+        return [batch.query_rows[index]]
+    if kind == 'box_end':
+        return batch.box_ends[index]
+    assert batch.answer_ids is not None
+    assert batch.openings is not None
+    prompt, answer = len(batch.prompt_ids[index]), len(batch.answer_ids[index])
+    # What is said in the opening is decided from the prompt's last token on.
+    return [(prompt, prompt + answer) if kind == 'answer' else (prompt - 1, prompt + batch.openings[index])]
+
+
+def build_probe(
+    settings: AttentionSupervision, batch: EpisodeBatch, length: int, depth: int, heads: int
+) -> MassProbe:
+    """A probe of what is supervised.
+
+    Args:
+        settings: What to supervise.
+        batch: B prompts with answers.
+        length: Tokens of the padded sequences.
+        depth: Layers of the language model.
+        heads: Query heads of each.
+    """
+    return MassProbe(
+        first=[0] * len(batch),
+        layers=select_layers(settings.layers, depth),
+        spans=[
+            [(rows, pad(marked, (0, length - len(marked)))[:, None]) for rows, marked in spans]
+            for spans in supervised_spans(settings, batch)
+        ],
+        heads=select_heads(settings.heads, heads),
+    )
+
+
+def attention_loss(
+    settings: AttentionSupervision, probe: MassProbe, lengths: Sequence[int]
+) -> tuple[Tensor, Tensor, int]:
+    """The weighted loss, mean over sequences that are supervised.
+
+    Args:
+        settings: What was supervised.
+        probe: Of a forward pass.
+        lengths: Tokens of each sequence without padding.
+
+    Returns:
+        The loss, the mean attention mass, and the most tokens that were marked.
+    """
+    masses = [mass[:, 0] for mass in probe.mean_over_layers()]
+    losses, most = [], 0
+    for mass, spans, total in zip(masses, probe.spans, lengths, strict=True):
+        parts = mass.split([stop - start for (start, stop), _ in spans]) if spans else ()
+        for part, (_, columns) in zip(parts, spans, strict=True):
+            count = int(columns.sum())
+            most = max(most, count)
+            losses.append(margin_loss(part, count, total, settings.margin, settings.form))
+    loss = torch.stack(losses).mean() if losses else masses[0].sum()
+    return settings.weight * loss, torch.cat(masses).detach().mean() if losses else loss.detach(), most
 
 
 def select_layers(layers: Layers, count: int) -> frozenset[int]:

@@ -65,6 +65,10 @@ def dry_episodes(
         query_rows=[(stop - rows * columns, stop)] * episodes,
         cells=torch.tensor([[1000, 1000]] * episodes),
         targets=None,
+        language=('', False),
+        openings=[1] * episodes,
+        box_ends=[[]] * episodes,
+        regions=[[]] * episodes,
     )
 
 

@@ -17,11 +17,15 @@ class EpisodeBatch:
         prompt_ids: B tensors (P_i,), the prompt up to the assistant's turn.
         answer_ids: B tensors (A_i,), the true answer with its stop token;
             None where there is no ground truth.
+        openings: B numbers of answer tokens before the first coordinate.
         pixel_values: (patches of all images, patch dimension).
         grid_thw: (images of all episodes, 3), episode by episode.
         frames: B image counts; they sum to ``len(grid_thw)``.
         marks: Per name of ``prompt_encoder.MARKS``, B bool tensors (P_i,).
         query_rows: B ranges [start, stop): the query image's visual tokens.
+        box_ends: Per episode and support, the range of prompt tokens that have
+            read its whole box.
+        regions: Per episode and support, (P_i,) bool: visual tokens in its box.
         cells: (B, 2) largest x and y coordinate of each query's answer.
         targets: (B, 4) true boxes in answer coordinates, not rounded, zeros
             where the query lacks the object; None without ground truth.
@@ -32,11 +36,14 @@ class EpisodeBatch:
 
     prompt_ids: list[Tensor]
     answer_ids: list[Tensor] | None
+    openings: list[int] | None
     pixel_values: Tensor
     grid_thw: Tensor
     frames: list[int]
     marks: dict[str, list[Tensor]]
     query_rows: list[tuple[int, int]]
+    box_ends: list[list[tuple[int, int]]]
+    regions: list[list[Tensor]]
     cells: Tensor
     targets: Tensor | None
     language: tuple[str, bool]
@@ -54,11 +61,14 @@ class EpisodeBatch:
         return EpisodeBatch(
             prompt_ids=self.prompt_ids[start:stop],
             answer_ids=None if self.answer_ids is None else self.answer_ids[start:stop],
+            openings=None if self.openings is None else self.openings[start:stop],
             pixel_values=self.pixel_values[before : before + int(patches[first:last].sum())],
             grid_thw=self.grid_thw[first:last],
             frames=self.frames[start:stop],
             marks={name: marks[start:stop] for name, marks in self.marks.items()},
             query_rows=self.query_rows[start:stop],
+            box_ends=self.box_ends[start:stop],
+            regions=self.regions[start:stop],
             cells=self.cells[start:stop],
             targets=targets,
             language=self.language,

@@ -15,7 +15,7 @@ from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.processor import load_processor
-from focus_mmdet.models.prompt_encoder import MARKS, PromptEncoder
+from focus_mmdet.models.prompt_encoder import MARKS, EncodedAnswer, PromptEncoder
 from focus_mmdet.models.vlm import load_family
 
 
@@ -81,32 +81,34 @@ class EpisodeEncoder:
         grids = vision['image_grid_thw'].split(frames)
         prompts = [self.prompts.prompt(*pair) for pair in zip(samples, grids, strict=True)]
         cells = [self.family.cells(self.family.resized_sizes(grid)[-1]) for grid in grids]
-        answers, targets = self._answers(samples, cells)
+        answers = self._answers(samples, cells)
         return EpisodeBatch(
             prompt_ids=[prompt.ids for prompt in prompts],
-            answer_ids=answers,
+            answer_ids=None if answers is None else [answer.ids for answer in answers],
+            openings=None if answers is None else [answer.opening for answer in answers],
             pixel_values=vision['pixel_values'],
             grid_thw=vision['image_grid_thw'],
             frames=frames,
             marks={name: [prompt.marks[name] for prompt in prompts] for name in MARKS},
             query_rows=[prompt.query_rows for prompt in prompts],
+            box_ends=[prompt.box_ends for prompt in prompts],
+            regions=[prompt.regions for prompt in prompts],
             cells=torch.tensor(cells),
-            targets=targets,
+            targets=None if answers is None else torch.stack([answer.target for answer in answers]),
             language=self.language,
         )
 
     def _answers(
         self, samples: list[DetDataSample], cells: list[tuple[int, int]]
-    ) -> tuple[list[Tensor] | None, Tensor | None]:
-        """True answers and (B, 4) targets; None unless all are known."""
+    ) -> list[EncodedAnswer] | None:
+        """True answers; None unless all are known."""
         counts = {len(sample.gt_instances) if 'gt_instances' in sample else None for sample in samples}
         if not counts <= ({0, 1} if self.may_be_absent else {1}):
-            return None, None
-        pairs = [
+            return None
+        return [
             self.prompts.answer(sample, cell, self.stop_id)
             for sample, cell in zip(samples, cells, strict=True)
         ]
-        return [ids for ids, _ in pairs], torch.stack([target for _, target in pairs])
 
     def _warn_resized_again(self, images: list[Any], grid_thw: Tensor) -> None:
         """Say once that the pipeline's sizes are not the processor's."""

@@ -129,7 +129,7 @@ def generate(
         rows = [
             (start + skip, stop + skip) for (start, stop), skip in zip(batch.query_rows, first, strict=True)
         ]
-        probe = ReceivedProbe(rows, first)
+        probe = ReceivedProbe(first, rows=rows)
     positions, following = vlm.prompt_positions(input_ids, mask, batch.grid_thw)
     features = vlm.image_features(batch)
     cache = DynamicCache(config=vlm.model.config.get_text_config())

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from focus_mmdet.core.boxes import to_grid
-from focus_mmdet.core.prompt import episode_messages, format_answer, support_box_spans
+from focus_mmdet.core.prompt import AFTER_BOX, episode_messages, format_answer, support_box_spans
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.families import VLMFamily
 
 #: Sets of prompt tokens that attention can be measured on.
-MARKS = ('box_text', 'box_region', 'support_image')
+MARKS = ('box_text', 'box_region', 'support_image', 'query_region')
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,34 @@ class EncodedPrompt:
         marks: (P,) bool per name. ``box_text``: digits and spaces between the
             brackets of the support boxes; ``box_region``: visual tokens of
             the supports whose centre lies in the box; ``support_image``: all
-            visual tokens of the supports.
+            visual tokens of the supports; ``query_region``: visual tokens of
+            the query in the true box, none where it is not known.
         query_rows: Range [start, stop) of the query image's visual tokens.
+        box_ends: Per support the range of tokens that have read its whole
+            box: its last digit and what follows before the next image.
+        regions: Per support, (P,) bool: its part of ``box_region``.
     """
 
     ids: Tensor
     marks: dict[str, Tensor]
     query_rows: tuple[int, int]
+    box_ends: list[tuple[int, int]]
+    regions: list[Tensor]
+
+
+@dataclass(frozen=True)
+class EncodedAnswer:
+    """The true answer of an episode.
+
+    Attributes:
+        ids: (A,) token ids with the stop token.
+        opening: Tokens before the first coordinate.
+        target: (4,) true box in cells, not rounded; zeros for an absent object.
+    """
+
+    ids: Tensor
+    opening: int
+    target: Tensor
 
 
 class PromptEncoder:
@@ -65,17 +86,23 @@ class PromptEncoder:
         encoded = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
         ids = torch.tensor(encoded['input_ids'])
         images = torch.eq(ids, self.family.image_token_id).nonzero()[:, 0].split(counts)
+        spans, offsets = support_box_spans(text, boxes), encoded['offset_mapping']
+        regions = self._regions(len(ids), sample, images, grid_thw)
+        nothing = _marked(len(ids), [])
         return EncodedPrompt(
             ids=ids,
             marks={
-                'box_text': self._box_text(text, boxes, encoded['offset_mapping']),
-                'box_region': self._box_region(len(ids), sample.supports, images, grid_thw),
+                'box_text': _box_text(text, spans, offsets),
+                'box_region': sum(regions[:-1], start=nothing),
                 'support_image': _marked(len(ids), images[:-1]),
+                'query_region': regions[-1],
             },
             query_rows=(int(images[-1][0]), int(images[-1][-1]) + 1),
+            box_ends=[_box_end(span, offsets) for span in spans],
+            regions=regions[:-1],
         )
 
-    def answer(self, sample: Any, cells: tuple[int, int], stop_id: int) -> tuple[Tensor, Tensor]:
+    def answer(self, sample: Any, cells: tuple[int, int], stop_id: int) -> EncodedAnswer:
         """The true answer of an episode.
 
         Args:
@@ -83,10 +110,6 @@ class PromptEncoder:
                 absent.
             cells: Largest x and y coordinate of the answer.
             stop_id: Ends the answer.
-
-        Returns:
-            (A,) ids with the stop token, and the (4,) box in cells, not
-            rounded; zeros for an absent object.
         """
         size = _size(sample)
         if len(sample.gt_instances) == 0:
@@ -95,8 +118,10 @@ class PromptEncoder:
             box = _box(sample)
             text = format_answer(to_grid(box, size, cells)[0].tolist())
             target = box[0] * torch.tensor([cells[0] / size[0], cells[1] / size[1]] * 2)
-        ids = self.tokenizer(text, add_special_tokens=False)['input_ids']
-        return torch.tensor([*ids, stop_id]), target
+        encoded = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        digits = [any(map(str.isdigit, text[start:stop])) for start, stop in encoded['offset_mapping']]
+        opening = digits.index(True) if any(digits) else len(digits)
+        return EncodedAnswer(torch.tensor([*encoded['input_ids'], stop_id]), opening, target)
 
     def _grid_boxes(self, supports: Sequence[Any], grid_thw: Tensor) -> list[list[int]]:
         sizes = self.family.resized_sizes(grid_thw)[:-1]
@@ -115,24 +140,31 @@ class PromptEncoder:
             )
         return ''.join(piece + placeholder * count for piece, count in zip(pieces, [*counts, 0], strict=True))
 
-    def _box_text(self, text: str, boxes: list[list[int]], offsets: Sequence[tuple[int, int]]) -> Tensor:
-        spans = support_box_spans(text, boxes)
-        marks = torch.zeros(len(offsets), dtype=torch.bool)
-        for index, (start, stop) in enumerate(offsets):
-            inside = any(left <= start < stop <= right for left, right in spans)
-            # Digits and spaces carry the box; commas are structure.
-            marks[index] = inside and all(c.isdigit() or c.isspace() for c in text[start:stop])
-        return marks
-
-    def _box_region(
-        self, length: int, supports: Sequence[Any], images: Sequence[Tensor], grid_thw: Tensor
-    ) -> Tensor:
+    def _regions(self, length: int, sample: Any, images: Sequence[Tensor], grid_thw: Tensor) -> list[Tensor]:
+        """Per image, (length,) bool: its visual tokens inside its box, if it has one."""
         shapes = self.family.token_grid(grid_thw)
-        inside = [
-            image[tokens_in_box(_box(support)[0], _size(support), shape)]
-            for support, image, shape in zip(supports, images[:-1], shapes[:-1], strict=True)
-        ]
-        return _marked(length, inside)
+        regions = []
+        for frame, image, shape in zip([*sample.supports, sample], images, shapes, strict=True):
+            known = 'gt_instances' in frame and len(frame.gt_instances) == 1
+            inside = [image[tokens_in_box(_box(frame)[0], _size(frame), shape)]] if known else []
+            regions.append(_marked(length, inside))
+        return regions
+
+
+def _box_text(text: str, spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> Tensor:
+    marks = torch.zeros(len(offsets), dtype=torch.bool)
+    for index, (start, stop) in enumerate(offsets):
+        inside = any(left <= start < stop <= right for left, right in spans)
+        # Digits and spaces carry the box; commas are structure.
+        marks[index] = inside and all(c.isdigit() or c.isspace() for c in text[start:stop])
+    return marks
+
+
+def _box_end(span: tuple[int, int], offsets: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """Tokens [start, stop) from the last one of a box's coordinates to its sentence's end."""
+    last = max(index for index, (start, _) in enumerate(offsets) if start < span[1])
+    after = [index for index, (start, _) in enumerate(offsets) if start < span[1] + AFTER_BOX]
+    return last, max(after) + 1
 
 
 def tokens_in_box(box: Tensor, size: tuple[float, float], shape: tuple[int, int]) -> Tensor:

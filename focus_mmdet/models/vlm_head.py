@@ -1,6 +1,7 @@
 """The detection head that speaks: a VLM answers with a box."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,15 +14,14 @@ from torch import Tensor
 from torch.distributions import Categorical
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
-from torch.nn.functional import pad as pad_right
 
-from focus_mmdet.core.attention import margin_loss, reachable_margin
+from focus_mmdet.core.attention import reachable_margin
 from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.grpo import aggregate, policy_terms
 from focus_mmdet.core.prefix import SharedPrefix, share_prefix
 from focus_mmdet.errors import InputError, check_number
-from focus_mmdet.models.attention_probe import MassProbe
-from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
+from focus_mmdet.models.attention_probe import MassProbe, ProbeGroup
+from focus_mmdet.models.attention_supervision import AttentionSupervision, attention_loss, build_probe
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.generation import Generated, generate
@@ -82,8 +82,8 @@ class VLMHead(BaseModule):
             )
         self.attn_implementation = attn_implementation
         self.max_new_tokens = max_new_tokens
-        #: Armed by AttentionSupervisionHook; None is plain fine-tuning.
-        self.attention_supervision: AttentionSupervision | None = None
+        #: Armed by AttentionSupervisionHook; empty is plain fine-tuning.
+        self.attention_supervision: tuple[AttentionSupervision, ...] = ()
         self._warned = False
         #: Weights of the stage-1 policy, set by GRPOTrainLoop.
         self.reference: dict[str, Tensor] | None = None
@@ -110,52 +110,25 @@ class VLMHead(BaseModule):
         input_ids, mask = pad(sequences, pad_id, 'right')
         positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)
         select, labels = _answer_targets(batch.prompt_ids, batch.answer_ids)
-        probe = self._mass_probe(batch, input_ids.shape[1])
-        logits = self.vlm(
-            input_ids, mask, positions, self.vlm.image_features(batch), select=select, probe=probe
-        )
-        losses = {'loss_lm': cross_entropy(logits, labels)}
-        if probe is not None:
-            losses.update(self._attention_loss(probe, batch, [len(ids) for ids in sequences]))
-        return losses
-
-    def _mass_probe(self, batch: EpisodeBatch, length: int) -> MassProbe | None:
-        settings = self.attention_supervision
-        if settings is None:
-            return None
-        rows = batch.query_rows
-        if settings.rows == 'answer':
-            assert batch.answer_ids is not None
-            pairs = zip(batch.prompt_ids, batch.answer_ids, strict=True)
-            rows = [(len(prompt), len(prompt) + len(answer)) for prompt, answer in pairs]
-        marks = batch.marks[settings.columns]
-        if not all(mark.any() for mark in marks):
-            raise InputError(
-                f'AttentionSupervisionHook.columns={settings.columns!r} marks no token of an episode: '
-                'the tokenizer joins digits to other text. Choose other columns'
-            )
-        return MassProbe(
-            rows,
-            first=[0] * len(batch),
-            layers=select_layers(settings.layers, self.vlm.layers),
-            columns=[pad_right(mark, (0, length - len(mark)))[:, None] for mark in marks],
-            heads=select_heads(settings.heads, self.vlm.heads),
-        )
-
-    def _attention_loss(self, probe: MassProbe, batch: EpisodeBatch, lengths: list[int]) -> dict[str, Tensor]:
-        settings = self.attention_supervision
-        assert settings is not None
-        masses = [mass[:, 0] for mass in probe.mean_over_layers()]
-        counts = [int(mark.sum()) for mark in batch.marks[settings.columns]]
-        self._warn_out_of_reach(max(counts), settings)
-        losses = [
-            margin_loss(mass, count, total, settings.margin, settings.form)
-            for mass, count, total in zip(masses, counts, lengths, strict=True)
+        probes = [
+            build_probe(settings, batch, input_ids.shape[1], self.vlm.layers, self.vlm.heads)
+            for settings in self.attention_supervision
         ]
-        return {
-            'loss_attention': settings.weight * torch.stack(losses).mean(),
-            'attention_mass': torch.cat(masses).detach().mean(),
-        }
+        features = self.vlm.image_features(batch)
+        watch = ProbeGroup(probes) if probes else None
+        logits = self.vlm(input_ids, mask, positions, features, select=select, probe=watch)
+        lengths = [len(ids) for ids in sequences]
+        return {'loss_lm': cross_entropy(logits, labels), **self._attention_losses(probes, lengths)}
+
+    def _attention_losses(self, probes: Sequence[MassProbe], lengths: Sequence[int]) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = {}
+        for settings, probe in zip(self.attention_supervision, probes, strict=True):
+            loss, mass, marked = attention_loss(settings, probe, lengths)
+            if marked:
+                self._warn_out_of_reach(marked, settings)
+            end = f'_{settings.name}' if settings.name else ''
+            losses |= {f'loss_attention{end}': loss, f'attention_mass{end}': mass}
+        return losses
 
     def _warn_out_of_reach(self, marked: int, settings: AttentionSupervision) -> None:
         """Say once that no attention can meet the margin."""

@@ -345,12 +345,11 @@ def test_the_weight_rises_and_the_loss_stops(make_config):
 
     class Watch(Hook):
         def before_train_iter(self, runner, batch_idx, data_batch=None):
-            settings = runner.model.bbox_head.attention_supervision
-            seen.append(None if settings is None else settings.weight)
+            seen.append([armed.weight for armed in runner.model.bbox_head.attention_supervision])
 
     runner.register_hook(Watch(), priority='LOWEST')
     runner.train()
-    assert seen == [0.5, 1.0, 1.0, None]
+    assert seen == [[0.5], [1.0], [1.0], []]
 
 
 def test_a_layer_that_does_not_exist_stops_before_training(make_config):

@@ -4,13 +4,18 @@ from contextlib import contextmanager
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers.utils import is_flash_attn_2_available
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.attention_probe import MassProbe
-from focus_mmdet.models.attention_supervision import AttentionSupervision, select_heads, select_layers
+from focus_mmdet.models.attention_supervision import (
+    AttentionSupervision,
+    build_probe,
+    select_heads,
+    select_layers,
+)
 from focus_mmdet.models.episode_batch import pad
 from tests.conftest import FAMILIES, random_batch, relative_error
 
@@ -21,6 +26,23 @@ def eager(vlm):
     vlm.model.set_attn_implementation({'text_config': 'eager'})
     yield
     vlm.model.set_attn_implementation({'text_config': 'focus_sdpa'})
+
+
+def supervised(batch, settings):
+    """(sequence, start, stop, marks) of everything that is supervised."""
+    for index, marks in enumerate(batch.marks[settings.columns]):
+        prompt, answer = len(batch.prompt_ids[index]), len(batch.answer_ids[index])
+        if settings.rows == 'box_end':
+            own = batch.regions[index] if settings.columns == 'box_region' else [marks] * 99
+            for (start, stop), mine in zip(batch.box_ends[index], own, strict=False):
+                yield index, start, stop, mine
+        else:
+            rows = {
+                'query_image': batch.query_rows[index],
+                'answer': (prompt, prompt + answer),
+                'answer_opening': (prompt - 1, prompt + batch.openings[index]),
+            }
+            yield index, *rows[settings.rows], marks
 
 
 def eager_attention_loss(detector, batch, settings):
@@ -42,10 +64,7 @@ def eager_attention_loss(detector, batch, settings):
     heads = slice(None) if settings.heads == 'all' else list(settings.heads)
     average = torch.stack([maps[i][:, heads] for i in sorted(chosen)]).mean((0, 2))  # (B, T, T)
     losses = []
-    for index, marks in enumerate(batch.marks[settings.columns]):
-        start, stop = batch.query_rows[index]
-        if settings.rows == 'answer':
-            start, stop = len(batch.prompt_ids[index]), len(sequences[index])
+    for index, start, stop, marks in supervised(batch, settings):
         total = len(sequences[index])
         rows = average[index, start:stop, :total]
         m = torch.zeros(total)
@@ -56,8 +75,12 @@ def eager_attention_loss(detector, batch, settings):
             'per_token': inside - outside,
             'relative': m.sum() * (inside - outside),
             'mass': (rows * m).sum(-1),
+            'log': (rows * m).sum(-1),
         }[settings.form]
-        losses.append((settings.margin - gap).clamp(min=0).square().mean())
+        if settings.form == 'log':
+            losses.append((torch.tensor(settings.margin).log() - gap.log()).clamp(min=0).mean())
+        else:
+            losses.append((settings.margin - gap).clamp(min=0).square().mean())
     return settings.weight * torch.stack(losses).mean()
 
 
@@ -82,17 +105,20 @@ RANDOM_LORA = {'r': 4, 'init_lora_weights': False}
         {
             'layers': st.sampled_from(['all', 'first:2', 'last:1', (0, 2)]),
             'heads': st.sampled_from(['all', (1,), (0, 1)]),
-            'form': st.sampled_from(['per_token', 'relative', 'mass']),
-            'rows': st.sampled_from(['query_image', 'answer']),
-            'columns': st.sampled_from(['box_text', 'box_region', 'support_image']),
+            'form': st.sampled_from(['per_token', 'relative', 'mass', 'log']),
+            'rows': st.sampled_from(['query_image', 'answer', 'answer_opening', 'box_end']),
+            'columns': st.sampled_from(['box_text', 'box_region', 'support_image', 'query_region']),
         }
     ),
 )
 def test_loss_and_gradients_equal_eager_maps(shared_detector, family, head, seed, shots, more):
     detector = shared_detector(family, **head)
+    # What comes before its columns attends to none of them, which the logarithm cannot mend.
+    assume(not (more['rows'] in ('box_end', 'query_image') and more['columns'] == 'query_region'))
+    assume(not (more['rows'] == 'box_end' and more['columns'] == 'box_text'))
     settings = AttentionSupervision(margin=0.9, weight=2.0, **more)
     batch = detector.data_preprocessor(random_batch(seed, shots))['inputs']
-    detector.bbox_head.attention_supervision = settings
+    detector.bbox_head.attention_supervision = (settings,)
     loss = detector.bbox_head.loss(batch, detector.pad_id)['loss_attention']
     loss.backward()
     ours = {name: p.grad.clone() for name, p in detector.named_parameters() if p.grad is not None}
@@ -111,9 +137,10 @@ def test_loss_and_gradients_equal_eager_maps(shared_detector, family, head, seed
 def test_only_chosen_layers_are_measured(shared_detector):
     detector = shared_detector()
     head = detector.bbox_head
-    head.attention_supervision = AttentionSupervision(layers='first:2')
+    head.attention_supervision = (AttentionSupervision(layers='first:2'),)
     batch = detector.data_preprocessor(random_batch(0, [1]))['inputs']
-    probe = head._mass_probe(batch, len(batch.prompt_ids[0]))
+    (chosen,) = head.attention_supervision
+    probe = build_probe(chosen, batch, len(batch.prompt_ids[0]), head.vlm.layers, head.vlm.heads)
     ids, mask = pad(batch.prompt_ids, 0, 'right')
     positions, _ = head.vlm.prompt_positions(ids, mask, batch.grid_thw)
     head.vlm(ids, mask, positions, head.vlm.image_features(batch), probe=probe)
@@ -124,11 +151,41 @@ def test_without_the_hook_only_the_loss_term_differs(shared_detector):
     detector = shared_detector().train()
     data = detector.data_preprocessor(random_batch(3, [1, 2]))
     plain = detector(**data, mode='loss')
-    detector.bbox_head.attention_supervision = AttentionSupervision()
+    detector.bbox_head.attention_supervision = (AttentionSupervision(),)
     armed = detector(**data, mode='loss')
     assert set(plain) == {'loss_lm'}
     assert set(armed) == {'loss_lm', 'loss_attention', 'attention_mass'}
     assert relative_error(armed['loss_lm'], plain['loss_lm']) == 0
+
+
+def test_several_losses_add_up_and_are_logged_apart(shared_detector):
+    detector = shared_detector()
+    batch = detector.data_preprocessor(random_batch(3, [1, 2]))['inputs']
+    first = AttentionSupervision(name='first')
+    second = AttentionSupervision(rows='box_end', columns='box_region', form='log', margin=0.9, name='second')
+    apart = {}
+    for each in (first, second):
+        detector.bbox_head.attention_supervision = (each,)
+        apart |= detector.bbox_head.loss(batch, detector.pad_id)
+    detector.bbox_head.attention_supervision = (first, second)
+    both = detector.bbox_head.loss(batch, detector.pad_id)
+    assert set(both) == set(apart)
+    assert len(both) == 5
+    for name, value in both.items():
+        torch.testing.assert_close(value, apart[name])
+
+
+def test_episodes_without_what_is_supervised_add_nothing(make_detector):
+    """Lone objects have no supports, and a query may lack the object."""
+    detector = make_detector()
+    data = random_batch(0, [0, 1])
+    batch = detector.data_preprocessor(data)['inputs']
+    losses = []
+    for part in (batch.select(0, 1), batch.select(1, 2), batch):
+        detector.bbox_head.attention_supervision = (AttentionSupervision(),)
+        losses.append(detector.bbox_head.loss(part, detector.pad_id)['loss_attention'])
+    assert losses[0] == 0
+    torch.testing.assert_close(losses[1], losses[2])
 
 
 @pytest.mark.parametrize('layers', ['first:0', 'first:9', 'middle:2', 'first', [], [3], [-1]])
@@ -153,7 +210,7 @@ def test_marks_that_select_nothing_are_an_error(shared_detector):
     detector = shared_detector()
     batch = detector.data_preprocessor(random_batch(0, [1]))['inputs']
     batch.marks['box_text'][0][:] = False
-    detector.bbox_head.attention_supervision = AttentionSupervision()
+    detector.bbox_head.attention_supervision = (AttentionSupervision(),)
     with pytest.raises(InputError, match="columns='box_text' marks no token"):
         detector.bbox_head.loss(batch, detector.pad_id)
 
@@ -166,7 +223,7 @@ def test_a_margin_out_of_reach_is_said_once(shared_detector, monkeypatch):
     batch = detector.data_preprocessor(random_batch(0, [8]))['inputs']
     marked = int(batch.marks['box_text'][0].sum())
     for margin, messages in [(0.9 / marked, 0), (1.1 / marked, 1), (1.1 / marked, 1)]:
-        detector.bbox_head.attention_supervision = AttentionSupervision(margin=margin)
+        detector.bbox_head.attention_supervision = (AttentionSupervision(margin=margin),)
         detector.bbox_head.loss(batch, detector.pad_id)
         assert len(said) == messages
     assert f'{1 / marked:.4f}' in said[0]
@@ -193,10 +250,11 @@ def test_masses_are_the_same_with_padding_on_either_side(shared_detector, family
             torch.nn.functional.pad(marks, (skip, ids.shape[1] - skip - len(marks)))[:, None]
             for marks, skip in zip(batch.marks['box_text'], first, strict=True)
         ]
-        rows = [
-            (start + skip, stop + skip) for (start, stop), skip in zip(batch.query_rows, first, strict=True)
+        spans = [
+            [((start + skip, stop + skip), marks)]
+            for (start, stop), skip, marks in zip(batch.query_rows, first, columns, strict=True)
         ]
-        probe = MassProbe(rows, first, columns=columns)
+        probe = MassProbe(first, spans=spans)
         positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
         vlm(ids, mask, positions, vlm.image_features(batch), probe=probe)
         measured[side] = probe.mean_over_layers()
@@ -209,7 +267,7 @@ def test_the_loss_traces_without_breaking(shared_detector):
     """torch.compile's front end gets through a probed step, with the same loss."""
     detector = shared_detector(freeze_vision=False)
     head = detector.bbox_head
-    head.attention_supervision = AttentionSupervision()
+    head.attention_supervision = (AttentionSupervision(),)
     batch = detector.data_preprocessor(random_batch(4, [1]))['inputs']
     plain = head.loss(batch, detector.pad_id)
     forward = head.vlm.forward

@@ -28,7 +28,7 @@ def test_checkpointing_drops_what_the_attention_loss_saw(tmp_path, family):
     batch = dry_episodes(config, 1, shots=4, shape=(10, 10), text=60, answer=25)
     peaks = []
     for settings in (None, AttentionSupervision()):
-        head.attention_supervision = settings
+        head.attention_supervision = (settings,)
         batch.features = None
         with DryRun([*head.parameters(), *head.buffers()]) as run:
             before = run.live

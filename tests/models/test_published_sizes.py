@@ -58,7 +58,7 @@ def test_every_projection_of_the_language_model_is_adapted(head):
 
 
 def test_stage_1_runs_and_every_adapter_learns(head, batch):
-    head.attention_supervision = AttentionSupervision()
+    head.attention_supervision = (AttentionSupervision(),)
     with DryRun():
         losses = head.loss(batch, pad_id=0)
         (losses['loss_lm'] + losses['loss_attention']).backward()

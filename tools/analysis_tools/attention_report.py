@@ -51,7 +51,7 @@ def shares(model: Any, episodes: list[dict[str, Any]]) -> torch.Tensor:
         batch = model.data_preprocessor(collate_episodes([episode]))['inputs']
         ids, mask = pad(batch.prompt_ids, model.pad_id, 'right')
         positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
-        probe = MassProbe(batch.query_rows, first=[0], columns=[columns(batch)])
+        probe = MassProbe(first=[0], spans=[[(batch.query_rows[0], columns(batch))]])
         vlm(ids, mask, positions, vlm.image_features(batch), probe=probe)
         sums.append(torch.stack([probe.per_layer[layer][0].mean(0) for layer in range(vlm.layers)]))
     return torch.stack(sums).mean(0).cpu()

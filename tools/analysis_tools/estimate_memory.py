@@ -121,7 +121,7 @@ def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, 
     if hooks:
         fields = AttentionSupervision.__dataclass_fields__
         settings = {key: value for key, value in hooks[0].items() if key in fields and key != 'columns'}
-        head.attention_supervision = AttentionSupervision(**settings)
+        head.attention_supervision = (AttentionSupervision(**settings),)
     batch = dry_episodes(vlm, episodes, **episode)
     answers = _answers(config, episodes) if stage2 else []
     limit = config.train_cfg.get('max_tokens_per_pass')
