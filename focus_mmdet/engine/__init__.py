@@ -16,6 +16,7 @@ from focus_mmdet.engine.rewards import (
     Reward,
 )
 from focus_mmdet.engine.rollout_engine import RolloutEngine, SharedPrefillRollout
+from focus_mmdet.engine.throughput_hook import ThroughputHook
 from focus_mmdet.engine.trainable_optim_wrapper_constructor import TrainableOptimWrapperConstructor
 from focus_mmdet.engine.vllm_rollout import VLLMRollout
 
@@ -36,6 +37,7 @@ __all__ = [
     'Reward',
     'RolloutEngine',
     'SharedPrefillRollout',
+    'ThroughputHook',
     'TrainableOptimWrapperConstructor',
     'VLLMRollout',
 ]
