@@ -17,6 +17,7 @@ from focus_mmdet.engine.rewards import (
 )
 from focus_mmdet.engine.rollout_engine import RolloutEngine, SharedPrefillRollout
 from focus_mmdet.engine.throughput_hook import ThroughputHook
+from focus_mmdet.engine.skip_non_finite_hook import SkipNonFiniteHook
 from focus_mmdet.engine.trainable_optim_wrapper_constructor import TrainableOptimWrapperConstructor
 from focus_mmdet.engine.vllm_rollout import VLLMRollout
 
@@ -38,6 +39,7 @@ __all__ = [
     'RolloutEngine',
     'SharedPrefillRollout',
     'ThroughputHook',
+    'SkipNonFiniteHook',
     'TrainableOptimWrapperConstructor',
     'VLLMRollout',
 ]

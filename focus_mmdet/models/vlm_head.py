@@ -234,7 +234,9 @@ class VLMHead(BaseModule):
         # No (N * L, V) table of log-probabilities is kept for backward.
         chosen = logits.gather(-1, shared.target_ids.flatten()[:, None])[:, 0]
         logps = (chosen - logits.logsumexp(-1)).view(shape)
-        return logps, Categorical(logits=logits.detach()).entropy().view(shape)
+        # Not validated: SkipNonFiniteHook deals with logits that are NaN.
+        entropy = Categorical(logits=logits.detach(), validate_args=False).entropy()
+        return logps, entropy.view(shape)
 
     def policy_loss(self, batch: EpisodeBatch, rollout: Rollout, pad_id: int) -> dict[str, Tensor]:
         """Stage 2: clipped policy gradient and KL to the stage-1 policy.

@@ -3,10 +3,12 @@
 from zlib import crc32
 
 import torch
-from mmdet.registry import LOOPS, TASK_UTILS
+from mmdet.registry import HOOKS, LOOPS, TASK_UTILS
 from mmengine.dist import get_rank
+from mmengine.hooks import Hook
 
 from focus_mmdet.engine import GRPOTrainLoop, Reward
+from focus_mmdet.engine.unwrap import detector_of
 
 
 @TASK_UTILS.register_module()
@@ -37,3 +39,20 @@ class SkippingLoop(GRPOTrainLoop):
             names = ['loss', 'loss_policy', 'entropy']
             return dict.fromkeys([*names, *[f'clip_ratio/{n}_mean' for n in ('low', 'high', 'region')]], zero)
         return super()._update(data, rollout)
+
+
+@HOOKS.register_module()
+class BrokenPixels(Hook):
+    """In some iterations, one process gets images of NaN."""
+
+    def __init__(self, iterations, rank=0):
+        self.iterations, self.rank = iterations, rank
+
+    def before_train(self, runner):
+        speech = detector_of(runner.model).data_preprocessor
+
+        def broken(module, inputs, output):
+            if runner.iter + 1 in self.iterations and get_rank() == self.rank:
+                output['inputs'].pixel_values.fill_(float('nan'))
+
+        speech.register_forward_hook(broken)
