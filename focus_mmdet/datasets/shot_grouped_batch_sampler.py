@@ -35,12 +35,14 @@ class ShotGroupedBatchSampler(BatchSampler):
             raise InputError("ShotGroupedBatchSampler needs sampler=dict(type='InfiniteSampler')")
         super().__init__(sampler, batch_size, drop_last=True)
         self.dataset: Any = sampler.dataset
+        #: Kept between iterators, as an ``InfiniteSampler`` keeps its place.
+        self._waiting: dict[int, list[int]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[list[int]]:
-        waiting: dict[int, list[int]] = defaultdict(list)
         for index in self.sampler:
-            batch = waiting[self.dataset.get_data_info(index)['shots']]
+            batch = self._waiting[self.dataset.get_data_info(index)['shots']]
             batch.append(index)
             if len(batch) == self.batch_size:
-                yield list(batch)
+                full = list(batch)
                 batch.clear()
+                yield full

@@ -8,6 +8,7 @@ from focus_mmdet.engine.episode_visualization_hook import EpisodeVisualizationHo
 from focus_mmdet.engine.graceful_stop_hook import GracefulStopHook
 from focus_mmdet.engine.grpo_loop import GRPOTrainLoop
 from focus_mmdet.engine.reference_policy_hook import ReferencePolicyHook
+from focus_mmdet.engine.resumable_train_loop import ResumableTrainLoop
 from focus_mmdet.engine.rewards import (
     FormatReward,
     GIoUReward,
@@ -35,6 +36,7 @@ __all__ = [
     'IoUReward',
     'IoUThresholdReward',
     'ReferencePolicyHook',
+    'ResumableTrainLoop',
     'Reward',
     'RolloutEngine',
     'SharedPrefillRollout',

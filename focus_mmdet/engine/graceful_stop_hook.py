@@ -7,27 +7,41 @@ from typing import Any
 
 import torch
 from mmdet.registry import HOOKS
-from mmengine.dist import all_reduce
+from mmengine.dist import all_reduce, is_main_process
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
+from torch.distributed import is_torchelastic_launched
 
 #: Exit status of a run that was asked to stop and can be resumed (EX_TEMPFAIL).
 STOPPED = 75
 
 
+def save_now(runner: Runner, iterations: int) -> str:
+    """Save a checkpoint after so many finished iterations; says how to go on."""
+    saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
+    if saver is None or saver.by_epoch or iterations == 0:
+        return 'Nothing was saved'
+    saver._save_checkpoint_with_step(runner, iterations, meta=dict(epoch=runner.epoch, iter=iterations))
+    what = f'Iteration {iterations} is saved' if is_main_process() else 'The first process saves'
+    return f'{what}; go on with --resume'
+
+
 @HOOKS.register_module()
 class GracefulStopHook(Hook):
-    """On SIGTERM or Ctrl-C: finish the iteration, save, exit with status 75.
+    """On SIGTERM or Ctrl-C: finish the step, save, exit with status 75.
 
-    ``--resume`` goes on from there. All ranks stop at the same iteration,
-    whichever was asked. A second Ctrl-C stops at once.
+    ``--resume`` goes on from there. Accumulated iterations are finished with
+    their step, because no checkpoint holds their gradients. All ranks stop at
+    the same iteration, whichever was asked: they agree once a step. A second
+    Ctrl-C stops at once; torchrun passes every signal on to who may have got it
+    already, so under torchrun it does not.
     """
 
     priority = 'LOWEST'  # after the CheckpointHook
 
     def __init__(self) -> None:
-        self._asked: signal.Signals | None = None
+        self._asked = False
         self._before: dict[signal.Signals, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
@@ -40,8 +54,9 @@ class GracefulStopHook(Hook):
         self._restore()
 
     def _ask(self, number: int, frame: Any) -> None:
-        self._asked = signal.Signals(number)
-        self._restore()
+        self._asked = True
+        if not is_torchelastic_launched():
+            self._restore()
 
     def _restore(self) -> None:
         for which, handler in self._before.items():
@@ -51,17 +66,13 @@ class GracefulStopHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        asked = torch.tensor(float(self._asked is not None), device=next(runner.model.parameters()).device)
+        if not runner.optim_wrapper.should_update():
+            return
+        asked = torch.tensor(float(self._asked), device=next(runner.model.parameters()).device)
         all_reduce(asked, op='max')
         if not bool(asked):
             return
-        self._restore()
-        saver = next((hook for hook in runner.hooks if isinstance(hook, CheckpointHook)), None)
-        if saver is not None and not saver.by_epoch:
-            saver._save_checkpoint(runner)
-        print_log(
-            f'Asked to stop: iteration {runner.iter + 1} is finished and saved; go on with --resume',
-            'current',
-            logging.WARNING,
-        )
+        print_log(f'Asked to stop. {save_now(runner, runner.iter + 1)}', 'current', logging.WARNING)
+        if not is_torchelastic_launched():
+            self._restore()
         raise SystemExit(STOPPED)

@@ -12,7 +12,7 @@ import torch
 from mmdet.registry import LOOPS
 from mmengine.dist import all_gather, all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
-from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.runner import Runner
 from torch import Tensor
 from torch.nn import Dropout
 from torch.nn.utils.rnn import pad_sequence
@@ -21,6 +21,7 @@ from focus_mmdet.core.grpo import LEVELS, LOSS_TYPES, SCALES, group_advantages
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.token_budget import split_by_tokens, split_further
 from focus_mmdet.engine.reference_policy_hook import ReferencePolicyHook
+from focus_mmdet.engine.resumable_train_loop import ResumableTrainLoop
 from focus_mmdet.engine.rewards import Answers, build_rewards, give_rewards
 from focus_mmdet.engine.rollout_engine import RolloutRequest, build_rollout_engine
 from focus_mmdet.engine.unwrap import detector_of
@@ -54,7 +55,7 @@ class ScoredAnswers:
 
 
 @LOOPS.register_module()
-class GRPOTrainLoop(IterBasedTrainLoop):
+class GRPOTrainLoop(ResumableTrainLoop):
     """Group Relative Policy Optimization.
 
     Each iteration samples G answers to every prompt of the batch, rewards
@@ -87,8 +88,8 @@ class GRPOTrainLoop(IterBasedTrainLoop):
         max_tokens_per_pass: Learn from at most this many tokens at a time,
             padding included, one group at least; gradients add up to those of
             one pass. None learns from the whole batch at once.
-        val_begin: As in :class:`IterBasedTrainLoop`.
-        val_interval: As in :class:`IterBasedTrainLoop`.
+        val_begin: As in ``IterBasedTrainLoop``.
+        val_interval: As in ``IterBasedTrainLoop``.
     """
 
     def __init__(

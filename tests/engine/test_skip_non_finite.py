@@ -15,7 +15,6 @@ from tests.engine import two_processes  # noqa: F401  registers BrokenPixels
 from tests.engine.test_distributed import OPTIONS, launch
 from tests.engine.test_training import assert_equal_weights, log_scalars, trained_weights
 
-
 REWARD = {'train_cfg.rewards': [dict(type='TextReward')]}
 
 

@@ -1,0 +1,106 @@
+"""Go on where a run stopped, without loading again what it was trained on."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from mmdet.registry import LOOPS
+from mmengine.dataset import InfiniteSampler
+from mmengine.dist import get_rank
+from mmengine.runner import IterBasedTrainLoop, Runner, set_random_seed
+from torch.utils.data import DataLoader
+
+from focus_mmdet.engine.graceful_stop_hook import save_now
+from focus_mmdet.errors import InputError
+
+
+@LOOPS.register_module()
+class ResumableTrainLoop(IterBasedTrainLoop):
+    """MMEngine's loop over iterations, where resuming costs and changes nothing.
+
+    - The sampler is advanced, not the loader: no image of an earlier
+      iteration is loaded. (With a sampler other than ``InfiniteSampler``,
+      MMEngine's way remains: they are all loaded once more.)
+    - The random state of every iteration, and of what the main process loads
+      for it, is derived from (seed, iteration, rank).
+    - A data worker that dies ends the run between two iterations, and what is
+      learned is saved.
+
+    Args:
+        runner: The runner.
+        dataloader: Config of the training dataloader.
+        *args: As of ``IterBasedTrainLoop``.
+        **kwargs: As of ``IterBasedTrainLoop``.
+    """
+
+    def __init__(self, runner: Runner, dataloader: Any, *args: Any, **kwargs: Any) -> None:
+        different = runner._randomness_cfg.get('diff_rank_seed', False)
+        loader = runner.build_dataloader(dataloader, runner.seed, different)
+        super().__init__(runner, _Resumed(loader, self), *args, **kwargs)
+
+    def seed_iteration(self) -> None:
+        """Set the random state that this iteration has in any run."""
+        state = np.random.SeedSequence([self.runner.seed, self._iter, get_rank()])
+        set_random_seed(int(state.generate_state(1)[0]))
+
+
+class _Resumed:
+    """A dataloader that starts its workers late, behind what was trained on.
+
+    MMEngine starts to iterate before it has read the checkpoint, and then
+    draws a batch for every iteration of the earlier run to throw it away.
+    """
+
+    def __init__(self, loader: DataLoader, loop: ResumableTrainLoop) -> None:
+        self._loader, self._loop = loader, loop
+        self._passed: Iterator[Any] = iter(())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loader, name)
+
+    def __len__(self) -> int:
+        return len(self._loader)
+
+    def __iter__(self) -> Iterator[Any]:
+        """None for each batch of an earlier run, then batches."""
+        if isinstance(self._loader.batch_sampler.sampler, InfiniteSampler):
+            # Kept: this generator's end would be the end of the sampler's, which goes on from here.
+            self._passed = iter(self._loader.batch_sampler)
+            for _ in islice(self._passed, self._loop.iter):
+                yield None
+        batches = _iterate_quietly(self._loader)
+        while True:
+            self._loop.seed_iteration()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                self._save_if_worker_died(error)
+                raise
+            yield batch
+
+    def _save_if_worker_died(self, error: RuntimeError) -> None:
+        if not str(error).startswith('DataLoader worker'):
+            return
+        saved = save_now(self._loop.runner, self._loop.iter)
+        raise InputError(
+            f'{error}: it was killed, perhaps because memory ran out (then lower '
+            f'train_dataloader.num_workers). {saved}'
+        ) from error
+
+
+def _iterate_quietly(loader: DataLoader) -> Iterator[Any]:
+    """Batches; a worker's death is an error of ``next``.
+
+    Torch's handler would raise it in the middle of whatever runs, an optimizer
+    step for one.
+    """
+    before = signal.getsignal(signal.SIGCHLD)
+    batches = iter(loader)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, before)
+    return batches
