@@ -1,0 +1,96 @@
+"""A resumed run loads nothing twice and ends with the weights of one that ran through."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from mmcv.transforms import BaseTransform
+from mmdet.registry import TRANSFORMS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from focus_mmdet.errors import InputError
+from tests.engine.test_training import LORA, assert_equal_weights, trained_weights
+
+
+class NoteEpisode(BaseTransform):
+    """Write down which episode was loaded; data workers do so too."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def transform(self, results):
+        with open(self.path, 'a') as file:
+            file.write(f'{results["img_id"]}\n')
+        return results
+
+
+@pytest.fixture
+def run(make_config, monkeypatch):
+    monkeypatch.setitem(TRANSFORMS._module_dict, 'NoteEpisode', NoteEpisode)
+
+    def train(stage: int, name: str, max_iters: int, hooks=(), **options) -> tuple[str, list[int]]:
+        """The work dir, and the episodes in the order they were loaded."""
+        config = make_config(stage, name, **options)
+        config.train_cfg.max_iters = max_iters
+        if config.get('resume'):
+            config.experiment_name += '-resumed'
+            config.visualizer.name += '-resumed'
+        log = Path(f'{config.work_dir}-{max_iters}.txt')
+        log.unlink(missing_ok=True)
+        dataset = config.train_dataloader.dataset
+        dataset.episodes.shots = [1, 2]
+        dataset.pipeline = [
+            *dataset.pipeline[:1],
+            dict(type='NoteEpisode', path=str(log)),
+            *dataset.pipeline[1:],
+        ]
+        runner = Runner.from_cfg(config)
+        for hook in hooks:
+            runner.register_hook(hook)
+        runner.train()
+        return config.work_dir, [int(line) for line in log.read_text().split()]
+
+    return train
+
+
+GROUPED = {'train_dataloader.batch_sampler': dict(type='ShotGroupedBatchSampler')}
+DROPOUT = {'model.bbox_head.lora': {**LORA, 'lora_dropout': 0.2}}
+
+
+@pytest.mark.parametrize(
+    ('stage', 'workers', 'options'),
+    [(1, 0, DROPOUT), (1, 2, GROUPED), (2, 0, GROUPED), (2, 1, {})],
+    ids=['dropout', 'workers-grouped', 'grpo-grouped', 'grpo-worker'],
+)
+def test_resuming_loads_nothing_twice(run, stage, workers, options):
+    whole, episodes = run(stage, 'whole', 5, **options)
+    options = {**options, 'train_dataloader.num_workers': workers}
+    run(stage, 'half', 2, **options)
+    resumed, loaded = run(stage, 'half', 5, resume=True, **options)
+    if workers == 0:
+        assert loaded == episodes[4:]
+    else:  # They load ahead, and side by side.
+        assert len(set(loaded)) == len(loaded)
+        assert set(episodes[4:]) <= set(loaded)
+        assert not set(episodes[:4]) & set(loaded)
+    assert_equal_weights(trained_weights(whole, 5), trained_weights(resumed, 5))
+
+
+class KillWorkers(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == 1:
+            for worker in runner.train_dataloader._iterator._workers:
+                os.kill(worker.pid, signal.SIGKILL)
+
+
+def test_a_dead_worker_ends_the_run_between_iterations_and_saves(run):
+    options = {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True}
+    whole, _ = run(1, 'whole', 8, **options)
+    handler = signal.getsignal(signal.SIGCHLD)
+    with pytest.raises(InputError, match=r'DataLoader worker.*is saved; go on with --resume'):
+        run(1, 'killed', 8, [KillWorkers()], **options)
+    assert signal.getsignal(signal.SIGCHLD) == handler
+    resumed, _ = run(1, 'killed', 8, resume=True, **options)
+    assert_equal_weights(trained_weights(whole, 8), trained_weights(resumed, 8))
