@@ -66,9 +66,10 @@ class _Resumed:
 
     def __iter__(self) -> Iterator[Any]:
         """None for each batch of an earlier run, then batches."""
-        if isinstance(self._loader.batch_sampler.sampler, InfiniteSampler):
+        sampler: Any = self._loader.batch_sampler
+        if isinstance(getattr(sampler, 'sampler', None), InfiniteSampler):
             # Kept: this generator's end would be the end of the sampler's, which goes on from here.
-            self._passed = iter(self._loader.batch_sampler)
+            self._passed = iter(sampler)
             for _ in islice(self._passed, self._loop.iter):
                 yield None
         batches = _iterate_quietly(self._loader)

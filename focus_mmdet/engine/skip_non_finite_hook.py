@@ -68,8 +68,9 @@ class FiniteSteps:
 
     def _scale_can_fall(self) -> bool:
         scaler = getattr(self.wrapper, 'loss_scaler', None)
-        dynamic = scaler is not None and self.wrapper._scale_update_param is None
-        return dynamic and scaler.get_scale() > 1
+        if scaler is None or self.wrapper._scale_update_param is not None:
+            return False
+        return bool(scaler.get_scale() > 1)
 
 
 @HOOKS.register_module()
