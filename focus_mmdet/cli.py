@@ -1,6 +1,7 @@
 """How the command-line tools begin and end."""
 
 import difflib
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,9 +11,11 @@ from mmengine.config import Config
 
 from focus_mmdet.errors import InputError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def run_cli(main: Callable[[], None]) -> None:
-    """Run a tool; bad input prints one message and exits with status 2.
+    """Run a tool; bad input or a full disk prints one message and exits with status 2.
 
     Ctrl-C exits with 130, as shells expect.
     """
@@ -34,7 +37,9 @@ def _input_message(error: Exception) -> str | None:
     text = str(error.args[0]) if error.args else str(error)
     if isinstance(error, InputError):
         # A data worker wraps the message into its own traceback.
-        return text.rsplit('InputError: ', 1)[-1].strip()
+        return text.rsplit(f'{type(error).__name__}: ', 1)[-1].strip()
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return f'{error.filename}: {error.strerror}. Make room; what was written before is whole'
     if isinstance(error, TypeError) and 'unexpected keyword argument' in text:
         return f'{text.replace(".__init__()", "")}. Check the spelling of the key in the config'
     if isinstance(error, KeyError) and 'is not in the' in text and 'registry' in text:
