@@ -10,6 +10,7 @@ default_hooks = dict(
     checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=50, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='EpisodeVisualizationHook'),
+    unreadable=dict(type='UnreadableImagesHook'),
     finite=dict(type='SkipNonFiniteHook', max_in_a_row=5),
     stop=dict(type='GracefulStopHook'),
 )

@@ -10,7 +10,8 @@ from mmengine.logging import print_log
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.datasets.episode import Episode
 from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
-from focus_mmdet.errors import InputError
+from focus_mmdet.datasets.unreadable_images import UnreadableImageError, UnreadableImages
+from focus_mmdet.errors import InputError, check_number
 
 
 @DATASETS.register_module()
@@ -27,6 +28,10 @@ class EpisodeDataset(BaseDetDataset):
             manifest, which lists its episodes.
         bad_records: ``'error'`` stops at the first bad record, ``'drop'``
             leaves bad records out and logs how many and why.
+        max_unreadable: Share of the images, 0..1, that may prove unreadable
+            in training; the next episode takes the place of one with such an
+            image. With more, and always in ``test_mode``, an unreadable image
+            is an error.
         **kwargs: As of ``BaseDetDataset``: ``ann_file``, ``data_root``,
             ``data_prefix``, ``pipeline``, ``test_mode``, ...
     """
@@ -34,12 +39,19 @@ class EpisodeDataset(BaseDetDataset):
     METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)]}
 
     def __init__(
-        self, *args: Any, episodes: dict[str, Any] | None = None, bad_records: str = 'error', **kwargs: Any
+        self,
+        *args: Any,
+        episodes: dict[str, Any] | None = None,
+        bad_records: str = 'error',
+        max_unreadable: float = 0.0,
+        **kwargs: Any,
     ) -> None:
         if bad_records not in ('error', 'drop'):
             raise InputError(f"bad_records={bad_records!r}: give 'error' or 'drop'")
+        check_number('max_unreadable', max_unreadable, low=0, high=1)
         self.sampler: EpisodeSampler | None = None if episodes is None else TASK_UTILS.build(episodes)
         self.bad_records = bad_records
+        self.max_unreadable = max_unreadable
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -60,7 +72,28 @@ class EpisodeDataset(BaseDetDataset):
             )
         if not episodes:
             raise InputError(f'{self.ann_file}: no episode can be made of it')
+        paths = (frame.path for episode in episodes for frame in (*episode.supports, episode.query))
+        self.unreadable = UnreadableImages(paths, self.max_unreadable)
         return [episode.record(index) for index, episode in enumerate(episodes)]
+
+    def prepare_data(self, idx: int) -> Any:
+        """The episode through the pipeline, or None where another one is to be taken.
+
+        Raises:
+            InputError: An image cannot be read, and ``max_unreadable`` does not allow it.
+        """
+        try:
+            return super().prepare_data(idx)
+        except UnreadableImageError as error:
+            if self.test_mode or not self.max_unreadable:
+                raise
+            self.unreadable.add(error)
+            self._next = (idx + 1) % len(self)
+            return None
+
+    def _rand_another(self) -> int:
+        """Which one: not a random one, so that a resumed run takes the same."""
+        return self._next
 
     def _listed(self, file: AnnotationFile) -> list[Episode]:
         if self.sampler is not None:

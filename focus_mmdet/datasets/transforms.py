@@ -22,6 +22,7 @@ from PIL import Image
 from torch import Tensor
 
 from focus_mmdet.datasets.scenes import compose_scene, hue_shifted, recoloured
+from focus_mmdet.datasets.unreadable_images import UnreadableImageError
 from focus_mmdet.errors import InputError, check_number
 
 #: The limit of the VLM's own image processor.
@@ -50,8 +51,9 @@ class LoadFrame(LoadImageFromFile):
     """Load an image and hold it against its record.
 
     Raises:
-        InputError: The file cannot be read, or has another size than its
-            record says (its box would be wrong).
+        UnreadableImageError: The file cannot be read.
+        InputError: It has another size than its record says (its box would be
+            wrong).
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -59,9 +61,10 @@ class LoadFrame(LoadImageFromFile):
         try:
             loaded = super().transform(results)
         except Exception as error:
-            raise InputError(f'{path}: cannot be read as an image ({error}). Replace or remove it') from error
+            message = f'{path}: cannot be read as an image ({error}). Replace or remove it'
+            raise UnreadableImageError(message, path) from error
         if loaded is None or loaded.get('img') is None:
-            raise InputError(f'{path}: cannot be read as an image. Replace or remove it')
+            raise UnreadableImageError(f'{path}: cannot be read as an image. Replace or remove it', path)
         height, width = loaded['img_shape']
         if (width, height) != (results['width'], results['height']):
             raise InputError(

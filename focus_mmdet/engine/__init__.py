@@ -20,6 +20,7 @@ from focus_mmdet.engine.rollout_engine import RolloutEngine, SharedPrefillRollou
 from focus_mmdet.engine.throughput_hook import ThroughputHook
 from focus_mmdet.engine.skip_non_finite_hook import SkipNonFiniteHook
 from focus_mmdet.engine.trainable_optim_wrapper_constructor import TrainableOptimWrapperConstructor
+from focus_mmdet.engine.unreadable_images_hook import UnreadableImagesHook
 from focus_mmdet.engine.vllm_rollout import VLLMRollout
 
 register_safe_loader()
@@ -43,5 +44,6 @@ __all__ = [
     'ThroughputHook',
     'SkipNonFiniteHook',
     'TrainableOptimWrapperConstructor',
+    'UnreadableImagesHook',
     'VLLMRollout',
 ]
