@@ -1,9 +1,8 @@
 """Killed at any moment, resumed, and in the end as if nothing had happened."""
 
-import os
 import random
-import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,48 +10,21 @@ import pytest
 from tests.engine import forked_run
 from tests.engine.test_training import assert_equal_weights, trained_weights
 
-EVERY = 2  # iterations between checkpoints
+
+def saved_files(folder: Path) -> set:
+    """Checkpoints, also those being written, with the time of the last write."""
+    found = set()
+    for path in [*folder.glob('iter_*.pth'), *folder.glob('.*.part')]:
+        with suppress(FileNotFoundError):
+            found.add((path.name, path.stat().st_mtime_ns))
+    return found
 
 
-@pytest.fixture
-def write_config(make_config, tmp_path):
-    """The path of a tiny config on photographs, with what it takes to learn in stage 2."""
-
-    def write(stage: int, max_iters: int, **options) -> str:
-        if stage == 2:
-            options['train_cfg.rewards'] = [dict(type='TextReward')]
-        imports = dict(imports=['focus_mmdet', 'tests.engine.two_processes'])
-        config = make_config(stage, 'run', custom_imports=imports, **options)
-        config.train_cfg.max_iters = max_iters
-        config.train_cfg.val_interval = 10 * max_iters
-        config.default_hooks.checkpoint.interval = EVERY
-        path = tmp_path / f'stage{stage}.py'
-        config.dump(path)
-        return str(path)
-
-    return write
-
-
-def wait_for_saving(runs, folder: Path) -> None:
+def wait_for_saving(run, folder: Path) -> None:
     """Until a checkpoint is being written, or has just been."""
-    before = set(folder.glob('iter_*.pth'))
-    while (
-        runs[0].is_alive()
-        and not list(folder.glob('.*.part'))
-        and not set(folder.glob('iter_*.pth')) - before
-    ):
+    before = saved_files(folder)
+    while run.is_alive() and not saved_files(folder) - before:
         time.sleep(0.001)
-
-
-def kill(runs, victims) -> None:
-    for run in victims:
-        if run.is_alive():
-            os.kill(run.pid, signal.SIGKILL)
-    statuses = forked_run.finish(runs, 60)
-    for run in runs:
-        if run.is_alive():
-            run.kill()
-    assert None not in statuses, 'who lost the others must not wait for ever'
 
 
 def train_and_kill(arguments, folder: Path, processes: int, kills: int, seed: int) -> int:
@@ -70,14 +42,16 @@ def train_and_kill(arguments, folder: Path, processes: int, kills: int, seed: in
         if moment == 'beginning':
             time.sleep(rng.uniform(0, 3))
         else:
-            wait_for_saving(runs, folder)
+            wait_for_saving(runs[0], folder)
             time.sleep(rng.uniform(0, 0.5) if moment == 'between' else 0)
         if not runs[0].is_alive() and runs[0].exitcode == 0:
             forked_run.finish(runs)
             return killed
         # One that has not met the others yet would wait for them: only torchrun knows.
         alone = processes > 1 and moment != 'beginning' and rng.random() < 0.5
-        kill(runs, [rng.choice(runs)] if alone else runs)
+        for run in [rng.choice(runs)] if alone else runs:
+            run.kill()
+        assert None not in forked_run.finish(runs, 60), 'who lost the other waits for ever'
         killed += 1
 
 

@@ -1,29 +1,18 @@
 """Stopped, killed or out of disk: what was saved is whole, and goes on."""
 
-import errno
-import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from mmengine.fileio import put
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
 from focus_mmdet.engine.graceful_stop_hook import STOPPED
+from tests.engine.forked_run import finish, rank_environments, start
 from tests.engine.test_training import assert_equal_weights, trained_weights
-
-
-class SignalAt(Hook):
-    """Send this process a signal in the middle of an iteration."""
-
-    def __init__(self, which, iteration):
-        self.which, self.iteration = which, iteration
-
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if runner.iter == self.iteration:
-            os.kill(os.getpid(), self.which)
+from tests.engine.two_processes import SignalAt
 
 
 @pytest.mark.parametrize('which', [signal.SIGTERM, signal.SIGINT])
@@ -36,7 +25,7 @@ def test_a_signal_ends_the_iteration_saves_and_resumes_bit_for_bit(make_config, 
     # Iteration 3 is not one that would have been saved.
     config = make_config(stage, 'stopped')
     runner = Runner.from_cfg(config)
-    runner.register_hook(SignalAt(which, 2))
+    runner.register_hook(SignalAt(which, 3))
     with pytest.raises(SystemExit) as stop:
         runner.train()
     assert stop.value.code == STOPPED
@@ -51,32 +40,54 @@ def test_a_signal_ends_the_iteration_saves_and_resumes_bit_for_bit(make_config, 
     assert_equal_weights(trained_weights(whole.work_dir, 4), trained_weights(resumed.work_dir, 4))
 
 
-class FullDisk:
-    """Wraps a file that can't take a byte more."""
-
-    def __init__(self, file):
-        self.file = file
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
-
-    def write(self, data):
-        self.file.write(data[: len(data) // 2])
-        raise OSError(errno.ENOSPC, 'No space left on device')
+def test_a_run_stops_behind_an_accumulated_step(make_config):
+    options = {'optim_wrapper.accumulative_counts': 2}
+    whole = make_config(1, 'whole', **options)
+    Runner.from_cfg(whole).train()
+    config = make_config(1, 'stopped', **options, **{'default_hooks.checkpoint.interval': 100})
+    config.custom_hooks.append(dict(type='SignalAt', which=signal.SIGTERM, iteration=1))
+    with pytest.raises(SystemExit):
+        Runner.from_cfg(config).train()
+    assert find_readable_checkpoint(config.work_dir) == f'{config.work_dir}/iter_2.pth'
 
 
-def test_a_full_disk_leaves_the_file_before_and_no_scraps(tmp_path, monkeypatch):
-    path = tmp_path / 'iter_2.pth'
-    put(b'good', str(path))
-    module = 'focus_mmdet.engine.atomic_backend'
-    monkeypatch.setattr(f'{module}.open', lambda *a: FullDisk(open(*a)), raising=False)  # noqa: SIM115
-    with pytest.raises(OSError, match='No space left'):
-        put(b'newer and longer', str(path))
-    assert path.read_bytes() == b'good'
-    assert list(tmp_path.iterdir()) == [path]
+@pytest.mark.parametrize(('stage', 'which', 'rank'), [(1, signal.SIGTERM, 1), (2, signal.SIGINT, 0)])
+def test_both_processes_stop_when_one_is_asked(write_config, tmp_path, stage, which, rank):
+    def arguments(name, *more, **options):
+        return [write_config(stage, 6, **options), '--work-dir', str(tmp_path / name), *more]
+
+    runs = start(arguments('whole'), tmp_path / 'whole.log', 2)
+    hooks = [dict(type='SignalAt', which=int(which), iteration=3, rank=rank)]
+    stopped = arguments('stopped', hooks=hooks)
+    processes = [
+        # Real ones: a fork does not end as Python does.
+        subprocess.Popen(
+            [sys.executable, 'tools/train.py', *stopped, '--launcher', 'pytorch'], env=environment
+        )
+        for environment in rank_environments(2)
+    ]
+    assert [process.wait(300) for process in processes] == [STOPPED, STOPPED]
+    assert find_readable_checkpoint(str(tmp_path / 'stopped')) == f'{tmp_path}/stopped/iter_3.pth'
+    assert finish(runs) == [0, 0]
+    resumed = start(arguments('stopped', '--resume'), tmp_path / 'resumed.log', 2)
+    assert finish(resumed) == [0, 0], (tmp_path / 'resumed.log.0').read_text()[-3000:]
+    assert_equal_weights(
+        trained_weights(str(tmp_path / 'whole'), 6), trained_weights(str(tmp_path / 'stopped'), 6)
+    )
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(write_config, tmp_path):
+    folder = tmp_path / 'run'
+    assert finish(start([write_config(1, 2), '--work-dir', str(folder)], tmp_path / 'first.log')) == [0]
+    kept = (folder / 'iter_2.pth').read_bytes()
+    more = [write_config(1, 4), '--work-dir', str(folder), '--resume']
+    full = start(more, tmp_path / 'full.log', file_limit=len(kept) // 2)
+    assert finish(full) == [2]
+    assert f'error: {folder}/iter_4.pth: File too large' in (tmp_path / 'full.log.0').read_text()
+    assert (folder / 'iter_2.pth').read_bytes() == kept
+    assert [path.name for path in folder.glob('*iter*')] == ['iter_2.pth']
+    assert finish(start(more, tmp_path / 'again.log')) == [0]
+    assert (folder / 'iter_4.pth').is_file()
 
 
 def test_the_newest_readable_checkpoint_is_found(make_config):

@@ -1,5 +1,6 @@
 """What test_distributed.py plugs into two processes by ``custom_imports``."""
 
+import os
 from zlib import crc32
 
 import torch
@@ -56,3 +57,15 @@ class BrokenPixels(Hook):
                 output['inputs'].pixel_values.fill_(float('nan'))
 
         speech.register_forward_hook(broken)
+
+
+@HOOKS.register_module()
+class SignalAt(Hook):
+    """Send one process a signal in the middle of an iteration."""
+
+    def __init__(self, which, iteration, rank=0):
+        self.which, self.iteration, self.rank = which, iteration, rank
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter + 1 == self.iteration and get_rank() == self.rank:
+            os.kill(os.getpid(), self.which)
