@@ -144,7 +144,7 @@ def _describe(iteration: int, data_batch: Any, outputs: Any) -> dict[str, Any]:
             {
                 'img_id': sample.img_id,
                 'query': sample.get('img_path'),
-                'supports': [support.get('img_path') for support in sample.supports],
+                'supports': [support.get('img_path') for support in sample.get('supports', [])],
             }
             for sample in data_batch['data_samples']
         ],
