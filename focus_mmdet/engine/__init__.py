@@ -17,8 +17,8 @@ from focus_mmdet.engine.rewards import (
     Reward,
 )
 from focus_mmdet.engine.rollout_engine import RolloutEngine, SharedPrefillRollout
-from focus_mmdet.engine.throughput_hook import ThroughputHook
 from focus_mmdet.engine.skip_non_finite_hook import SkipNonFiniteHook
+from focus_mmdet.engine.throughput_hook import ThroughputHook
 from focus_mmdet.engine.trainable_optim_wrapper_constructor import TrainableOptimWrapperConstructor
 from focus_mmdet.engine.unreadable_images_hook import UnreadableImagesHook
 from focus_mmdet.engine.vllm_rollout import VLLMRollout
@@ -41,8 +41,8 @@ __all__ = [
     'Reward',
     'RolloutEngine',
     'SharedPrefillRollout',
-    'ThroughputHook',
     'SkipNonFiniteHook',
+    'ThroughputHook',
     'TrainableOptimWrapperConstructor',
     'UnreadableImagesHook',
     'VLLMRollout',
