@@ -1,31 +1,35 @@
-"""Second part of the tiny base: prompts with supports, which say nothing yet.
+"""Second part of the tiny base: prompts with supports, whose boxes it learns to read.
 
-Half of the episodes carry the support of another one, so the model gets used
-to prompts of several frames and to boxing the query's object, and has no
-reason to look at a support. Continues from ``focus_tiny_base.py``.
+Two thirds of the episodes carry a crowd as support, whose box says nothing
+about the query: the model gets used to prompts of several frames, its
+attention finds what a box in the text stands for, and nothing ties a support
+to the answer. Continues from ``focus_tiny_base.py``.
 """
 
 _base_ = ['focus_tiny_base.py']
 
-framed = dict(
-    type='SpriteEpisodeDataset',
-    data_root='data/sprites/train',
-    length=60000,
-    shots=1,
-    distractors=0,
-    look_alikes=0,
-    size=(64, 64),
-    scale=(0.25, 0.8),
-    seed=2,
-    pipeline={{_base_.sprite_pipeline}},
-)
+crowd = dict(_base_.alone, shots=1, distractors=2, look_alikes=0, scale=(0.25, 0.45), seed=2)
+lone_query = dict(type='ShuffledSupports', dataset=_base_.alone, supports=crowd)
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,
         type='ConcatDataset',
-        datasets=[{{_base_.alone}}, dict(type='ShuffledSupports', dataset=framed)],
+        datasets=[_base_.alone, dict(type='RepeatDataset', times=2, dataset=lone_query)],
     )
 )
+custom_hooks = [
+    dict(
+        type='AttentionSupervisionHook',
+        name='reading',
+        rows='box_end',
+        columns='box_region',
+        layers=[1],
+        heads=[0, 1],
+        form='log',
+        margin=0.9,
+        weight=0.5,
+    )
+]
 
 max_iters = 600
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

@@ -14,27 +14,35 @@ from torch.utils.data import Dataset
 
 @DATASETS.register_module()
 class ShuffledSupports(Dataset):
-    """Each episode with the supports of the one after it.
+    """Each episode with the supports of another one, the one after it.
 
     A model that looks at the supports does worse here than without this
     wrapper.
 
     Args:
         dataset: An episode dataset, or its config.
+        supports: The dataset to take supports from, or its config; default:
+            the same.
     """
 
-    def __init__(self, dataset: BaseDataset | dict[str, Any]) -> None:
+    def __init__(
+        self, dataset: BaseDataset | dict[str, Any], supports: BaseDataset | dict[str, Any] | None = None
+    ) -> None:
         self.dataset: Any = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
+        self.supports: Any = DATASETS.build(supports) if isinstance(supports, dict) else supports
+        if supports is None:
+            self.supports = self.dataset
         self.metainfo = self.dataset.metainfo
 
     def full_init(self) -> None:
         self.dataset.full_init()
+        self.supports.full_init()
 
     def __len__(self) -> int:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        episode, other = self.dataset[index], self.dataset[(index + 1) % len(self)]
+        episode, other = self.dataset[index], self.supports[(index + 1) % len(self.supports)]
         episode['data_samples'].supports = other['data_samples'].supports
         return {**episode, 'inputs': [*other['inputs'][:-1], episode['inputs'][-1]]}
 
