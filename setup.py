@@ -34,6 +34,8 @@ setup(
         'lite': ['mmcv-lite', 'opencv-python'],
         # The reference that our GRPO is tested against.
         'trl': ['trl', 'datasets', 'accelerate'],
+        # 4-bit base weights under LoRA.
+        'qlora': ['bitsandbytes', 'accelerate'],
         # Another engine for stage 2's rollouts; needs a GPU.
         'vllm': ['vllm'],
         # The converters of TAO and YouTube-VIS read JSON that is larger than memory.

@@ -54,8 +54,13 @@ def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str |
         The folder.
 
     Raises:
-        InputError: ``folder`` is not empty.
+        InputError: ``folder`` is not empty, or the weights are quantized.
     """
+    if getattr(detector.bbox_head.vlm.model, 'is_quantized', False):
+        raise InputError(
+            'adapters are merged into weights as published: add '
+            '--cfg-options model.bbox_head.quantization=None'
+        )
     path = _new_folder(folder)
     source = Path(detector.pretrained)
     vlm = detector.bbox_head.vlm

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForImageTextToText
-from transformers.utils import is_flash_attn_2_available
+from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
+from transformers.utils import is_accelerate_available, is_bitsandbytes_available, is_flash_attn_2_available
 
 from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.models.attention_probe import BACKENDS, AttentionProbe, register_attention
@@ -68,6 +68,23 @@ def _check_attention(name: str) -> None:
         )
 
 
+def _quantized(options: dict[str, Any], load_weights: bool) -> dict[str, Any]:
+    """Arguments of ``from_pretrained`` that quantize a model where it will stay."""
+    if not load_weights:
+        raise InputError('model.bbox_head.quantization: only weights that are loaded can be quantized')
+    if not (is_bitsandbytes_available() and is_accelerate_available()):
+        raise InputError(
+            'model.bbox_head.quantization needs the packages bitsandbytes and accelerate: '
+            "pip install -c constraints.txt -e '.[qlora]'"
+        )
+    try:
+        config = BitsAndBytesConfig(**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'model.bbox_head.quantization={options!r}: {error}') from error
+    place = torch.cuda.current_device() if torch.cuda.is_available() else 'cpu'
+    return {'quantization_config': config, 'device_map': {'': place}}
+
+
 class VisionLanguageModel(nn.Module):
     """A pretrained VLM behind its family adapter.
 
@@ -79,6 +96,8 @@ class VisionLanguageModel(nn.Module):
             language model.
         load_weights: False draws random ones for the architecture in
             ``config.json``: for benchmarks and dry runs.
+        quantization: Options of ``transformers.BitsAndBytesConfig``; None
+            keeps the weights as they are.
     """
 
     def __init__(
@@ -88,6 +107,7 @@ class VisionLanguageModel(nn.Module):
         gradient_checkpointing: bool = False,
         attn_implementation: str = 'sdpa',
         load_weights: bool = True,
+        quantization: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.family = load_family(pretrained)
@@ -99,6 +119,8 @@ class VisionLanguageModel(nn.Module):
             'dtype': getattr(torch, dtype),
             'attn_implementation': {'': 'sdpa', 'text_config': BACKENDS[attn_implementation]},
         }
+        if quantization is not None:
+            options.update(_quantized(quantization, load_weights))
         if load_weights:
             print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
             self.model: Any = AutoModelForImageTextToText.from_pretrained(pretrained, **options)

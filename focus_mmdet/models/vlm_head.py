@@ -50,6 +50,8 @@ class VLMHead(BaseModule):
             only: the shared prefix of stage 2 needs a mask).
         load_weights: False draws random weights: for benchmarks and dry runs.
         max_new_tokens: Longest answer in tokens when predicting.
+        quantization: Options of ``transformers.BitsAndBytesConfig`` for the
+            frozen weights under ``lora`` (QLoRA); None keeps them as they are.
     """
 
     def __init__(
@@ -62,11 +64,17 @@ class VLMHead(BaseModule):
         attn_implementation: str = 'sdpa',
         load_weights: bool = True,
         max_new_tokens: int = 50,
+        quantization: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        if quantization is not None and (lora is None or not freeze_vision):
+            raise InputError(
+                'model.bbox_head.quantization: quantized weights cannot train; set model.bbox_head.lora '
+                'and freeze_vision=True'
+            )
         check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
         self.vlm = VisionLanguageModel(
-            pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights
+            pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights, quantization
         )
         if lora is not None:
             add_lora(self.vlm.model, self.vlm.family, lora)
