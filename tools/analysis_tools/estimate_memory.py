@@ -44,6 +44,7 @@ CHANGES: list[dict[str, Any]] = [
     {'train_cfg.num_generations': 2},
     {'max_pixels': 0.5},
     {'shots': 1},
+    {'model.bbox_head.quantization': dict(load_in_4bit=True, bnb_4bit_use_double_quant=True)},
 ]
 
 
@@ -90,7 +91,7 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     options = {
         key: value
         for key, value in config.model.bbox_head.items()
-        if key not in ('type', 'attn_implementation')
+        if key not in ('type', 'attn_implementation', 'quantization')
     }
     head = dry_head(vlm, **options).train()
     trained = [weight for weight in head.parameters() if weight.requires_grad]
@@ -98,7 +99,9 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     episode = episode_size(config, vlm)
     stage2 = config.train_cfg.get('type') == 'GRPOTrainLoop'
     rows = {
-        'weights': size([*head.parameters(), *head.buffers()]) - size(trained),
+        'weights': size([*head.parameters(), *head.buffers()])
+        - size(trained)
+        - saved_by_quantization(head, config.model.bbox_head.get('quantization')),
         'trained weights': size(trained),
         'gradients': size(trained),
         'gradient buckets of DDP': size(trained) if gpus > 1 else 0,
@@ -112,6 +115,17 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     rows['optimizer states'] = size(state for state in states if state.dim())
     rows['reserve (assumed)'] = RESERVE
     return {**rows, **work, 'total': sum(rows.values()) + max(work.values())}
+
+
+def saved_by_quantization(head: VLMHead, options: dict | None) -> int:
+    """Bytes by which bitsandbytes makes the layers under the adapters smaller."""
+    if not options:
+        return 0
+    # 4 bit, and a scale for each block of 64 weights: a float, or a byte and its own scale.
+    scales = (1 + 4 / 256) / 64 if options.get('bnb_4bit_use_double_quant') else 4 / 64
+    each = 0.5 + scales if options.get('load_in_4bit') else 1.0
+    layers = [weight for name, weight in head.named_parameters() if name.endswith('.base_layer.weight')]
+    return size(layers) - int(sum(weight.numel() for weight in layers) * each)
 
 
 def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, stage2: bool) -> int:
@@ -176,11 +190,13 @@ def changed(config: Config, change: dict[str, Any]) -> Config | None:
     """A copy with one change, or None where it is no change."""
     copy = Config(config.to_dict())
     (key, value), *_ = change.items()
+    without_adapters = key.endswith('quantization') and not copy.model.bbox_head.get('lora')
+    other_stage = key.startswith('train_cfg.') and copy.train_cfg.get('type') != 'GRPOTrainLoop'
+    if without_adapters or other_stage:
+        return None
     if key in ('max_pixels', 'shots'):
         for step in find(copy.train_dataloader, key):
             step[key] = int(step[key] * value) if key == 'max_pixels' else value
-    elif key.startswith('train_cfg.') and copy.train_cfg.get('type') != 'GRPOTrainLoop':
-        return None
     else:
         copy.merge_from_dict(change)
     return None if copy.to_dict() == config.to_dict() else copy
@@ -194,7 +210,11 @@ def suggest(config: Config, gpus: int, total: int) -> Iterator[str]:
             continue
         less = estimate(copy, gpus)['total']
         (key, value), *_ = change.items()
-        what = {'max_pixels': 'half of ResizeToPixelBudget.max_pixels', 'shots': 'one shot'}
+        what = {
+            'max_pixels': 'half of ResizeToPixelBudget.max_pixels',
+            'shots': 'one shot',
+            'model.bbox_head.quantization': 'configs/ablations/qlora.py: 4-bit weights',
+        }
         if less < total:
             yield f'  {what.get(key, f"{key}={value}"):<48}{less / 1e9:9.2f} GB'
 
