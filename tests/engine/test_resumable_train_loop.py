@@ -34,6 +34,7 @@ def run(make_config, monkeypatch):
         """The work dir, and the episodes in the order they were loaded."""
         config = make_config(stage, name, **options)
         config.train_cfg.max_iters = max_iters
+        config.update(val_cfg=None, val_dataloader=None, val_evaluator=None)
         if config.get('resume'):
             config.experiment_name += '-resumed'
             config.visualizer.name += '-resumed'

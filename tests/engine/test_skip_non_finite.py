@@ -10,9 +10,8 @@ from mmengine.optim.optimizer import amp_optimizer_wrapper
 from mmengine.runner import Runner
 
 from focus_mmdet.errors import InputError
-from tests.conftest import ROOT
 from tests.engine import two_processes  # noqa: F401  registers BrokenPixels
-from tests.engine.test_distributed import OPTIONS, launch
+from tests.engine.forked_run import finish, start
 from tests.engine.test_training import assert_equal_weights, log_scalars, trained_weights
 
 REWARD = {'train_cfg.rewards': [dict(type='TextReward')]}
@@ -76,23 +75,15 @@ def test_a_loss_scaler_still_finds_its_scale(make_config, monkeypatch):
 
 
 @pytest.mark.parametrize('stage', [1, 2])
-def test_both_processes_skip_what_one_could_not_learn(vlm_folder, tmp_path, stage):
-    path = tmp_path / 'broken.py'
-    imports = ['focus_mmdet', 'tests.engine.two_processes']
-    path.write_text(
-        f"_base_ = ['{ROOT}/configs/focus_tiny_stage{stage}.py']\n"
-        f'custom_imports = dict(imports={imports})\n'
-        "custom_hooks = [dict(type='BrokenPixels', iterations=[2, 3, 4], rank=1)]\n"
-    )
-    log = launch(
-        'tools/dist_train.sh', str(path), '2', '--work-dir', str(tmp_path), '--cfg-options', *OPTIONS,
-        f'model.pretrained={vlm_folder()}', 'load_from=None', 'train_cfg.max_iters=6',
-        'default_hooks.finite.max_in_a_row=3', 'env_cfg.dist_cfg.timeout=20', fails=True,
-    )  # fmt: skip
-    assert log.count('error: 3 steps in a row') == 2, 'both stop alike'
-    records = json.loads((tmp_path / 'non_finite.json').read_text())['iterations']
+def test_both_processes_skip_what_one_could_not_learn(write_config, tmp_path, stage):
+    options = {**EVERY_ITERATION, 'default_hooks.finite.max_in_a_row': 3}
+    hooks = [dict(type='BrokenPixels', iterations=[2, 3, 4], rank=1)]
+    config = write_config(stage, 6, hooks, **options)
+    folder = str(tmp_path / 'both')
+    assert finish(start([config, '--work-dir', folder], tmp_path / 'log', 2)) == [2, 2]
+    assert all('error: 3 steps in a row' in (tmp_path / f'log.{rank}').read_text() for rank in (0, 1))
+    records = json.loads((tmp_path / 'both/non_finite.json').read_text())['iterations']
     assert [(record['rank'], record['iteration']) for record in records] == [
         (rank, iteration) for rank in (0, 1) for iteration in (2, 3, 4)
     ]
-    assert all(weight.isfinite().all() for weight in trained_weights(str(tmp_path), 3).values())
-    assert_equal_weights(trained_weights(str(tmp_path), 2), trained_weights(str(tmp_path), 3))
+    assert_equal_weights(trained_weights(folder, 1), trained_weights(folder, 3))
