@@ -25,6 +25,7 @@ def _train(arguments: list[str], environment: dict[str, str], output: str, file_
     with open(output, 'ab') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    sys.stdout.reconfigure(line_buffering=True)  # what is killed flushes nothing
     os.environ.update(environment)
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
