@@ -196,9 +196,8 @@ def main() -> None:
     print(f'{"stage":<24}{"seconds an episode":>20}')
     for name, spent in stages.items():
         print(f'{name:<24}{spent:>20.4f}')
-    print(
-        f'{args.workers} workers: {rate:.2f} episodes/s; the stage-1 step on {device}: {1 / step:.2f} episodes/s'
-    )
+    print(f'the dataloader, {args.workers} workers: {rate:.2f} episodes/s')
+    print(f'the stage-1 step on {device}: {1 / step:.2f} episodes/s')
     own = stages['decode and resize'] + stages['processor and tokens']
     print(
         json.dumps(

@@ -50,6 +50,8 @@ class VLMHead(BaseModule):
             only: the shared prefix of stage 2 needs a mask).
         load_weights: False draws random weights: for benchmarks and dry runs.
         max_new_tokens: Longest answer in tokens when predicting.
+        score_calibration: Scale and offset of the scores' logits, as
+            ``ScoreCalibration`` fits them; (1, 0) leaves scores as they are.
         quantization: Options of ``transformers.BitsAndBytesConfig`` for the
             frozen weights under ``lora`` (QLoRA); None keeps them as they are.
     """
@@ -64,6 +66,7 @@ class VLMHead(BaseModule):
         attn_implementation: str = 'sdpa',
         load_weights: bool = True,
         max_new_tokens: int = 50,
+        score_calibration: tuple[float, float] = (1.0, 0.0),
         quantization: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
@@ -73,6 +76,8 @@ class VLMHead(BaseModule):
                 'and freeze_vision=True'
             )
         check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
+        for name, value in zip(('scale', 'offset'), score_calibration, strict=True):
+            check_number(f'model.bbox_head.score_calibration: {name}', value)
         self.vlm = VisionLanguageModel(
             pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights, quantization
         )
@@ -90,6 +95,7 @@ class VLMHead(BaseModule):
             )
         self.attn_implementation = attn_implementation
         self.max_new_tokens = max_new_tokens
+        self.score_calibration = tuple(score_calibration)
         #: Armed by AttentionSupervisionHook; empty is plain fine-tuning.
         self.attention_supervision: tuple[AttentionSupervision, ...] = ()
         self._warned = False
@@ -176,7 +182,8 @@ class VLMHead(BaseModule):
         """One box per episode in pixels of the original query image, or none.
 
         None is also the answer that the object is absent, where it may be.
-        The score is the geometric mean of the answer's token probabilities.
+        The score is the geometric mean of the answer's token probabilities,
+        calibrated.
         ``answer`` (the text) and ``parse_error`` (None, or why there is no
         box) are set on each sample, and ``attention`` where armed.
         """
@@ -195,7 +202,7 @@ class VLMHead(BaseModule):
                 height, width = sample.ori_shape[:2]
                 cells = tuple(batch.cells[index].tolist())
                 boxes = from_grid(boxes.new_tensor([answer.box]), (width, height), cells)
-            score = generated.logps[index].mean().exp()
+            score = self._score(generated.logps[index])
             results.append(
                 InstanceData(
                     bboxes=boxes,
@@ -204,6 +211,11 @@ class VLMHead(BaseModule):
                 )
             )
         return results
+
+    def _score(self, logps: Tensor) -> Tensor:
+        """In 0..1, of an answer's (L,) log-probabilities."""
+        scale, offset = self.score_calibration
+        return (scale * logps.mean().exp().logit(1e-6) + offset).sigmoid()
 
     def _attention_maps(self, prompt: Tensor, received: Tensor, grid: Tensor) -> list[Any]:
         """Per image, (rows, columns) attention from the query image, as numpy."""

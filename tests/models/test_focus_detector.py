@@ -170,3 +170,12 @@ def test_a_missing_model_folder_says_what_to_fetch():
         FocusDetector('checkpoints/no-such-7b', bbox_head={'type': 'VLMHead'})
     with pytest.raises(InputError, match=r'build_tiny_vlm\.py'):
         FocusDetector('nowhere/focus-tiny-qwen3-vl', bbox_head={'type': 'VLMHead'})
+
+
+def test_scores_are_token_probabilities_until_they_are_calibrated(make_detector):
+    logps = torch.tensor([-0.1, -0.5, -0.3])
+    plain, flat = make_detector().bbox_head, make_detector(score_calibration=(0.0, 1.0)).bbox_head
+    assert float(plain._score(logps)) == pytest.approx(float(logps.mean().exp()), rel=1e-6)
+    assert float(flat._score(logps)) == pytest.approx(torch.tensor(1.0).sigmoid().item())
+    with pytest.raises(InputError, match='score_calibration: scale'):
+        make_detector(score_calibration=('steep', 0.0))

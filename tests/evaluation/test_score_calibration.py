@@ -1,0 +1,58 @@
+"""Scores that lie are found out, and the fit mends them."""
+
+import pytest
+import torch
+
+from focus_mmdet.evaluation import ScoreCalibration
+from focus_mmdet.evaluation.score_calibration import fit_platt
+
+
+def judged(scores, right):
+    metric = ScoreCalibration()
+    for score, hit in zip(scores.tolist(), right.tolist(), strict=True):
+        box = [0, 0, 10, 10] if hit else [50, 50, 60, 60]
+        predicted = {'bboxes': torch.tensor([box]).float(), 'scores': torch.tensor([score])}
+        metric.process({}, [{'instances': [{'bbox': [0, 0, 10, 10]}], 'pred_instances': predicted}])
+    return metric.evaluate(len(scores))
+
+
+@pytest.fixture
+def drawn():
+    """True probabilities, and outcomes drawn from them."""
+    generator = torch.Generator().manual_seed(0)
+    truth = torch.rand(4000, generator=generator, dtype=torch.float64)
+    return truth, (torch.rand(4000, generator=generator) < truth).double()
+
+
+def test_honest_scores_have_little_error_and_need_no_change(drawn):
+    figures = judged(*drawn)
+    assert figures['score/ece'] < 0.03
+    assert figures['score/scale'] == pytest.approx(1, abs=0.1)
+    assert figures['score/offset'] == pytest.approx(0, abs=0.1)
+
+
+def test_overconfident_scores_are_found_out_and_mended(drawn):
+    truth, right = drawn
+    loud = (3 * truth.logit(1e-6) + 1).sigmoid()
+    figures = judged(loud, right)
+    assert figures['score/ece'] > 0.1
+    assert figures['score/ece_fitted'] < 0.03
+    mended = (figures['score/scale'] * loud.logit(1e-6) + figures['score/offset']).sigmoid()
+    assert (mended - truth).abs().mean() < 0.02
+
+
+@pytest.mark.parametrize('outcome', [0.0, 1.0])
+def test_the_fit_stays_finite_where_all_answers_are_alike(outcome):
+    scale, offset = fit_platt(
+        torch.tensor([0.9] * 5, dtype=torch.float64), torch.full((5,), outcome).double()
+    )
+    assert abs(scale) < 1e3
+    assert abs(offset) < 1e3
+
+
+def test_silence_has_no_score():
+    metric = ScoreCalibration()
+    empty = {'bboxes': torch.zeros(0, 4), 'scores': torch.zeros(0)}
+    metric.process({}, [{'instances': [], 'pred_instances': empty}])
+    metric.results = []
+    assert metric.compute_metrics([]) == {'answers': 0.0}
