@@ -67,5 +67,8 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = [dict(type='InContextMetric'), dict(type='CocoMetric', metric='bbox')]
+val_evaluator = [
+    dict(type='InContextMetric', by=['shots', 'gap', 'size', 'look_alikes']),
+    dict(type='CocoMetric', metric='bbox'),
+]
 test_evaluator = val_evaluator
