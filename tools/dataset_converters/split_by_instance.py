@@ -8,6 +8,7 @@ writes train.json and test.json beside it; no object and no video is in both.
 import argparse
 import json
 import random
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -18,24 +19,30 @@ from focus_mmdet.errors import InputError
 
 def object_groups(content: dict[str, Any]) -> list[set[int]]:
     """Image ids in groups that share no object and no video."""
-    group_of: dict[Any, set[int]] = {}
+    parent: dict[Any, Any] = {}
+
+    def root(node: Any) -> Any:
+        while parent.setdefault(node, node) != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
     video = {image['id']: ('video', image['video_id']) for image in content['images']}
     for record in content['annotations']:
-        image = record['image_id']
-        keys = [video[image], ('instance', record['instance_id'])]
-        merged = {image}.union(*(group_of[key] for key in keys if key in group_of))
-        for key, group in list(group_of.items()):
-            if group & merged:
-                group_of[key] = merged
-        group_of.update(dict.fromkeys(keys, merged))
-    return sorted({id(group): group for group in group_of.values()}.values(), key=min)
+        parent[root(('instance', record['instance_id']))] = root(video[record['image_id']])
+    groups: dict[Any, set[int]] = defaultdict(set)
+    for record in content['annotations']:
+        groups[root(video[record['image_id']])].add(record['image_id'])
+    return sorted(groups.values(), key=min)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('annotations', type=Path)
-    parser.add_argument('--test-fraction', type=float, default=0.33)
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('annotations', type=Path, help='COCO JSON with instance_id and video_id')
+    parser.add_argument(
+        '--test-fraction', type=float, default=0.33, help='share of the groups; default: %(default)s'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='of the shuffle; default: %(default)s')
     args = parser.parse_args()
 
     if not 0 < args.test_fraction < 1:
