@@ -3,7 +3,7 @@
 import difflib
 import errno
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -77,13 +77,3 @@ def check_folder(flag: str, path: str | Path | None) -> None:
     for part in [] if path is None else [Path(path), *Path(path).parents]:
         if part.exists() and not part.is_dir():
             raise InputError(f'{flag} {path}: {part} is a file, not a folder')
-
-
-def check_layout(source: Path, dataset: str, parts: Sequence[str]) -> None:
-    """Raise :class:`InputError` where ``source`` lacks a part of a dataset's published layout."""
-    for part in parts:
-        if not (source / part).exists():
-            raise InputError(
-                f'{source} is not the folder of {dataset}: it has no {part}. '
-                f'Give the folder that holds {" and ".join(parts)}'
-            )

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
-from focus_mmdet.datasets.annotation_file import image_size
 from focus_mmdet.datasets.drop_counter import DropCounter
 from focus_mmdet.errors import InputError
 
@@ -130,18 +129,14 @@ class CocoWriter(DropCounter):
         """
         self._flush_image()
         path = Path(root) / file_name
-        if not path.is_file():
-            self.drop('missing image', str(path))
+        # Every header is read: what the reader of the result would refuse is not written.
+        real = self.image_size(path)
+        if real is None:
             return False
-        try:
-            width, height = image_size(str(path))
-        except InputError:
-            self.drop('unreadable image', str(path))
+        if size not in (None, real):
+            self.drop('image of another size than annotated', f'{path} ({real}, not {size})')
             return False
-        if size is not None and (width, height) != tuple(size):
-            self.drop('image of another size than annotated', f'{path} ({width} x {height}, not {size})')
-            return False
-        return self.add_image(file_name, width, height, frame)
+        return self.add_image(file_name, *real, frame)
 
     def add_box(self, instance: Hashable, bbox: Sequence[float], category: str = 'object') -> bool:
         """The box of an object in the current image; False where it is dropped.

@@ -1,7 +1,7 @@
-"""What the converters of video datasets share: arguments, label files, frames.
+"""What the converters share: arguments, label files, frames.
 
-A converter lists the videos of one dataset and gives the frames of each; here
-the frames are checked against the images on disk and written.
+The converter of a video dataset lists its videos and gives the frames of each;
+here they are written.
 """
 
 import argparse
@@ -14,7 +14,6 @@ from typing import TypeVar
 from mmengine.utils import track_iter_progress
 
 from focus_mmdet.cli import check_folder
-from focus_mmdet.datasets.annotation_file import image_size
 from focus_mmdet.datasets.coco_writer import CocoWriter
 from focus_mmdet.errors import InputError, check_number
 
@@ -55,23 +54,26 @@ class VideoFrame:
 
 
 def argument_parser(
-    description: str, splits: Sequence[str], stride: int, out: str = '{split}.json'
+    description: str, splits: Sequence[str] = (), stride: int | None = None, out: str = '{split}.json'
 ) -> argparse.ArgumentParser:
-    """The options that every converter has.
+    """The options that converters share.
 
     Args:
         description: The converter's docstring.
-        splits: Names that the dataset gives to its parts; the first is the default.
-        stride: Default of ``--stride``.
-        out: Default of ``--out`` inside the dataset's folder.
+        splits: Names that the dataset gives to its parts, the first is the
+            default; without them there is no ``--split``.
+        stride: Default of ``--stride``; without it there is no such option.
+        out: Default of ``--out`` inside the dataset's folder; names options in braces.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('source', type=Path, help='the folder of the dataset')
-    parser.add_argument('--split', choices=splits, default=splits[0], help='default: %(default)s')
+    if splits:
+        parser.add_argument('--split', choices=splits, default=splits[0], help='default: %(default)s')
+    if stride is not None:
+        parser.add_argument(
+            '--stride', type=int, default=stride, help='keep every N-th annotated frame; default: %(default)s'
+        )
     parser.add_argument('--out', type=Path, help=f'the file to write; default: SOURCE/{out}')
-    parser.add_argument(
-        '--stride', type=int, default=stride, help='keep every N-th annotated frame; default: %(default)s'
-    )
     parser.set_defaults(out_pattern=out)
     return parser
 
@@ -83,9 +85,10 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
         InputError: A stride below 1, no such folder, or no place for ``--out``.
     """
     args = parser.parse_args()
-    check_number('--stride', args.stride, low=1, whole=True)
+    if 'stride' in args:
+        check_number('--stride', args.stride, low=1, whole=True)
     require(args.source, 'Give the folder of the dataset')
-    args.out = args.out or args.source / args.out_pattern.format(split=args.split)
+    args.out = args.out or args.source / args.out_pattern.format_map(vars(args))
     check_folder('--out', args.out.parent)
     if args.out.is_dir():
         raise InputError(f'--out {args.out}: is a folder; give the name of a file')
@@ -117,7 +120,7 @@ def read_rows(path: Path) -> list[list[float]]:
         UnusableVideoError: No such file, or something that is no number.
     """
     if not path.is_file():
-        raise UnusableVideoError('label file missing', str(path))
+        raise UnusableVideoError('missing label file', str(path))
     lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
     rows = []
     for index, line in enumerate(lines, start=1):
@@ -158,33 +161,19 @@ def add_video(writer: CocoWriter, root: Path, name: str, frames: Iterable[VideoF
         name: Unique in the dataset.
         frames: In any order; may raise :class:`UnusableVideoError`.
     """
+    if not writer.start_video(name):
+        return
     try:
         listed = list(frames)
     except UnusableVideoError as error:
         writer.drop(error.reason, error.record)
         return
     if not any(frame.boxes for frame in listed):
-        writer.drop('video without boxes' if listed else 'video without frames', name)
-    elif writer.start_video(name):
-        for frame in listed:
-            _add_frame(writer, root, frame)
-
-
-def _add_frame(writer: CocoWriter, root: Path, frame: VideoFrame) -> None:
-    path = root / frame.file_name
-    if not path.is_file():
-        writer.drop('image missing', str(path))
+        writer.drop('video without boxes' if listed else 'video without usable frames', name)
         return
-    # Every header is read: what the reader of the result would refuse is not written.
-    try:
-        size = image_size(str(path))
-    except InputError:
-        writer.drop('image that cannot be read', str(path))
-        return
-    if frame.size not in (None, size):
-        writer.drop('image of another size than its record says', f'{path}: {size}, not {frame.size}')
-    elif writer.add_image(frame.file_name, *size, frame.number):
-        for instance, bbox, category in frame.boxes:
-            writer.add_box(instance, bbox, category)
-        for instance in frame.absent:
-            writer.add_absent(instance)
+    for frame in listed:
+        if writer.add_image_file(root, frame.file_name, frame.number, frame.size):
+            for instance, bbox, category in frame.boxes:
+                writer.add_box(instance, bbox, category)
+            for instance in frame.absent:
+                writer.add_absent(instance)

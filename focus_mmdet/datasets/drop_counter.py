@@ -1,6 +1,10 @@
 """Count what a converter leaves out: nothing is dropped in silence."""
 
 from collections import Counter
+from pathlib import Path
+
+from focus_mmdet.datasets.annotation_file import image_size
+from focus_mmdet.errors import InputError
 
 
 class DropCounter:
@@ -14,6 +18,22 @@ class DropCounter:
         """Count something that was left out, and keep the first example."""
         self.dropped[reason] += 1
         self._examples.setdefault(reason, record)
+
+    def image_size(self, path: Path, record: str = '') -> tuple[int, int] | None:
+        """(width, height) of an image in pixels; None where it is dropped.
+
+        Args:
+            path: The file.
+            record: Says who names it.
+        """
+        if not path.is_file():
+            self.drop('missing image', f'{record} {path}'.strip())
+            return None
+        try:
+            return image_size(str(path))
+        except InputError:
+            self.drop('unreadable image', f'{record} {path}'.strip())
+            return None
 
     def drop_lines(self) -> list[str]:
         """One line per reason, the most frequent first."""

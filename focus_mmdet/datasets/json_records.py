@@ -7,11 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ijson
 from mmengine.utils import ProgressBar
 
-from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.drop_counter import DropCounter
 from focus_mmdet.errors import InputError
+
+try:
+    import ijson
+except ImportError:
+    ijson = None
 
 _MEBIBYTE = 2**20
 
@@ -25,8 +29,10 @@ def stream_records(path: Path, key: str, expected: str) -> Iterator[Any]:
         expected: Ends the message where there is no such entry.
 
     Raises:
-        InputError: No such file, not JSON, or no entry.
+        InputError: No such file, not JSON, no entry, or ijson is not installed.
     """
+    if ijson is None:
+        raise InputError('large JSON files are read by ijson: pip install ijson')
     if not path.is_file():
         raise InputError(f'{path} does not exist. {expected}')
     found = False
@@ -46,7 +52,7 @@ def stream_records(path: Path, key: str, expected: str) -> Iterator[Any]:
         raise InputError(f'{path}: no list {key!r} with entries. {expected}')
 
 
-def usable(writer: CocoWriter, what: str, record: Any, **kinds: type) -> bool:
+def usable(writer: DropCounter, what: str, record: Any, **kinds: type) -> bool:
     """Whether a record has its fields; where not, it is counted as dropped.
 
     Args:
@@ -62,7 +68,7 @@ def usable(writer: CocoWriter, what: str, record: Any, **kinds: type) -> bool:
     return True
 
 
-def read_names(writer: CocoWriter, path: Path, key: str, expected: str) -> dict[int, str]:
+def read_names(writer: DropCounter, path: Path, key: str, expected: str) -> dict[int, str]:
     """Names by id of a list that is short enough for memory, as of videos or categories.
 
     Raises:
@@ -98,7 +104,7 @@ class DiskGroups:
         self._database.execute('DELETE FROM records WHERE place = ?', (group,))
         return found
 
-    def drop_rest(self, writer: CocoWriter, reason: str) -> None:
+    def drop_rest(self, writer: DropCounter, reason: str) -> None:
         """Count the records that nobody took."""
         for identifier, group in self._database.execute('SELECT id, place FROM records ORDER BY rowid'):
             writer.drop(reason, f'id {identifier} (of {group})')

@@ -1,4 +1,4 @@
-"""Running a converter as its command does, and reading back what it wrote."""
+"""Running a converter as its command does, writing its inputs and reading back what it wrote."""
 
 import runpy
 import sys
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -13,14 +14,19 @@ from focus_mmdet.datasets.annotation_file import AnnotationFile
 from tests.conftest import ROOT
 
 WIDTH, HEIGHT = 40, 30
+Box = tuple[int, int, int, int]
 
 
 class Done(NamedTuple):
-    """How a converter ended: exit status, what it printed, what it complained of."""
+    """How a tool ended: exit status, what it printed, what it complained of."""
 
     status: int
     out: str
     err: str
+
+    def refused(self, message: str) -> bool:
+        """Whether it ended with one message that holds these words."""
+        return self.status == 2 and message in self.err
 
     def drops(self) -> dict[str, int]:
         """Times dropped, by reason."""
@@ -29,11 +35,11 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def convert(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """``convert('lasot', folder, '--stride', 2)`` runs tools/dataset_converters/lasot.py."""
+def run_tool(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """``run_tool('browse_dataset.py', config, '--number', 2)`` runs tools/browse_dataset.py."""
 
     def run(name: str, *arguments: Any) -> Done:
-        script = str(ROOT / 'tools' / 'dataset_converters' / f'{name}.py')
+        script = str(ROOT / 'tools' / name)
         monkeypatch.setattr(sys, 'argv', [script, *map(str, arguments)])
         capsys.readouterr()
         status = 0
@@ -46,9 +52,33 @@ def convert(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
     return run
 
 
-def write_frame(path: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> None:
+@pytest.fixture
+def convert(run_tool: Callable[..., Done]) -> Callable[..., Done]:
+    """``convert('lasot', folder, '--stride', 2)`` runs tools/dataset_converters/lasot.py."""
+    return lambda name, *arguments: run_tool(f'dataset_converters/{name}.py', *arguments)
+
+
+def write_frame(path: Path, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new('RGB', size).save(path)
+    return path
+
+
+def painted(size: tuple[int, int], boxes: dict[int, Box]) -> np.ndarray:
+    """Labels (H, W): every value fills its (x, y, w, h), later ones on top."""
+    labels = np.zeros(size[::-1], np.uint8)
+    for value, (x, y, w, h) in boxes.items():
+        labels[y : y + h, x : x + w] = value
+    return labels
+
+
+def write_mask(path: Path, boxes: dict[int, Box], size: tuple[int, int] = (WIDTH, HEIGHT)) -> Path:
+    """A palette PNG, as DAVIS and PerSeg store masks."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = Image.fromarray(painted(size, boxes), mode='P')
+    image.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0] + [200] * 759)
+    image.save(path)
+    return path
 
 
 def read_tracks(path: Path, root: Path) -> dict[str, list[tuple[str, tuple[float, ...]]]]:

@@ -1,14 +1,11 @@
-import pytest
-
 from focus_mmdet.datasets.annotation_file import AnnotationFile
-from focus_mmdet.errors import InputError
-from tests.dataset_converters.running import convert, palette_mask, photo
+from tests.dataset_converters.conftest import write_frame, write_mask
 
 
 def frame(root, sequence, number, boxes):
-    photo(root / f'JPEGImages/480p/{sequence}/{number:05d}.jpg')
+    write_frame(root / f'JPEGImages/480p/{sequence}/{number:05d}.jpg')
     if boxes is not None:
-        palette_mask(root / f'Annotations/480p/{sequence}/{number:05d}.png', boxes)
+        write_mask(root / f'Annotations/480p/{sequence}/{number:05d}.png', boxes)
 
 
 def listed(root, path, text):
@@ -23,7 +20,7 @@ def found(path, root):
     }
 
 
-def test_values_of_2017_name_objects_and_255_none(tmp_path, capsys):
+def test_values_of_2017_name_objects_and_255_none(convert, tmp_path):
     first, second, void = (3, 4, 10, 12), (20, 2, 5, 6), (0, 28, 40, 2)
     frame(tmp_path, 'dogs', 0, {1: first, 2: second, 255: void})
     frame(tmp_path, 'dogs', 1, {1: (4, 5, 10, 12)})
@@ -34,7 +31,7 @@ def test_values_of_2017_name_objects_and_255_none(tmp_path, capsys):
     frame(tmp_path, 'late', 3, None)
     frame(tmp_path, 'unlisted', 0, {1: first})
     listed(tmp_path, 'ImageSets/2017/train.txt', 'dogs\nlate\nempty\ndogs\n')
-    convert('davis', tmp_path)
+    done = convert('davis', tmp_path)
     assert found(tmp_path / 'train.json', tmp_path) == {
         'instance_id 1': [('00000', (3, 4, 13, 16)), ('00001', (4, 5, 14, 17))],
         'instance_id 2': [('00000', (20, 2, 25, 8)), ('00002', (20, 2, 25, 8))],
@@ -42,14 +39,13 @@ def test_values_of_2017_name_objects_and_255_none(tmp_path, capsys):
     }
     images = AnnotationFile(str(tmp_path / 'train.json'), str(tmp_path)).content['images']
     assert [image.get('absent') for image in images] == [None, [2], [1], None]
-    report = capsys.readouterr().out
-    assert 'dropped 2 times: empty mask' in report
-    assert 'dropped 1 times: missing or unreadable mask' in report
-    assert 'dropped 1 times: video without frames; the first: empty' in report
-    assert 'dropped 1 times: video named twice; the first: dogs' in report
+    assert 'dropped 2 times: empty mask' in done.out
+    assert 'dropped 1 times: missing or unreadable mask' in done.out
+    assert 'dropped 1 times: video without usable frames; the first: empty' in done.out
+    assert 'dropped 1 times: video named twice; the first: dogs' in done.out
 
 
-def test_2016_has_one_object_and_lists_of_frames(tmp_path):
+def test_2016_has_one_object_and_lists_of_frames(convert, tmp_path):
     for number in range(5):
         frame(tmp_path, 'bear', number, {255: (number, 0, 10, 10)})
     lines = [f'/JPEGImages/480p/bear/{i:05d}.jpg /Annotations/480p/bear/{i:05d}.png' for i in range(5)]
@@ -60,12 +56,9 @@ def test_2016_has_one_object_and_lists_of_frames(tmp_path):
     assert found(out, tmp_path) == {'instance_id 1': expected}
 
 
-def test_another_folder_or_split_is_refused(tmp_path):
-    with pytest.raises(InputError, match='not the folder of DAVIS: it has no JPEGImages/480p'):
-        convert('davis', tmp_path)
+def test_another_folder_or_split_is_refused(convert, tmp_path):
+    assert convert('davis', tmp_path).refused('JPEGImages/480p does not exist. Expected DAVIS')
     frame(tmp_path, 'bear', 0, {1: (0, 0, 2, 2)})
     listed(tmp_path, 'ImageSets/2017/val.txt', 'bear')
-    with pytest.raises(InputError, match='no such list; there are: val'):
-        convert('davis', tmp_path)
-    with pytest.raises(InputError, match='--stride'):
-        convert('davis', tmp_path, '--stride', '0')
+    assert convert('davis', tmp_path).refused('no such list; there are: val')
+    assert convert('davis', tmp_path, '--stride', '0').refused('--stride')

@@ -82,14 +82,14 @@ def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
     assert done.status == 0, done.err
     assert done.drops() == {
         'labels and frames of unequal number': 2,
-        'label file missing': 2,
-        'video without frames': 1,
+        'missing label file': 2,
+        'video without usable frames': 1,
         'video without boxes': 1,
         'video named twice': 1,
         'empty box': 1,
         'box outside its image': 1,
-        'image missing': 1,
-        'image that cannot be read': 1,
+        'missing image': 1,
+        'unreadable image': 1,
     }
     tracks = read_tracks(tmp_path / 'train.json', tmp_path)
     assert {name[-1]: len(frames) for name, frames in tracks.items()} == {'1': 2, '7': 1}

@@ -82,14 +82,14 @@ def test_every_fault_is_counted_with_its_reason(convert, lasot):
         'class without a folder': 33,
         'labels and frames of unequal number': 2,
         'label that is no number': 1,
-        'label file missing': 1,
-        'video without frames': 1,
+        'missing label file': 1,
+        'video without usable frames': 1,
         'video without boxes': 1,
         'empty box': 1,
         'box outside its image': 1,
         'box that is not four finite numbers': 2,
-        'image missing': 1,
-        'image that cannot be read': 1,
+        'missing image': 1,
+        'unreadable image': 1,
     }
     assert 'cat-3 (groundtruth 3, full_occlusion 3, out_of_view 2, images 3)' in done.out
     assert 'cat-5/groundtruth.txt:2' in done.out
@@ -124,7 +124,7 @@ def test_where_nothing_is_left_the_reasons_are_told(convert, tmp_path):
         path.unlink()
     done = convert('lasot', tmp_path, '--stride', 1)
     assert done.status == 2
-    assert 'dropped 2 times: image missing' in done.err
+    assert 'dropped 2 times: missing image' in done.err
     assert not (tmp_path / 'train.json').exists()
 
 

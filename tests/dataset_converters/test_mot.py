@@ -57,12 +57,12 @@ def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
         'box outside its image': 1,
         'entry beyond the end of its sequence': 2,
         'line that is not numbers': 2,
-        'image missing': 1,
-        'image that cannot be read': 1,
-        'image of another size than its record says': 1,
-        'gt/gt.txt missing': 1,
-        'seqinfo.ini that cannot be read': 1,
-        'video without frames': 1,
+        'missing image': 1,
+        'unreadable image': 1,
+        'image of another size than annotated': 1,
+        'missing label file': 1,
+        'unreadable seqinfo.ini': 1,
+        'video without usable frames': 1,
         'video without boxes': 1,
     }
     assert list(read_tracks(tmp_path / 'train.json', tmp_path)) == ['MOT20-01/1']

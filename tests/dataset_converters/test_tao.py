@@ -105,15 +105,15 @@ def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
         'annotations: of an image that is not listed': 1,
         'object id in two videos': 1,
         'frame twice in a video': 1,
-        'image missing': 1,
-        'image that cannot be read': 1,
-        'image of another size than its record says': 1,
+        'missing image': 1,
+        'unreadable image': 1,
+        'image of another size than annotated': 1,
         'images: id used twice': 1,
         'images: no sound file_name': 1,
         'images: of a video that is not listed': 1,
         'videos: id used twice': 1,
         'videos: no sound name': 1,
-        'video without frames': 1,
+        'video without usable frames': 1,
     }
     tracks = read_tracks(tmp_path / 'train.json', tmp_path / 'frames')
     assert tracks == {'7': [(frame(1, 1), (1, 2, 11, 14))]}

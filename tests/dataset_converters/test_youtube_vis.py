@@ -84,9 +84,9 @@ def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
     assert done.drops() == {
         'empty box': 1,
         'box outside its image': 1,
-        'image missing': 1,
-        'image that cannot be read': 1,
-        'image of another size than its record says': 1,
+        'missing image': 1,
+        'unreadable image': 1,
+        'image of another size than annotated': 1,
         'annotations: lists of unequal length': 2,
         'annotations: crowd, not one object': 1,
         'annotations: id used twice': 1,
@@ -94,7 +94,7 @@ def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
         'annotations: no sound bboxes': 1,
         'videos: id used twice': 1,
         'videos: no sound width': 1,
-        'video without frames': 1,
+        'video without usable frames': 1,
         'video without boxes': 1,
     }
     tracks = read_tracks(tmp_path / 'objects_train.json', tmp_path)

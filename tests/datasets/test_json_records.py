@@ -3,7 +3,28 @@
 import json
 import tracemalloc
 
+import pytest
+
+from focus_mmdet.datasets import json_records
 from focus_mmdet.datasets.json_records import DiskGroups, stream_records
+from focus_mmdet.errors import InputError
+
+
+def test_records_come_one_by_one_with_plain_numbers_until_the_fault(tmp_path):
+    path = tmp_path / 'x.json'
+    path.write_text('{"b": {"a": [{"z": 1}]}, "a": [{"x": 1.5}, {"x"')
+    records = stream_records(path, 'a', '')
+    first = next(records)
+    assert first == {'x': 1.5}
+    assert type(first['x']) is float
+    with pytest.raises(InputError, match='not valid JSON'):
+        next(records)
+
+
+def test_without_ijson_the_package_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(json_records, 'ijson', None)
+    with pytest.raises(InputError, match='pip install ijson'):
+        next(stream_records(tmp_path / 'x.json', 'a', ''))
 
 
 def test_groups_come_back_in_order_and_once():

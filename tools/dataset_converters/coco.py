@@ -7,63 +7,98 @@ Neither says which boxes are the same object, so --identity decides:
   crop   every box is an object of its own, in one image: train on crops of that image
   class  a class is one object: images that show it exactly once are its places
 The folder holds annotations/instances_<split>.json (LVIS: annotations/<split>.json) and the
-images as train2017/000000000009.jpg and so on, as published.
+images as train2017/000000000009.jpg and so on, as published. Needs ijson (the extra "converters"
+of setup.py).
 """
 
-import argparse
 from collections import Counter
 from pathlib import Path
-
-from mmengine.utils import ProgressBar
+from typing import Any
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_images import CocoAnnotation, CocoImage, CocoImages
 from focus_mmdet.datasets.coco_writer import CocoWriter
-from focus_mmdet.datasets.json_stream import stream_list
+from focus_mmdet.datasets.conversion import argument_parser, check_out, parse
+from focus_mmdet.datasets.json_records import DiskGroups, read_names, stream_records, usable
 from focus_mmdet.errors import InputError, check_number
 
+EXPECTED = 'Expected COCO or LVIS: annotations/instances_train2017.json with images, annotations, categories'
 
-def once(image: CocoImage, annotations: list[CocoAnnotation], writer: CocoWriter) -> list[CocoAnnotation]:
-    """Annotations whose class is certain to appear exactly once in the image."""
-    counts = Counter(annotation.category for annotation in annotations)
+
+def store_objects(path: Path, writer: CocoWriter) -> DiskGroups:
+    """Annotations by image: id, category, whether they are crowds, and box."""
+    objects = DiskGroups()
+    for record in stream_records(path, 'annotations', EXPECTED):
+        if not usable(writer, 'annotations', record, id=int, image_id=int, category_id=int):
+            continue
+        kept = dict(
+            id=record['id'],
+            category=record['category_id'],
+            crowd=bool(record.get('iscrowd')),
+            bbox=record.get('bbox'),
+        )
+        if not objects.add(record['id'], record['image_id'], kept):
+            writer.drop('annotations: id used twice', f'id {record["id"]}')
+    return objects
+
+
+def image_name(record: dict[str, Any]) -> str:
+    """Folder and file of an image: LVIS says them in its URL alone, and COCO the folder."""
+    url = Path(str(record.get('coco_url', '')))
+    return f'{url.parent.name}/{url.name}' if url.suffix else str(record.get('file_name', ''))
+
+
+def fault(item: dict[str, Any], min_size: float) -> str | None:
+    """Why an annotation is no object to write."""
+    bbox = item['bbox']
+    if item['crowd']:
+        return 'annotations: crowd, not one object'
+    if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(x, (int, float)) for x in bbox):
+        return 'annotations: no sound bbox'
+    return 'box smaller than --min-size' if min(bbox[2:]) < min_size else None
+
+
+def certain(image: dict[str, Any], found: list[dict[str, Any]], writer: CocoWriter) -> list[dict[str, Any]]:
+    """Annotations whose class is certain to appear exactly once in the image.
+
+    Crowds and annotations without a box count among the objects of their class.
+    """
+    counts = Counter(item['category'] for item in found)
     kept = []
-    for annotation in annotations:
-        where = f'{image.name} (annotation {annotation.id})'
-        if counts[annotation.category] > 1:
+    for item in found:
+        where = f'{image_name(image)} (annotation {item["id"]})'
+        if counts[item['category']] > 1:
             writer.drop('class more than once in an image', where)
-        elif annotation.category in image.uncertain:
+        elif item['category'] in image.get('not_exhaustive_category_ids', []):
             writer.drop('class not annotated exhaustively in an image', where)
         else:
-            kept.append(annotation)
+            kept.append(item)
     return kept
 
 
 def convert(path: Path, source: Path, identity: str, min_size: float, writer: CocoWriter) -> None:
     """Write the images of one annotation file that keep a box."""
-    classes = {record['id']: record['name'] for record in stream_list(path, 'categories')}
-    images = CocoImages(path, writer.drop)
-    progress = ProgressBar(len(images))
-    for image, annotations in images:
-        progress.update()
-        chosen = once(image, annotations, writer) if identity == 'class' else annotations
+    objects, seen = store_objects(path, writer), DiskGroups()
+    classes = read_names(writer, path, 'categories', EXPECTED)
+    for image in stream_records(path, 'images', EXPECTED):
+        if not usable(writer, 'images', image, id=int, width=int, height=int):
+            continue
+        if not seen.add(image['id'], 0, {}):
+            writer.drop('images: id used twice', f'id {image["id"]}')
+            continue
+        name, found = image_name(image), objects.take(image['id'])
         kept = []
-        for annotation in chosen:
-            where = f'{image.name} (annotation {annotation.id})'
-            if annotation.crowd:
-                writer.drop('crowd', where)
-            elif not annotation.bbox:
-                writer.drop('annotation without a box', where)
-            elif min(annotation.bbox[2:]) < min_size:
-                writer.drop('box smaller than --min-size', where)
+        for item in certain(image, found, writer) if identity == 'class' else found:
+            if reason := fault(item, min_size):
+                writer.drop(reason, f'{name} (annotation {item["id"]})')
             else:
-                kept.append(annotation)
-        if not kept or not writer.start_video(image.name):
+                kept.append(item)
+        if not kept or not writer.start_video(name):
             continue
-        if not writer.add_image_file(source, image.name, 0, image.size):
-            continue
-        for annotation in kept:
-            name = classes.get(annotation.category, f'class {annotation.category}')
-            writer.add_box(name if identity == 'class' else annotation.id, annotation.bbox, name)
+        if writer.add_image_file(source, name, 0, (image['width'], image['height'])):
+            for item in kept:
+                category = classes.get(item['category'], f'class {item["category"]}')
+                writer.add_box(category if identity == 'class' else item['id'], item['bbox'], category)
+    objects.drop_rest(writer, 'annotations: of an image that is not listed')
 
 
 def annotation_file(source: Path, split: str) -> Path:
@@ -79,19 +114,21 @@ def annotation_file(source: Path, split: str) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('source', type=Path, help='folder with annotations and the images')
-    parser.add_argument('--split', default='train2017', help='e.g. val2017, lvis_v1_train')
+    parser = argument_parser(__doc__ or '', out='{split}_{identity}.json')
+    parser.add_argument(
+        '--split', default='train2017', help='e.g. val2017, lvis_v1_train; default: %(default)s'
+    )
     parser.add_argument('--identity', choices=['class', 'crop'], required=True, help='what is one object')
-    parser.add_argument('--min-size', type=float, default=32, help='smallest side of a box in pixels')
-    parser.add_argument('--out', type=Path, help='default: <split>_<identity>.json in the source folder')
-    args = parser.parse_args()
+    parser.add_argument(
+        '--min-size', type=float, default=32, help='smallest side of a box in pixels; default: %(default)s'
+    )
+    args = parse(parser)
     check_number('--min-size', args.min_size, low=0)
     path = annotation_file(args.source, args.split)
-    out = args.out or args.source / f'{args.split}_{args.identity}.json'
-    with CocoWriter(out, objects_span_videos=args.identity == 'class') as writer:
+    check_out(args.out, path)
+    with CocoWriter(args.out, objects_span_videos=args.identity == 'class') as writer:
         convert(path, args.source, args.identity, args.min_size, writer)
-    print(f'\n{writer.report()}')
+    print(writer.report())
 
 
 if __name__ == '__main__':

@@ -11,16 +11,13 @@ One row per photograph; the corners of the object's box are in pixels of the pho
 turned as its EXIF tag says. Then split it with split_by_instance.py.
 """
 
-import argparse
 import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from mmengine.utils import ProgressBar
-
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.annotation_file import image_size
 from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.conversion import argument_parser, parse, progress
 from focus_mmdet.errors import InputError
 
 TABLE = 'boxes.csv'
@@ -74,15 +71,10 @@ def add_object(folder: Path, writer: CocoWriter) -> None:
 
 def add_photo(folder: Path, name: str, box: list[float], where: str, writer: CocoWriter) -> None:
     """Write one photograph, a place of its own, or count why not."""
-    path = folder / name
-    if not path.is_file():
-        writer.drop('row for a missing image', f'{where} ({name})')
+    size = writer.image_size(folder / name, where)
+    if size is None:
         return
-    try:
-        width, height = image_size(str(path))
-    except InputError as error:
-        writer.drop('unreadable image', f'{where} ({error})')
-        return
+    width, height = size
     x1, y1, x2, y2 = box
     if x2 <= x1 or y2 <= y1:
         writer.drop('empty box', f'{where} ({box}; x1,y1 is the top left corner, x2,y2 the bottom right one)')
@@ -96,22 +88,17 @@ def add_photo(folder: Path, name: str, box: list[float], where: str, writer: Coc
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('source', type=Path, help='folder with a sub-folder per object')
-    parser.add_argument('--out', type=Path, help='default: annotations.json in the source folder')
-    args = parser.parse_args()
+    args = parse(argument_parser(__doc__ or '', out='annotations.json'))
     folders = sorted(path for path in args.source.glob('*') if path.is_dir())
     if not any((folder / TABLE).is_file() for folder in folders):
         raise InputError(
             f'{args.source}: no sub-folder has a {TABLE}. Expected one sub-folder per object with its '
             f'photographs and a {TABLE} with the columns file,x1,y1,x2,y2'
         )
-    progress = ProgressBar(len(folders))
-    with CocoWriter(args.out or args.source / 'annotations.json', objects_span_videos=True) as writer:
-        for folder in folders:
+    with CocoWriter(args.out, objects_span_videos=True) as writer:
+        for folder in progress(folders):
             add_object(folder, writer)
-            progress.update()
-    print(f'\n{writer.report()}')
+    print(writer.report())
 
 
 if __name__ == '__main__':

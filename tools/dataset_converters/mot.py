@@ -53,7 +53,7 @@ def read_info(folder: Path) -> SequenceInfo:
         size = (int(part['imWidth']), int(part['imHeight']))
         length = int(part['seqLength'])
     except (configparser.Error, KeyError, ValueError) as error:
-        raise UnusableVideoError('seqinfo.ini that cannot be read', f'{path} ({error})') from None
+        raise UnusableVideoError('unreadable seqinfo.ini', f'{path} ({error})') from None
     return SequenceInfo(part.get('imDir', 'img1'), part.get('imExt', '.jpg'), length, size)
 
 
@@ -67,7 +67,7 @@ def read_boxes(path: Path, info: SequenceInfo, stride: int, writer: CocoWriter) 
     """
     sequence = path.parent.parent.name
     if not path.is_file():
-        raise UnusableVideoError('gt/gt.txt missing', sequence)
+        raise UnusableVideoError('missing label file', str(path))
     boxes: dict[int, list[Box]] = defaultdict(list)
     with open(path, encoding='utf-8', errors='replace') as lines:
         for number, line in enumerate(lines, start=1):

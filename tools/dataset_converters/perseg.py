@@ -6,15 +6,15 @@ The folder holds Images/<object>/00.jpg and Annotations/<object>/00.png, as publ
 Every photograph is a place of its own; an object is in all photographs of its folder.
 """
 
-import argparse
 from pathlib import Path
 
-from mmengine.utils import ProgressBar
-
-from focus_mmdet.cli import check_layout, run_cli
+from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.conversion import argument_parser, parse, progress, require
 from focus_mmdet.datasets.masks import mask_box, read_labels
 from focus_mmdet.errors import InputError
+
+EXPECTED = 'Expected PerSeg: Images/<object>/00.jpg, ..., Annotations/<object>/00.png, ...'
 
 
 def convert(source: Path, writer: CocoWriter) -> None:
@@ -22,13 +22,11 @@ def convert(source: Path, writer: CocoWriter) -> None:
     photos = sorted(path for path in (source / 'Images').glob('*/*') if path.suffix.lower() == '.jpg')
     masks = {path.relative_to(source / 'Annotations') for path in (source / 'Annotations').glob('*/*.png')}
     if not photos:
-        raise InputError(f'{source / "Images"}: no photograph; expected Images/<object>/00.jpg and so on')
-    progress = ProgressBar(len(photos))
-    for photo in photos:
+        raise InputError(f'{source / "Images"}: no photograph. {EXPECTED}')
+    for photo in progress(photos):
         mask = photo.relative_to(source / 'Images').with_suffix('.png')
         masks.discard(mask)
         add_photo(source, photo, source / 'Annotations' / mask, writer)
-        progress.update()
     for mask in sorted(masks):
         writer.drop('mask without a photograph', str(source / 'Annotations' / mask))
     for folder in sorted((source / 'Images').iterdir()):
@@ -54,14 +52,12 @@ def add_photo(source: Path, photo: Path, mask: Path, writer: CocoWriter) -> None
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('source', type=Path, help='folder with Images and Annotations')
-    parser.add_argument('--out', type=Path, help='default: annotations.json in the source folder')
-    args = parser.parse_args()
-    check_layout(args.source, 'PerSeg', ('Images', 'Annotations'))
-    with CocoWriter(args.out or args.source / 'annotations.json', objects_span_videos=True) as writer:
+    args = parse(argument_parser(__doc__ or '', out='annotations.json'))
+    for part in ('Images', 'Annotations'):
+        require(args.source / part, EXPECTED)
+    with CocoWriter(args.out, objects_span_videos=True) as writer:
         convert(args.source, writer)
-    print(f'\n{writer.report()}')
+    print(writer.report())
 
 
 if __name__ == '__main__':

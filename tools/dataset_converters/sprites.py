@@ -11,11 +11,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from mmengine.utils import ProgressBar
 from PIL import Image
 
 from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.conversion import progress
 from focus_mmdet.datasets.scenes import compose_scene, hue_shifted
 from focus_mmdet.errors import InputError, check_number
 
@@ -39,8 +39,9 @@ def draw_video(
         writer.add_image(path, *size, frame)
         for each, (x1, y1, x2, y2) in zip(shown, boxes, strict=True):
             writer.add_box(f'{name} {each}', (x1, y1, x2 - x1, y2 - y1), each.rsplit(' ', 1)[0])
-        for each in objects.keys() - set(shown):
-            writer.add_absent(f'{name} {each}')
+        for each in objects:
+            if each not in shown:
+                writer.add_absent(f'{name} {each}')
 
 
 def cast(
@@ -60,22 +61,19 @@ def cast(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('source', type=Path, help='folder of RGBA drawings, *.webp or *.png')
-    parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--videos', type=int, default=20)
-    parser.add_argument('--frames', type=int, default=8)
-    parser.add_argument('--look-alikes', type=int, default=1)
-    parser.add_argument('--others', type=int, default=2)
-    parser.add_argument('--size', type=int, default=160, help='side of the frames in pixels')
-    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--out', type=Path, required=True, help='the file to write')
+    parser.add_argument('--videos', type=int, default=20, help='default: %(default)s')
+    parser.add_argument('--frames', type=int, default=8, help='of a video; default: %(default)s')
+    parser.add_argument(
+        '--look-alikes', type=int, default=1, help='copies in other colours; default: %(default)s'
+    )
+    parser.add_argument('--others', type=int, default=2, help='other drawings; default: %(default)s')
+    parser.add_argument(
+        '--size', type=int, default=160, help='side of the frames in pixels; default: %(default)s'
+    )
+    parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     args = parser.parse_args()
-    for name, low in (
-        ('videos', 1),
-        ('frames', 1),
-        ('look_alikes', 0),
-        ('others', 0),
-        ('size', 32),
-        ('seed', 0),
-    ):
+    for name, low in dict(videos=1, frames=1, look_alikes=0, others=0, size=32, seed=0).items():
         check_number(f'--{name.replace("_", "-")}', getattr(args, name), low=low, whole=True)
     check_folder('--out', args.out.parent)
     files = sorted(path for path in args.source.glob('*') if path.suffix in ('.webp', '.png'))
@@ -83,13 +81,11 @@ def main() -> None:
         raise InputError(
             f'{args.source}: {len(files)} drawings (*.webp, *.png), but {1 + args.others} are needed'
         )
-    bar = ProgressBar(args.videos)
     with CocoWriter(args.out) as writer:
-        for video in range(args.videos):
+        for video in progress(range(args.videos)):
             objects = cast(files, np.random.default_rng([args.seed, video]), args.look_alikes, args.others)
             draw_video(writer, args.out.parent, f'video{video:04d}', objects, args)
-            bar.update()
-    print(f'\n{writer.report()}')
+    print(writer.report())
 
 
 if __name__ == '__main__':
