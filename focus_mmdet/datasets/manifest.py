@@ -6,20 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.fileio import put_text
+from mmengine.fileio import put
 
 from focus_mmdet.datasets.episode import Episode, Frame
 from focus_mmdet.errors import InputError
-
-
-def sha256_of(path: str | Path) -> str:
-    """Hexadecimal digest of a file."""
-    with open(path, 'rb') as file:
-        return hashlib.file_digest(file, 'sha256').hexdigest()
+from focus_mmdet.version import __version__
 
 
 def write_manifest(
-    path: str | Path, episodes: Sequence[Episode], image_root: str | Path, info: dict[str, Any]
+    path: Path, episodes: Sequence[Episode], image_root: Path, source: Path, settings: dict, left_out: int
 ) -> None:
     """Write a manifest that :class:`EpisodeDataset` reads, one episode a line.
 
@@ -27,11 +22,16 @@ def write_manifest(
         path: The file; it appears whole or not at all.
         episodes: What to list, in order.
         image_root: Folder that ``file_name`` is relative to.
-        info: Where the episodes are from; JSON.
+        source: The file that the episodes are made of; its name and sha256 are noted.
+        settings: How they were made of it; JSON.
+        left_out: How many bad records were not used.
 
     Raises:
-        InputError: An image lies outside ``image_root``.
+        InputError: There is no episode, an image lies outside ``image_root``,
+            or the file cannot be written.
     """
+    if not episodes:
+        raise InputError(f'{source}: no episode can be made of it')
     lines = [
         json.dumps(
             {
@@ -42,12 +42,22 @@ def write_manifest(
         )
         for number, episode in enumerate(episodes)
     ]
+    info = dict(
+        source=source.name,
+        source_sha256=hashlib.sha256(source.read_bytes()).hexdigest(),
+        settings=settings,
+        left_out=left_out,
+        focus_mmdet=__version__,
+    )
     head = json.dumps(info, indent=1, sort_keys=True)
     body = ',\n'.join(lines)
-    put_text(f'{{"info": {head},\n"episodes": [\n{body}\n]}}\n', str(path))
+    try:
+        put(f'{{"info": {head},\n"episodes": [\n{body}\n]}}\n'.encode(), str(path))
+    except OSError as error:
+        raise InputError(f'{path}: cannot be written ({error}). Choose another file') from error
 
 
-def _record(frame: Frame, image_root: str | Path) -> dict[str, Any]:
+def _record(frame: Frame, image_root: Path) -> dict[str, Any]:
     try:
         name = Path(frame.path).relative_to(image_root).as_posix()
     except ValueError:

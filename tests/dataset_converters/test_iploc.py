@@ -1,10 +1,10 @@
+import hashlib
 import json
 
 import pytest
 
 from focus_mmdet.datasets.annotation_file import AnnotationFile
-from focus_mmdet.errors import InputError
-from tests.dataset_converters.running import convert, palette_mask, photo
+from tests.dataset_converters.conftest import write_frame, write_mask
 
 SIZE = (100, 60)
 #: As published: boxes are text, the query comes last.
@@ -25,7 +25,7 @@ def entry(element, boxes, files=None, **extra):
 def write(root, entries):
     for record in entries:
         for name in record['image_path']:
-            photo(root / 'Images' / name.removeprefix(f'{LISTED}/'), SIZE)
+            write_frame(root / 'Images' / name.removeprefix(f'{LISTED}/'), SIZE)
     (root / 'list.json').write_text(json.dumps(entries))
     return root / 'list.json'
 
@@ -38,7 +38,7 @@ def episodes(root):
     ]
 
 
-def test_lists_become_manifests_and_their_traps_are_counted(tmp_path, capsys):
+def test_lists_become_manifests_and_their_traps_are_counted(convert, tmp_path):
     good = [10, 5, 50, 30]
     cut, unequal, missing = entry('a', [good] * 2), entry('b', [good] * 2), entry('c', [good] * 3)
     unequal['bbox'] = unequal['bbox'][:1]
@@ -60,38 +60,47 @@ def test_lists_become_manifests_and_their_traps_are_counted(tmp_path, capsys):
     )
     (tmp_path / 'Images/a/01.jpg').write_bytes(b'x')
     (tmp_path / 'Images/c/01.jpg').unlink()
-    convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+    done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
     assert episodes(tmp_path) == [
         [('dog/00.jpg', (1, 2, 30, 40)), ('dog/01.jpg', (10, 5, 100, 60)), ('dog/02.jpg', (10, 5, 50, 30))],
         [(f'blink/0{number}.jpg', (10, 5, 50, 30)) for number in (0, 2, 3)],
     ]
-    report = capsys.readouterr().out
-    assert 'list_episodes.json: 2 episodes' in report
-    assert (
-        'dropped 2 times: support out of view (box of zeros), left out of its episode; the first: 6' in report
-    )
-    assert 'dropped 2 times: episode without supports; the first: 4 alone' in report
-    for reason, example in [
-        ('query: unreadable image', '1 a'),
-        ('lists of unequal length', '2 b'),
-        ('support: missing image', '3 c'),
-        ('query: object out of view (box of zeros)', '5 hidden'),
-        ('query: box beyond its image (0..1000, or swapped axes?)', '8 thousand'),
-        ('query: box that is not four numbers', '9 odd'),
-        ('query: empty box', '10 turned'),
+    assert 'list_episodes.json: 2 episodes, 0 without the object, 11 left out' in done.out
+    for count, reason, example in [
+        (2, 'support out of view (box of zeros), left out of its episode', '6 blank'),
+        (2, 'episode without supports', '4 alone'),
+        (1, 'unreadable image', '1 a'),
+        (1, 'lists of unequal length', '2 b'),
+        (1, 'missing image', '3 c'),
+        (1, 'query out of view (box of zeros)', '5 hidden'),
+        (1, 'box beyond its image (0..1000, or swapped axes?)', '8 thousand'),
+        (1, 'box that is not four finite numbers', '9 odd'),
+        (1, 'empty box', '10 turned'),
     ]:
-        assert f'dropped 1 times: {reason}; the first: {example}' in report
+        assert f'dropped {count} times: {reason}; the first: {example}' in done.out
 
 
-def test_roles_say_which_queries_show_the_object(tmp_path, capsys):
+def test_roles_say_which_queries_show_the_object(convert, tmp_path):
     boxes = [[1, 2, 30, 40], [10, 5, 50, 30], [20, 5, 50, 30]]
     roles = ['reference', 'inclass-image', 'positive-image']
     source = write(tmp_path, [entry('dog', boxes, role=roles), entry('cat', boxes, role=roles[:2])])
+    done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+    support = ('dog/00.jpg', (1, 2, 30, 40))
+    assert episodes(tmp_path) == [
+        [support, ('dog/01.jpg', None)],
+        [support, ('dog/02.jpg', (20, 5, 50, 30))],
+    ]
+    assert '2 episodes, 1 without the object, 1 left out' in done.out
+    assert done.drops() == {'lists of unequal length': 1}
+
+
+def test_the_manifest_says_how_it_was_made(convert, tmp_path):
+    source = write(tmp_path, [entry('dog', [[1, 2, 30, 40]] * 2)])
     convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
-    assert episodes(tmp_path) == [[('dog/00.jpg', (1, 2, 30, 40)), ('dog/02.jpg', (20, 5, 50, 30))]]
-    report = capsys.readouterr().out
-    assert 'dropped 1 times: query that does not show the object (inclass-image); the first: 0 dog' in report
-    assert 'dropped 1 times: lists of unequal length; the first: 1 cat' in report
+    info = json.loads((tmp_path / 'Images/list_episodes.json').read_text())['info']
+    assert info['source'] == 'list.json'
+    assert info['source_sha256'] == hashlib.sha256(source.read_bytes()).hexdigest()
+    assert info['settings'] == {'box_order': 'xyxy'}
 
 
 def masked(root, order, wrong=0):
@@ -104,46 +113,43 @@ def masked(root, order, wrong=0):
         listed = [box[1], box[0], box[3], box[2]] if swapped else box
         entries.append(entry(f'object{number}', [listed, listed]))
         for name in ('00', '01'):
-            palette_mask(root / f'Annotations/object{number}/{name}.png', {1: (x, y, w, h)}, SIZE)
+            write_mask(root / f'Annotations/object{number}/{name}.png', {1: (x, y, w, h)}, SIZE)
     return write(root, entries)
 
 
 @pytest.mark.parametrize('order', ['xyxy', 'yxyx'])
-def test_masks_tell_the_order_of_a_box_by_majority(tmp_path, capsys, order):
+def test_masks_tell_the_order_of_a_box_by_majority(convert, tmp_path, order):
     source = masked(tmp_path, order, wrong=1)
-    convert('iploc', source, '--images', tmp_path / 'Images', '--masks', tmp_path / 'Annotations')
+    done = convert('iploc', source, '--images', tmp_path / 'Images', '--masks', tmp_path / 'Annotations')
     expected = [[(f'object{n}/{i:02d}.jpg', (5 + n, 2, 25 + n, 42)) for i in (0, 1)] for n in (1, 2)]
     assert episodes(tmp_path) == expected
-    report = capsys.readouterr().out
     votes = {'xyxy': 2, 'yxyx': 2, order: 4}
-    assert f'as xyxy: {votes["xyxy"]}, as yxyx: {votes["yxyx"]}' in report
-    assert 'dropped 1 times: query: box that does not fit its mask; the first: 0 object0' in report
+    assert f'as xyxy: {votes["xyxy"]}, as yxyx: {votes["yxyx"]}' in done.out
+    assert 'dropped 1 times: box that does not fit its mask; the first: 0 object0' in done.out
 
 
-def test_nothing_is_guessed(tmp_path, capsys):
+def test_nothing_is_guessed(convert, tmp_path):
     source = masked(tmp_path, 'xyxy', wrong=2)
     common = [source, '--images', tmp_path / 'Images']
-    with pytest.raises(InputError, match='Give --masks'):
-        convert('iploc', *common)
+    assert convert('iploc', *common).refused('Give --masks')
     (tmp_path / 'Annotations/object0/00.png').unlink()
     (tmp_path / 'Annotations/object0/01.png').unlink()
-    with pytest.raises(InputError, match='do not tell'):
-        convert('iploc', *common, '--masks', tmp_path / 'Annotations')
-    assert 'as xyxy: 2, as yxyx: 2' in capsys.readouterr().out
-    with pytest.raises(InputError, match='do not tell'):
-        convert('iploc', *common, '--masks', tmp_path / 'none')
+    done = convert('iploc', *common, '--masks', tmp_path / 'Annotations')
+    assert done.refused('do not tell')
+    assert 'as xyxy: 2, as yxyx: 2' in done.out
+    assert convert('iploc', *common, '--masks', tmp_path / 'none').refused('do not tell')
     assert not list((tmp_path / 'Images').glob('*.json'))
 
 
-def test_other_files_and_folders_are_refused(tmp_path):
+def test_other_files_and_folders_are_refused(convert, tmp_path):
     source = write(tmp_path, [entry('dog', [[1, 2, 3, 4]] * 2)])
-    with pytest.raises(InputError, match='holds none of the listed images'):
-        convert('iploc', source, '--images', tmp_path / 'Images/dog', '--box-order', 'xyxy')
+    done = convert('iploc', source, '--images', tmp_path / 'Images/dog', '--box-order', 'xyxy')
+    assert done.refused('holds none of the listed images')
     for text, message in [
         ('{}', 'expected a list'),
-        ('[{"image_path": 3, "bbox": []}]', r'\[0\] needs the lists'),
+        ('[{"image_path": 3, "bbox": []}]', '[0] needs the lists'),
         ('x', 'cannot be read'),
     ]:
         source.write_text(text)
-        with pytest.raises(InputError, match=message):
-            convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+        done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+        assert done.refused(message)

@@ -68,3 +68,12 @@ def test_what_cannot_be_listed_is_said(convert, tmp_path, options, message):
     assert done.status == 2
     assert message in done.err
     assert not (tmp_path / 'out.json').exists()
+
+
+def test_a_manifest_that_cannot_be_written_is_named_and_the_old_one_stays(convert, tmp_path):
+    (tmp_path / 'file').write_text('x')
+    options = ['--image-root', REALSET, '--protocol', 'perseg']
+    for out in (tmp_path, tmp_path / 'file' / 'x.json'):
+        assert convert('make_episodes', REALSET / 'test.json', out, *options).refused('cannot be written')
+    assert (tmp_path / 'file').read_text() == 'x'
+    assert list(tmp_path.iterdir()) == [tmp_path / 'file']

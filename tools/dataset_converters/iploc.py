@@ -5,26 +5,32 @@
     python tools/dataset_converters/iploc.py test_LASOT_4_shot.json --images data/lasot --box-order xyxy
 
 A list holds {"element", "image_path": [..], "bbox": ["[x1, y1, x2, y2]", ..]} per episode, the
-query last; IPLoc-ID's add "role". The lists for PerSeg have their boxes as [y1, x1, y2, x2], the
-others as [x1, y1, x2, y2]: masks tell, or say it by --box-order. The leading folders of the listed
-paths that --images does not hold are left out. Supports that do not show the object (box of zeros)
-are left out of their episodes, and episodes without a sound query altogether; all are counted.
+query last. IPLoc-ID's add "role"; queries that do not show the object become episodes without a
+target, for models with data_preprocessor.may_be_absent.
+
+The lists for PerSeg have their boxes as [y1, x1, y2, x2], the others as [x1, y1, x2, y2]: masks
+tell, or say it by --box-order. Leading folders of the listed paths that --images does not hold are
+ignored. Supports out of view (box of zeros) are left out of their episodes, and episodes without a
+sound query or with an unsound support altogether; all are counted.
 """
 
 import argparse
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mmengine.utils import ProgressBar
-
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.annotation_file import image_size
-from focus_mmdet.datasets.manifest_writer import ManifestWriter
+from focus_mmdet.datasets.conversion import progress
+from focus_mmdet.datasets.drop_counter import DropCounter
+from focus_mmdet.datasets.episode import Episode, Frame
+from focus_mmdet.datasets.manifest import write_manifest
 from focus_mmdet.datasets.masks import Box, box_iou, mask_box, read_labels
 from focus_mmdet.errors import InputError
 
+#: Roles of IPLoc-ID's images; the others are of queries that do not show the object.
+SUPPORT, TARGET = 'reference', 'positive-image'
 #: Boxes may overhang by this much (pixels).
 SLACK = 1.0
 #: A box reads rightly where it overlaps the box of its mask by this much.
@@ -148,69 +154,68 @@ def box_order(entries: list[dict[str, Any]], images: Images) -> str:
     return best
 
 
-class EpisodeReader:
-    """Turns listed episodes into episodes of a manifest, or counts why not."""
+class EpisodeReader(DropCounter):
+    """Turns listed episodes into ours, or counts why not."""
 
-    def __init__(self, images: Images, order: str, writer: ManifestWriter) -> None:
+    def __init__(self, images: Images, order: str) -> None:
+        super().__init__()
         self.images = images
         self.order = order
-        self.writer = writer
 
-    def add(self, identifier: str, entry: dict[str, Any]) -> None:
-        """Write one listed episode: one episode per query that shows the object."""
+    def read(self, identifier: str, entry: dict[str, Any]) -> Iterator[Episode]:
+        """The episodes of one entry: one for each of its queries."""
         count = len(entry['image_path'])
-        roles = entry.get('role', ['reference'] * (count - 1) + ['positive-image'])
+        roles = entry.get('role', [SUPPORT] * (count - 1) + [TARGET])
         if not count == len(entry['bbox']) == len(roles):
-            self.writer.drop('lists of unequal length', identifier)
+            self.drop('lists of unequal length', identifier)
             return
         supports = []
-        for index in (index for index, role in enumerate(roles) if role == 'reference'):
+        for index in (index for index, role in enumerate(roles) if role == SUPPORT):
             if out_of_view(entry['bbox'][index]):
-                self.writer.drop('support out of view (box of zeros), left out of its episode', identifier)
+                self.drop('support out of view (box of zeros), left out of its episode', identifier)
+            elif frame := self.frame(identifier, entry, index):
+                supports.append(frame)
             else:
-                supports.append(index)
-        for query in (index for index, role in enumerate(roles) if role != 'reference'):
-            if not supports:
-                self.writer.drop('episode without supports', identifier)
-            elif roles[query] != 'positive-image':
-                self.writer.drop(f'query that does not show the object ({roles[query]})', identifier)
-            else:
-                self.add_query(identifier, entry, supports, query)
+                return
+        if not supports:
+            self.drop('episode without supports', identifier)
+            return
+        for index in (index for index, role in enumerate(roles) if role != SUPPORT):
+            if query := self.frame(identifier, entry, index, shows=roles[index] == TARGET):
+                yield Episode(tuple(supports), query)
 
-    def add_query(self, identifier: str, entry: dict[str, Any], supports: list[int], query: int) -> None:
-        """Write the episode of one query."""
-        frames = [self.frame(entry, index) for index in [*supports, query]]
-        sound = [frame for frame in frames if not isinstance(frame, str)]
-        if len(sound) == len(frames):
-            self.writer.add_episode(identifier, sound[:-1], sound[-1])
-        else:
-            place = 'query' if isinstance(frames[-1], str) else 'support'
-            reason = [frame for frame in frames if isinstance(frame, str)][-1]
-            self.writer.drop(f'{place}: {reason}', identifier)
-
-    def frame(self, entry: dict[str, Any], index: int) -> dict[str, Any] | str:
-        """One frame of a manifest, or why there is none."""
+    def frame(self, identifier: str, entry: dict[str, Any], index: int, shows: bool = True) -> Frame | None:
+        """One image with its box, if it shows the object; None where it is dropped."""
         name = self.images.name(entry['image_path'][index])
+        path = self.images.images / name
+        size = self.image_size(path, identifier)
+        if size is None:
+            return None
+        if not shows:
+            return Frame(str(path), *size, box=None)
         numbers = parse_box(entry['bbox'][index])
         if numbers is None:
-            return 'box that is not four numbers'
-        if out_of_view(numbers):
-            return 'object out of view (box of zeros)'
-        if not (self.images.images / name).is_file():
-            return 'missing image'
-        try:
-            width, height = image_size(str(self.images.images / name))
-        except InputError:
-            return 'unreadable image'
+            self.drop('box that is not four finite numbers', f'{identifier} {name}')
+            return None
         x, y, w, h = box = as_box(numbers, self.order)
+        if reason := self.fault(box, size, name):
+            self.drop(reason, f'{identifier} {name} {numbers}')
+            return None
+        return Frame(str(path), *size, box=(x, y, x + w, y + h))
+
+    def fault(self, box: Box, size: tuple[int, int], name: str) -> str | None:
+        """Why a box is not to be used."""
+        x, y, w, h = box
+        if not any(box):
+            return 'query out of view (box of zeros)'
         if w <= 0 or h <= 0:
             return 'empty box'
-        if max(-x, -y, x + w - width, y + h - height) > SLACK:
+        if max(-x, -y, x + w - size[0], y + h - size[1]) > SLACK:
             return 'box beyond its image (0..1000, or swapped axes?)'
         mask = self.images.mask(name)
         if mask is not None and box_iou(box, mask) < FIT:
             return 'box that does not fit its mask'
-        return dict(file_name=name, width=width, height=height, bbox=list(box))
+        return None
 
 
 def main() -> None:
@@ -228,14 +233,19 @@ def main() -> None:
         )
     entries = read_list(args.source)
     images = Images([name for entry in entries for name in entry['image_path']], args.images, args.masks)
-    writer = ManifestWriter(args.out or args.images / f'{args.source.stem}_episodes.json')
-    reader = EpisodeReader(images, args.box_order or box_order(entries, images), writer)
-    progress = ProgressBar(len(entries))
-    for index, entry in enumerate(entries):
-        reader.add(f'{index} {entry.get("element", "")}'.strip(), entry)
-        progress.update()
-    writer.write()
-    print(f'\n{writer.report()}')
+    order = args.box_order or box_order(entries, images)
+    reader = EpisodeReader(images, order)
+    episodes = [
+        episode
+        for index, entry in enumerate(progress(entries))
+        for episode in reader.read(f'{index} {entry.get("element", "")}'.strip(), entry)
+    ]
+    print('\n'.join([f'{args.source}: {len(entries)} entries', *reader.drop_lines()]))
+    out = args.out or args.images / f'{args.source.stem}_episodes.json'
+    left_out = sum(reader.dropped.values())
+    write_manifest(out, episodes, args.images, args.source, dict(box_order=order), left_out)
+    absent = sum(episode.query.box is None for episode in episodes)
+    print(f'{out}: {len(episodes)} episodes, {absent} without the object, {left_out} left out')
 
 
 if __name__ == '__main__':

@@ -21,21 +21,22 @@ import focus_mmdet  # noqa: F401  registers the samplers
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
-from focus_mmdet.datasets.manifest import sha256_of, write_manifest
+from focus_mmdet.datasets.manifest import write_manifest
 from focus_mmdet.datasets.protocols import PROTOCOLS
 from focus_mmdet.engine.registered import is_registered
 from focus_mmdet.errors import InputError
-from focus_mmdet.version import __version__
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('annotations', type=Path)
-    parser.add_argument('out', type=Path)
+    parser.add_argument('annotations', type=Path, help='COCO JSON with instance_id and video_id')
+    parser.add_argument('out', type=Path, help='the manifest to write')
     parser.add_argument('--image-root', type=Path, help='default: the folder of the annotations')
     parser.add_argument('--protocol', choices=sorted(PROTOCOLS), help='how a benchmark makes its episodes')
-    parser.add_argument('--shots', type=int, default=1, help='with --protocol')
-    parser.add_argument('--episodes', nargs='+', action=DictAction, help='or: settings of a sampler')
+    parser.add_argument('--shots', type=int, default=1, help='with --protocol; default: %(default)s')
+    parser.add_argument(
+        '--episodes', nargs='+', action=DictAction, metavar='KEY=VALUE', help='or: settings of a sampler'
+    )
     parser.add_argument('--keep-going', action='store_true', help='leave bad records out, and say which')
     args = parser.parse_args()
     if (args.protocol is None) == (args.episodes is None):
@@ -48,16 +49,7 @@ def main() -> None:
     episodes = draw_episodes(TASK_UTILS.build(dict(settings)), file)
     for dropped in file.dropped:
         print_log(f'left out: {dropped}', 'current', logging.WARNING)
-    if not episodes:
-        raise InputError(f'{args.annotations}: no episode can be made of it')
-    info = dict(
-        source=args.annotations.name,
-        source_sha256=sha256_of(args.annotations),
-        settings=settings,
-        left_out=len(file.dropped),
-        focus_mmdet=__version__,
-    )
-    write_manifest(args.out, episodes, root, info)
+    write_manifest(args.out, episodes, root, args.annotations, settings, len(file.dropped))
     absent = sum(episode.query.box is None for episode in episodes)
     print(f'{args.out}: {len(episodes)} episodes, {absent} without the object, {len(file.dropped)} left out')
 
