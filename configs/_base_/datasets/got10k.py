@@ -1,4 +1,10 @@
-"""GOT-10k, as tools/dataset_converters/got10k.py writes it."""
+"""GOT-10k; the classes of val are unseen.
+
+python tools/dataset_converters/got10k.py data/got10k --split train
+python tools/dataset_converters/got10k.py data/got10k --split val
+python tools/dataset_converters/make_episodes.py data/got10k/val.json data/got10k/val_4shots.json \
+    --protocol got10k --shots 4
+"""
 
 _base_ = 'episodes.py'
 

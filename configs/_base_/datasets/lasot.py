@@ -1,4 +1,10 @@
-"""LaSOT, as tools/dataset_converters/lasot.py writes it; the test classes are unseen."""
+"""LaSOT; the test classes are unseen.
+
+python tools/dataset_converters/lasot.py data/lasot --split train
+python tools/dataset_converters/lasot.py data/lasot --split test
+python tools/dataset_converters/make_episodes.py data/lasot/test.json data/lasot/test_4shots.json \
+    --protocol lasot --shots 4
+"""
 
 _base_ = 'episodes.py'
 

@@ -1,6 +1,6 @@
-"""MOTChallenge for training, as tools/dataset_converters/mot.py writes it.
+"""MOTChallenge to train on; boxes are published for its training videos only, so validation stays TAO's.
 
-Boxes are published for its training videos only, so validation stays TAO's.
+python tools/dataset_converters/mot.py data/mot --split train
 """
 
 _base_ = 'tao.py'

@@ -1,4 +1,10 @@
-"""TAO, as tools/dataset_converters/tao.py writes it; the target is a video's most frequent track."""
+"""TAO; the target is a video's most frequent track.
+
+python tools/dataset_converters/tao.py data/tao --split train
+python tools/dataset_converters/tao.py data/tao --split validation
+python tools/dataset_converters/make_episodes.py data/tao/validation.json \
+    data/tao/validation_4shots.json --image-root data/tao/frames --protocol tao --shots 4
+"""
 
 _base_ = 'episodes.py'
 

@@ -1,6 +1,6 @@
-"""YouTube-VIS for training, as tools/dataset_converters/youtube_vis.py writes it.
+"""YouTube-VIS to train on; boxes are published for its training videos only, so validation stays TAO's.
 
-Boxes are published for its training videos only, so validation stays TAO's.
+python tools/dataset_converters/youtube_vis.py data/youtube_vis --split train
 """
 
 _base_ = 'tao.py'
