@@ -73,7 +73,8 @@ def argument_parser(
         parser.add_argument(
             '--stride', type=int, default=stride, help='keep every N-th annotated frame; default: %(default)s'
         )
-    parser.add_argument('--out', type=Path, help=f'the file to write; default: SOURCE/{out}')
+    shown = out.replace('{', '<').replace('}', '>')
+    parser.add_argument('--out', type=Path, help=f'the file to write; default: SOURCE/{shown}')
     parser.set_defaults(out_pattern=out)
     return parser
 

@@ -1,8 +1,8 @@
 """Fix the episodes of a COCO file with instances in a manifest.
 
-    python tools/dataset_converters/make_episodes.py data/lasot/test.json data/lasot/test_4shots.json \
+    python tools/dataset_converters/make_episodes.py data/lasot/test.json data/lasot/test_4shots.json \\
         --image-root data/lasot --protocol lasot --shots 4
-    python tools/dataset_converters/make_episodes.py data/mine/test.json data/mine/episodes.json \
+    python tools/dataset_converters/make_episodes.py data/mine/test.json data/mine/episodes.json \\
         --episodes type=RandomEpisodes shots=1,2,4 per_track=8 min_gap=30 negatives=0.2
 
 The manifest says how it was made, with the sha256 of the annotation file; the

@@ -82,7 +82,7 @@ def read_video(
 def main() -> None:
     parser = argument_parser(__doc__ or '', ('train', 'validation', 'test'), stride=1)
     parser.add_argument(
-        '--annotations', default='annotations', help='folder of SPLIT.json in SOURCE; default: %(default)s'
+        '--annotations', default='annotations', help='folder of <split>.json in SOURCE; default: %(default)s'
     )
     args = parse(parser)
     path = args.source / args.annotations / f'{args.split}.json'
