@@ -91,7 +91,7 @@ def test_a_crop_is_an_object_of_its_own_and_broken_records_are_counted(convert, 
     ]
     write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
     content = json.loads((tmp_path / 'annotations/instances_train2017.json').read_text())
-    content['images'].append(image(1))
+    content['images'] += [image(1), dict(image(5), coco_url='')]
     (tmp_path / 'annotations/instances_train2017.json').write_text(json.dumps(content))
     (tmp_path / 'train2017/000000000002.jpg').unlink()
     (tmp_path / 'train2017/000000000003.jpg').write_bytes(b'x')
@@ -100,7 +100,8 @@ def test_a_crop_is_an_object_of_its_own_and_broken_records_are_counted(convert, 
     assert found(out, tmp_path) == {'11': [('01', (10, 5, 50, 55))], '12': [('01', (50, 5, 70, 55))]}
     assert 'dropped 2 times: box smaller than --min-size' in done.out
     for reason in (
-        'annotations: id used twice', 'images: id used twice', 'annotations: of an image that is not listed',
+        'annotations: id used twice', 'images: id used twice', 'images: no sound file_name',
+        'annotations: of an image that is not listed',
         'missing image', 'unreadable image', 'box outside its image',
     ):  # fmt: skip
         assert f'dropped 1 times: {reason}' in done.out

@@ -82,11 +82,11 @@ def convert(path: Path, source: Path, identity: str, min_size: float, writer: Co
     for image in stream_records(path, 'images', EXPECTED):
         if not usable(writer, 'images', image, id=int, width=int, height=int):
             continue
-        if not seen.add(image['id'], 0, {}):
-            writer.drop('images: id used twice', f'id {image["id"]}')
+        name, number = image_name(image), image['id']
+        if not name or not seen.add(number, 0, {}):
+            writer.drop('images: id used twice' if name else 'images: no sound file_name', f'id {number}')
             continue
-        name, found = image_name(image), objects.take(image['id'])
-        kept = []
+        found, kept = objects.take(number), []
         for item in certain(image, found, writer) if identity == 'class' else found:
             if reason := fault(item, min_size):
                 writer.drop(reason, f'{name} (annotation {item["id"]})')
