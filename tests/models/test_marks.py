@@ -80,3 +80,27 @@ def test_tokens_in_a_box_are_those_whose_centre_it_holds(data):
     }
     found = {tuple(cell) for cell in inside.nonzero().tolist()}
     assert found == expected or (not expected and len(found) == 1)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_box_ends_have_read_the_box_and_openings_come_before_it(shared_detector, family):
+    speech = shared_detector(family).data_preprocessor
+    data = random_batch(1, shots=[2, 1])
+    batch = speech(data)['inputs']
+    decode = speech.encoder.tokenizer.decode
+    for index in range(len(batch)):
+        prompt, answer, opening = batch.prompt_ids[index], batch.answer_ids[index], batch.openings[index]
+        assert decode(answer[:opening]) == '<answer>['
+        assert decode(answer[opening]).isdigit()
+        text = batch.marks['box_text'][index]
+        for (start, stop), region in zip(batch.box_ends[index], batch.regions[index], strict=True):
+            assert text[start]
+            assert not text[start + 1 : stop].any()
+            assert decode(prompt[start + 1 : stop]) == '].'
+            assert int(region.nonzero().max()) < start
+        whole = torch.stack(batch.regions[index]).any(0)
+        assert torch.equal(whole, batch.marks['box_region'][index])
+        region = batch.marks['query_region'][index].nonzero()
+        assert (
+            batch.query_rows[index][0] <= int(region.min()) <= int(region.max()) < batch.query_rows[index][1]
+        )
