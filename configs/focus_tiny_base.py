@@ -3,11 +3,11 @@
 The counterpart of a pretrained VLM: it has never seen a support. Starts from
 random weights; ``focus_tiny_base_frames.py`` goes on from here::
 
-    python tools/build_tiny_vlm.py work_dirs/random-tiny
+    python tools/build_tiny_vlm.py work_dirs/random-tiny --layers 6
     python tools/train.py configs/focus_tiny_base.py
     python tools/train.py configs/focus_tiny_base_frames.py
     python tools/model_converters/to_huggingface.py configs/focus_tiny_base_frames.py \
-        work_dirs/focus_tiny_base_frames/iter_600.pth checkpoints/focus-tiny-base
+        work_dirs/focus_tiny_base_frames/iter_800.pth checkpoints/focus-tiny-base
 """
 
 _base_ = ['focus_tiny_stage1.py']

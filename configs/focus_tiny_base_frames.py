@@ -31,7 +31,7 @@ custom_hooks = [
     )
 ]
 
-max_iters = 600
+max_iters = 800
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 param_scheduler = [
