@@ -21,4 +21,4 @@ echo "== 3/3 test and pictures"
 "$python" tools/analysis_tools/compare_checkpoints.py $stage2 --work-dir $work/compare \
     base=none stage1="$(cat $work/stage1/last_checkpoint)" stage2="$(cat $work/stage2/last_checkpoint)" \
     --note "Pictures: $work/pictures
-A model of 1.6 million parameters on 8 large objects: this shows that the road works, not how good FOCUS is."
+A model of 2.0 million parameters on 8 large objects: this shows that the road works, not how good FOCUS is."
