@@ -1,5 +1,6 @@
 """How the command-line tools begin and end."""
 
+import argparse
 import difflib
 import errno
 import sys
@@ -7,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config
+from mmengine.config import Config, DictAction
 
 from focus_mmdet.errors import InputError
 
@@ -28,7 +29,8 @@ def run_cli(main: Callable[[], None]) -> None:
         message = _input_message(error)
         if message is None:
             raise
-        print(f'error: {message}', file=sys.stderr)
+        # A file name may hold what no terminal can show.
+        print(f'error: {message}'.encode(errors='backslashreplace').decode(), file=sys.stderr)
         sys.exit(2)
 
 
@@ -77,3 +79,13 @@ def check_folder(flag: str, path: str | Path | None) -> None:
     for part in [] if path is None else [Path(path), *Path(path).parents]:
         if part.exists() and not part.is_dir():
             raise InputError(f'{flag} {path}: {part} is a file, not a folder')
+
+
+class KeyValues(DictAction):
+    """``key=value`` pairs; one without ``=`` is named."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        for value in values:
+            if '=' not in value:
+                raise argparse.ArgumentError(self, f'{value!r} is no key=value')
+        super().__call__(parser, namespace, values, option_string)

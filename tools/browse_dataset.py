@@ -8,12 +8,11 @@ from pathlib import Path
 
 import mmcv
 from mmdet.registry import DATASETS
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from mmengine.utils import ProgressBar
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import check_folder, read_config, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.errors import InputError
 from focus_mmdet.visualization.episode_visualizer import draw_episode
 
@@ -24,7 +23,7 @@ def main() -> None:
     parser.add_argument('--output-dir', type=Path, required=True)
     parser.add_argument('--split', choices=['train', 'val', 'test'], default='train')
     parser.add_argument('--number', type=int, default=50, help='episodes to draw, spread over the dataset')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
     if args.number < 1:
         raise InputError(f'--number {args.number}: draw at least one episode')

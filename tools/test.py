@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 from mmdet.registry import METRICS
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from train import load_config
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import check_folder, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.engine.launch import check_inputs, check_numbers, end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
@@ -23,7 +23,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', help='folder of logs and metrics')
     parser.add_argument('--out', help='write predictions to this pickle file (.pkl)')
     parser.add_argument('--show-dir', help='write pictures of the episodes to this folder')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()

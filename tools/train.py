@@ -5,12 +5,12 @@ import os
 from pathlib import Path
 
 import torch
-from mmengine.config import Config, ConfigDict, DictAction
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import check_folder, read_config, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import (
     check_inputs,
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='continue from a checkpoint; without a path, from the latest of the work dir',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()

@@ -40,7 +40,7 @@ def read_json(path: str) -> dict[str, Any]:
         raise InputError(f'{path}: no such annotation file (ann_file, data_root)') from None
     except UnicodeDecodeError:
         raise InputError(f'{path}: not UTF-8 text; save it as UTF-8') from None
-    except (RecursionError, json.JSONDecodeError) as error:
+    except (RecursionError, ValueError) as error:
         raise InputError(f'{path}: not valid JSON ({error})') from None
     if not isinstance(content, dict):
         raise InputError(f'{path}: the top level must be a JSON object')
@@ -177,17 +177,26 @@ class AnnotationFile:
         if record['bbox'] is None and not is_query:
             raise InputError(f'{where}: bbox is null; only a query may be without the object')
         others, alike = record.get('distractors', []), record.get('look_alikes', [])
-        if not isinstance(others, list) or not isinstance(alike, list) or len(others) != len(alike):
-            raise InputError(f'{where}: distractors and look_alikes must be two lists of one length')
+        flags = isinstance(alike, list) and all(isinstance(flag, bool) for flag in alike)
+        if not isinstance(others, list) or not flags or len(others) != len(alike):
+            raise InputError(
+                f'{where}: distractors and look_alikes must be two lists of one length, of boxes and booleans'
+            )
         frame = self._frame(record, record['bbox'], where)
         boxes = tuple(_corners(bbox, frame.width, frame.height, f'{where} distractors') for bbox in others)
-        return replace(frame, others=boxes, alike=tuple(map(bool, alike)))
+        # A manifest says only who is alike, not of which class.
+        return replace(
+            frame,
+            category='target',
+            others=boxes,
+            classes=tuple('target' if flag else None for flag in alike),
+        )
 
     def tracks(self) -> list[Track]:
         """The objects of a COCO file, by ``instance_id``, checked."""
         images = self._images()
         frames: dict[Any, dict[Any, Frame]] = defaultdict(dict)
-        classes: dict[tuple, Any] = {}
+        classes: dict[Any, Any] = {}
         shown: dict[Any, list] = defaultdict(list)
         for index, record in enumerate(self._list('annotations')):
             where = f'{self.path}: annotations[{index}]'
@@ -197,7 +206,7 @@ class AnnotationFile:
                 if image in frames[instance]:
                     raise InputError(f'{where}: instance_id {instance} has two boxes in one frame')
                 frames[instance][image] = self._frame(images[image], record['bbox'], where)
-                classes[instance, image] = record.get('category_id')
+                classes[instance, image] = classes[instance] = record.get('category_id')
                 shown[image].append(instance)
             except InputError as error:
                 self.drop(error)
@@ -206,20 +215,23 @@ class AnnotationFile:
         def ordered(found: dict[Any, Frame]) -> list[Any]:
             return sorted(found, key=lambda image: _place(images[image]))
 
-        def surrounded(instance: Any, image: Any) -> Frame:
+        def surrounded(instance: Any, image: Any, frame: Frame) -> Frame:
             others = [other for other in shown[image] if other != instance]
-            mine = classes[instance, image]
             return replace(
-                frames[instance][image],
+                frame,
+                category=classes.get((instance, image), classes.get(instance)),
                 others=tuple(frames[other][image].box for other in others),  # type: ignore[misc]
-                alike=tuple(mine is not None and classes[other, image] == mine for other in others),
+                classes=tuple(classes[other, image] for other in others),
             )
 
         return [
             Track(
                 f'instance_id {instance}',
-                tuple(surrounded(instance, image) for image in ordered(found)),
-                tuple(absent[instance][image] for image in ordered(absent[instance])),
+                tuple(surrounded(instance, image, found[image]) for image in ordered(found)),
+                tuple(
+                    surrounded(instance, image, absent[instance][image])
+                    for image in ordered(absent[instance])
+                ),
             )
             for instance, found in sorted(frames.items(), key=lambda item: _order(item[0]))
             if found
@@ -228,6 +240,8 @@ class AnnotationFile:
     def _absent(self, images: dict, frames: dict) -> dict[Any, dict[Any, Frame]]:
         """Frames known not to show an object, by object and image id."""
         found: dict[Any, dict[Any, Frame]] = defaultdict(dict)
+        named = self.content.get('instances', [])
+        known = set(frames) | {each['id'] for each in named if isinstance(each, dict) and 'id' in each}
         for image in images.values():
             where = f'{self.path}: image id {image["id"]}'
             listed = image.get('absent', [])
@@ -235,6 +249,11 @@ class AnnotationFile:
                 if not isinstance(listed, list):
                     raise InputError(f'{where}: absent must be a list of instance ids, not {listed!r}')
                 for instance in listed:
+                    _check_id({'absent': instance}, 'absent', where)
+                    if instance not in known:
+                        raise InputError(
+                            f'{where}: absent names instance_id {instance!r}, which is nowhere else'
+                        )
                     if image['id'] in frames.get(instance, {}):
                         raise InputError(f'{where}: instance_id {instance} is absent, yet has a box')
                     found[instance][image['id']] = self._frame(image, None, where)
@@ -303,6 +322,8 @@ class AnnotationFile:
         _check_keys(record, _ANNOTATION_NEEDS, _ANNOTATION_KEYS, where)
         for key in ('image_id', 'instance_id'):
             _check_id(record, key, where)
+        if record.get('iscrowd'):
+            raise InputError(f'{where} (id {record["id"]}): iscrowd is set; a crowd is not one object')
         if record['image_id'] not in images:
             raise InputError(
                 f'{where} (id {record["id"]}, instance_id {record["instance_id"]}): '

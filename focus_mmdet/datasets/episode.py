@@ -16,8 +16,9 @@ class Frame:
         height: In pixels.
         box: (x1, y1, x2, y2) in pixels of the image; None where the image is
             known not to show the object.
+        category: Class of the object, where known.
         others: Boxes of the other objects in the image.
-        alike: Of each other object, whether it is of the same class.
+        classes: Their classes, None where not known.
         video: The image's ``video_id``.
         number: Its ``frame_id``, where that is a number.
     """
@@ -26,10 +27,16 @@ class Frame:
     width: int
     height: int
     box: Box | None
+    category: int | str | None = None
     others: tuple[Box, ...] = ()
-    alike: tuple[bool, ...] = ()
+    classes: tuple[int | str | None, ...] = ()
     video: int | str | None = None
     number: int | None = None
+
+    @property
+    def alike(self) -> list[bool]:
+        """Of each other object, whether it is of the object's class."""
+        return [kind is not None and kind == self.category for kind in self.classes]
 
     def record(self, img_id: int, frame_index: int) -> dict[str, Any]:
         """As an MMDetection image record."""
@@ -42,7 +49,7 @@ class Frame:
             'height': self.height,
             'instances': shown,
             'distractors': [list(box) for box in self.others],
-            'look_alikes': list(self.alike),
+            'look_alikes': self.alike,
         }
 
 

@@ -49,6 +49,10 @@ class EpisodeDataset(BaseDetDataset):
         if bad_records not in ('error', 'drop'):
             raise InputError(f"bad_records={bad_records!r}: give 'error' or 'drop'")
         check_number('max_unreadable', max_unreadable, low=0, high=1)
+        if episodes is not None and not (isinstance(episodes, dict) and 'type' in episodes):
+            raise InputError(
+                f"episodes={episodes!r}: give a sampler, e.g. dict(type='RandomEpisodes', shots=1)"
+            )
         self.sampler: EpisodeSampler | None = None if episodes is None else TASK_UTILS.build(episodes)
         self.bad_records = bad_records
         self.max_unreadable = max_unreadable
@@ -97,7 +101,7 @@ class EpisodeDataset(BaseDetDataset):
 
     def _listed(self, file: AnnotationFile) -> list[Episode]:
         if self.sampler is not None:
-            raise InputError(f'{self.ann_file}: a manifest lists its episodes; remove the key episodes')
+            raise InputError(f'{self.ann_file}: a manifest lists its episodes; set episodes=None')
         return file.episodes()
 
     def _sampled(self, file: AnnotationFile) -> list[Episode]:

@@ -25,7 +25,8 @@ class EpisodeSampler(ABC):
             distractors.
         among_look_alikes: Only queries that show another object of the class.
         negatives: Share of episodes, 0..1, whose query lacks the object: a
-            frame known to be without it, else one of another video.
+            frame known to be without it, else one of another video, which is
+            taken to lack it. The other settings hold for it too.
         seed: Changes what is drawn.
     """
 
@@ -74,7 +75,7 @@ class EpisodeSampler(ABC):
             raise InputError(
                 f'{track.name}: {len(track.frames)} images with a box, but {max(self.shots)} shots '
                 f'need {self.frames_needed}. Add images, lower episodes.shots, or set '
-                "bad_records='drop' to leave such objects out"
+                "bad_records='drop' (make_episodes.py: --keep-going) to leave such objects out"
             )
         queries = [
             place
@@ -106,23 +107,42 @@ class EpisodeSampler(ABC):
         """The episode, or one with the same supports whose query lacks the object."""
         if rng.random() >= self.negatives:
             return episode
-        if track.absent:
-            return replace(episode, query=track.absent[rng.integers(len(track.absent))])
-        here = track.videos
+        known = [frame for frame in track.absent if self.may_ask(frame, episode.supports)]
+        if known:
+            return replace(episode, query=known[rng.integers(len(known))])
+        here, category = track.videos, track.frames[0].category
         for other in rng.permutation(len(tracks)).tolist():
-            if not here & tracks[other].videos:
-                frames = tracks[other].frames
-                return replace(episode, query=_unasked(frames[rng.integers(len(frames))]))
+            if here & tracks[other].videos:
+                continue
+            frames = [_unasked(frame, category) for frame in tracks[other].frames]
+            frames = [frame for frame in frames if self.may_ask(frame, episode.supports)]
+            if frames:
+                return replace(episode, query=frames[rng.integers(len(frames))])
         raise InputError(
-            f'{track.name}: episodes.negatives={self.negatives}, but no image is known to lack it: there is '
-            'no other video and no image lists it as absent. Set episodes.negatives=0'
+            f'{track.name}: episodes.negatives={self.negatives}, but no image is known to lack it: under the '
+            'other settings none that lists it as absent and no other video will do. Set episodes.negatives=0'
         )
 
+    def may_ask(self, frame: Frame, supports: Sequence[Frame]) -> bool:
+        """Whether a frame without the object may be a query."""
+        return not self.among_look_alikes or any(frame.alike)
 
-def _unasked(frame: Frame) -> Frame:
-    """A frame of another object, which becomes one object more among the others."""
+
+def _unasked(frame: Frame, category: int | str | None) -> Frame:
+    """A frame of another object, which becomes one object more among the others.
+
+    Args:
+        frame: With a box.
+        category: Class of the object that is asked for.
+    """
     assert frame.box is not None
-    return replace(frame, box=None, others=(frame.box, *frame.others), alike=(False, *frame.alike))
+    return replace(
+        frame,
+        box=None,
+        category=category,
+        others=(frame.box, *frame.others),
+        classes=(frame.category, *frame.classes),
+    )
 
 
 @TASK_UTILS.register_module()
@@ -152,7 +172,7 @@ class RandomEpisodes(EpisodeSampler):
 
     Args:
         per_track: Episodes per track.
-        min_gap: Frames that must lie between each support and the query,
+        min_gap: How many frames each support and the query must be apart,
             where both are of one video.
         **kwargs: As of :class:`EpisodeSampler`.
     """
@@ -189,7 +209,7 @@ class RandomEpisodes(EpisodeSampler):
         raise InputError(
             f'{track.name}: no image has {shots} supports under episodes.min_gap={self.min_gap} and '
             f'among_look_alikes={self.among_look_alikes}. Lower them, or set '
-            "bad_records='drop' to leave such objects out"
+            "bad_records='drop' (make_episodes.py: --keep-going) to leave such objects out"
         )
 
     def _far_from(self, track: Track, query: int) -> list[int]:
@@ -203,6 +223,10 @@ class RandomEpisodes(EpisodeSampler):
                 f'{track.name}: episodes.min_gap={self.min_gap} needs frame_id to be a whole number'
             )
         return [place for place in places if not self._near(track.frames[place], asked)]
+
+    def may_ask(self, frame: Frame, supports: Sequence[Frame]) -> bool:
+        apart = not any(self._near(support, frame) for support in supports)
+        return apart and super().may_ask(frame, supports)
 
     def _near(self, frame: Frame, asked: Frame) -> bool:
         if frame.video != asked.video or frame.number is None or asked.number is None:

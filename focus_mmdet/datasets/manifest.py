@@ -69,7 +69,7 @@ def _record(frame: Frame, image_root: Path) -> dict[str, Any]:
     if frame.number is not None:
         record['frame_id'] = frame.number
     if frame.others:
-        record.update(distractors=[_xywh(box) for box in frame.others], look_alikes=list(frame.alike))
+        record.update(distractors=[_xywh(box) for box in frame.others], look_alikes=frame.alike)
     return record
 
 

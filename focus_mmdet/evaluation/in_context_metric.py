@@ -10,7 +10,7 @@ from mmengine.evaluator import BaseMetric
 from torch import Tensor
 
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.errors import check_choice
+from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.evaluation.baselines import copied_box, matched_box
 
 Result = dict[str, Any]
@@ -38,7 +38,9 @@ class InContextMetric(BaseMetric):
 
     Episodes whose query lacks the object count only here: a box is the answer
     "present", and ``presence_precision``, ``_recall`` and ``_f1`` judge it;
-    ``f1@t`` asks in addition that the box reaches IoU t.
+    ``f1@t`` asks in addition that the box reaches IoU t. ``rejection_precision``
+    and ``_recall`` judge the answer "absent"; an answer that cannot be read
+    is neither.
 
     Args:
         thresholds: IoU thresholds of the accuracies.
@@ -61,6 +63,10 @@ class InContextMetric(BaseMetric):
         super().__init__(**kwargs)
         for name in by:
             check_choice('InContextMetric.by', name, GROUPS)
+        if isinstance(thresholds, str) or not isinstance(thresholds, Sequence):
+            raise InputError(f'InContextMetric.thresholds={thresholds!r}: give a list')
+        for threshold in thresholds:
+            check_number('InContextMetric.thresholds', threshold, low=0, high=1)
         self.thresholds = tuple(thresholds)
         self.matcher = matcher
         self.by = tuple(by)
@@ -74,7 +80,12 @@ class InContextMetric(BaseMetric):
         predicted = sample['pred_instances']
         found = len(predicted['bboxes']) > 0
         rejected = not found and 'parse_error' in sample and sample['parse_error'] is None
-        result: Result = {'parsed': float(found or rejected), 'found': found, 'present': False}
+        result: Result = {
+            'parsed': float(found or rejected),
+            'found': found,
+            'rejected': rejected,
+            'present': False,
+        }
         if not sample['instances']:
             return result
         box = predicted['bboxes'][predicted['scores'].argmax()].cpu() if found else torch.zeros(4)
@@ -146,6 +157,10 @@ def _presence(results: Sequence[Result], thresholds: Sequence[float]) -> dict[st
     both = [result for result in results if result['found'] and result['present']]
     names = ('presence_precision', 'presence_recall', 'presence_f1')
     figures = dict(zip(names, scores(len(both)), strict=True))
+    rejected = sum(result['rejected'] for result in results)
+    rightly = sum(result['rejected'] and not result['present'] for result in results)
+    figures['rejection_precision'] = rightly / max(rejected, 1)
+    figures['rejection_recall'] = rightly / max(len(results) - true, 1)
     for t in thresholds:
         figures[f'f1@{t:g}'] = scores(sum(result['iou'] >= t for result in both))[2]
     return figures

@@ -1,11 +1,13 @@
 """Do scores say how often an answer is right?"""
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -54,6 +56,13 @@ class ScoreCalibration(BaseMetric):
             return {'answers': 0.0}
         scores, right = torch.tensor(results, dtype=torch.float64).T
         scale, offset = fit_platt(scores, right)
+        if scale <= 0:
+            print_log(
+                f'ScoreCalibration: higher scores are not right more often (right: {int(right.sum())} of '
+                f'{len(right)} answers); a scale of 0 or less must not be used',
+                'current',
+                logging.WARNING,
+            )
         fitted = (scale * scores.logit(1e-6) + offset).sigmoid()
         return {
             'answers': float(len(results)),

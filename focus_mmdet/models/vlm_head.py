@@ -76,8 +76,8 @@ class VLMHead(BaseModule):
                 'and freeze_vision=True'
             )
         check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
-        for name, value in zip(('scale', 'offset'), score_calibration, strict=True):
-            check_number(f'model.bbox_head.score_calibration: {name}', value)
+        check_number('model.bbox_head.score_calibration: scale', score_calibration[0], low=1e-6)
+        check_number('model.bbox_head.score_calibration: offset', score_calibration[1])
         self.vlm = VisionLanguageModel(
             pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights, quantization
         )

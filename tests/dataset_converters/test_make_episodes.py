@@ -56,6 +56,7 @@ def test_every_protocol_is_a_sampler(name):
         ([], 'either --protocol or --episodes'),
         (['--protocol', 'perseg', '--episodes', 'type=RandomEpisodes'], 'either'),
         (['--episodes', 'type=DefaultSampler'], 'must name an episode sampler'),
+        (['--episodes', 'RandomEpisodes'], 'is no key=value'),
         (['--episodes', 'shots=1'], 'must name an episode sampler'),
         (['--episodes', 'type=RandomEpisodes', 'shot=1'], 'shot'),
         (['--protocol', 'perseg', '--shots', 50], 'shots need'),

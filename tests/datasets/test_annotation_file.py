@@ -92,6 +92,7 @@ MISTAKES = {
     'huge box': (change('annotations', 4, bbox=[1, 1, 10**400, 3]), r'annotations\[4\].*four finite'),
     'no frame': (remove('images', 4, 'frame_id'), r'images\[4\].*missing frame_id'),
     'frame null': (change('images', 4, frame_id=None), r'images\[4\].*frame_id must be'),
+    'crowd': (change('annotations', 4, iscrowd=1), r'annotations\[4\].*a crowd is not one object'),
     'frame twice': (change('images', 4, frame_id=3), r'images\[4\].*frame_id 3 twice'),
     'twice in a frame': (change('annotations', 4, image_id=3), r'annotations\[4\].*two boxes in one frame'),
 }
@@ -112,6 +113,7 @@ def test_a_bad_record_is_an_error_or_dropped(tmp_path, coco, name):
     ('content', 'message'),
     [
         ('{', 'not valid JSON'),
+        ('{"images": [' + '9' * 5000 + ']}', 'not valid JSON'),
         ('[]', 'JSON object'),
         ('{"images": []}', "no list 'annotations'"),
         ('{"images": [], "annotations": []}', 'no episode'),
@@ -124,7 +126,12 @@ def test_files_that_are_no_annotations(tmp_path, content, message):
 
 @pytest.mark.parametrize(
     ('value', 'message'),
-    [(7, r'image id 4: absent must be a list'), ([1], r'image id 4: instance_id 1 is absent, yet')],
+    [
+        (7, r'image id 4: absent must be a list'),
+        ([1], r'image id 4: instance_id 1 is absent, yet'),
+        ([[1]], r'image id 4: absent must be a whole number'),
+        (['1'], r"image id 4: absent names instance_id '1', which is nowhere else"),
+    ],
 )
 def test_absence_is_read_and_checked(tmp_path, coco, value, message):
     coco['images'][2]['absent'] = [1]
@@ -146,7 +153,7 @@ def test_frames_know_the_other_objects_and_which_are_alike(tmp_path, coco):
     (tmp_path / 'ann.json').write_text(json.dumps(coco))
     frame = AnnotationFile(str(tmp_path / 'ann.json'), str(tmp_path)).tracks()[0].frames[0]
     assert frame.others == ((1, 1, 6, 6), (3, 1, 8, 6))
-    assert frame.alike == (True, False)
+    assert frame.alike == [True, False]
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -190,6 +197,10 @@ def test_a_manifest_lists_its_episodes(tmp_path, coco):
         (dict(supports=[frame(0, bbox=[0, 0, 0, 0])], query=frame(1)), r'supports\[0\].*empty'),
         (dict(supports=[frame(0, bbox=None)], query=frame(1)), r'supports\[0\].*only a query'),
         (dict(supports=[frame(0)], query=frame(1, look_alikes=[True])), r'query.*two lists of one length'),
+        (
+            dict(supports=[frame(0)], query=frame(1, distractors=[[1, 1, 5, 5]], look_alikes=['False'])),
+            r'booleans',
+        ),
         (dict(supports=[frame(0)], query=frame(9)), r'9\.png does not exist'),
     ],
 )
@@ -205,7 +216,7 @@ def test_episode_settings_that_contradict_the_file(tmp_path, coco):
     with pytest.raises(InputError, match='how to pick'):
         load(tmp_path, coco, episodes=None)
     manifest = dict(episodes=[dict(supports=[frame(0)], query=frame(1))])
-    with pytest.raises(InputError, match='remove the key episodes'):
+    with pytest.raises(InputError, match='set episodes=None'):
         load(tmp_path, manifest)
 
 

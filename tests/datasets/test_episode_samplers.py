@@ -19,10 +19,13 @@ BOX = (0.0, 0.0, 1.0, 1.0)
 
 def track(length: int, video: str = 'v', alike=(), absent: int = 0) -> Track:
     frames = [
-        Frame(str(i), 10, 10, BOX, (BOX,) * (i in alike), (True,) * (i in alike), video, i)
+        Frame(str(i), 10, 10, BOX, 'k', (BOX,) * (i in alike), ('k',) * (i in alike), video, i)
         for i in range(length)
     ]
-    missing = [Frame(f'absent {i}', 10, 10, None, video=video, number=length + i) for i in range(absent)]
+    missing = [
+        Frame(f'absent {i}', 10, 10, None, 'k', (BOX,) * (i > 0), ('k',) * (i > 0), video, length + i)
+        for i in range(absent)
+    ]
     return Track(video, tuple(frames), tuple(missing))
 
 
@@ -114,6 +117,20 @@ def test_a_negative_without_absent_frames_comes_from_another_video():
     assert episode.query.others == (BOX,)
     with pytest.raises(InputError, match='no image is known to lack it'):
         pick(sampler, track(6))
+
+
+def test_negatives_keep_to_the_other_settings():
+    settings = dict(per_track=40, negatives=1.0, among_look_alikes=True, min_gap=3)
+    drawn = pick(RandomEpisodes(**settings), track(6, alike=(0, 5), absent=6))
+    # Absent frame 0 shows no look-alike, and follows frame 5 at once.
+    assert {episode.query.path for episode in drawn} <= {f'absent {i}' for i in range(1, 6)}
+    assert all(episode.gap >= 3 for episode in drawn)
+    other = replace(track(3, 'other'), frames=track(3, 'other').frames[:1])
+    (episode,) = pick(UniformSpanEpisodes(negatives=1.0, among_look_alikes=True), track(6, alike=(5,)), other)
+    assert episode.query.alike == [True]
+    different = replace(other, frames=(replace(other.frames[0], category='dog'),))
+    with pytest.raises(InputError, match='no other video'):
+        pick(UniformSpanEpisodes(negatives=1.0, among_look_alikes=True), track(6, alike=(5,)), different)
 
 
 @pytest.mark.parametrize(

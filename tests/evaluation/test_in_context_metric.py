@@ -81,6 +81,8 @@ def test_absent_objects_are_judged_by_presence_alone():
     assert figures['in_context/presence_precision'] == pytest.approx(2 / 3)
     assert figures['in_context/presence_recall'] == pytest.approx(2 / 3)
     assert figures['in_context/presence_f1'] == pytest.approx(2 / 3)
+    assert figures['in_context/rejection_precision'] == pytest.approx(1 / 2)
+    assert figures['in_context/rejection_recall'] == pytest.approx(1 / 3)
     # Right only with a box where it is: one of three said, of three there.
     assert figures['in_context/f1@0.5'] == pytest.approx(1 / 3)
 
@@ -100,3 +102,9 @@ def test_groups_hold_their_own_episodes():
         assert figures[f'in_context/episodes/{group}'] == count
     with pytest.raises(InputError, match='by='):
         InContextMetric(by=['colour'])
+
+
+@pytest.mark.parametrize('thresholds', [0.5, ['half'], [2]])
+def test_thresholds_that_make_no_sense_are_named(thresholds):
+    with pytest.raises(InputError, match='thresholds'):
+        InContextMetric(thresholds=thresholds)

@@ -20,11 +20,10 @@ matplotlib.use('Agg')
 import torch
 from matplotlib import pyplot
 from mmdet.registry import DATASETS, MODELS
-from mmengine.config import DictAction
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
-from focus_mmdet.cli import check_folder, read_config, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets import collate_episodes
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.attention_probe import MassProbe
@@ -76,7 +75,7 @@ def main() -> None:
     parser.add_argument('checkpoints', nargs='+', metavar='NAME=CHECKPOINT')
     parser.add_argument('--out-dir', type=Path, required=True)
     parser.add_argument('--episodes', type=int, default=50)
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
     check_folder('--out-dir', args.out_dir)
     config = read_config(args.config, args.cfg_options)

@@ -10,11 +10,11 @@ last line is JSON: mIoU by name.
 import argparse
 import json
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import check_folder, read_config, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.errors import InputError
 
 COLUMNS = ('mIoU', 'acc@0.5', 'acc@0.75', 'parse_rate')
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument('checkpoints', nargs='+', metavar='NAME=CHECKPOINT')
     parser.add_argument('--work-dir', default='work_dirs/compare')
     parser.add_argument('--note', help='printed below the table')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
     check_folder('--work-dir', args.work_dir)
     config = read_config(args.config, args.cfg_options)

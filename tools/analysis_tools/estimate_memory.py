@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor
 from transformers import AutoConfig, DynamicCache
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import read_config, run_cli
+from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.token_budget import split_by_tokens
 from focus_mmdet.errors import InputError
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument(
         '--gpu-memory', type=float, help='GB of each; says what to change where it is too little'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
     config = read_config(args.config, args.cfg_options)
     rows = estimate(config, args.gpus)

@@ -14,11 +14,10 @@ import logging
 from pathlib import Path
 
 from mmdet.registry import TASK_UTILS
-from mmengine.config import DictAction
 from mmengine.logging import print_log
 
 import focus_mmdet  # noqa: F401  registers the samplers
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import KeyValues, run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
 from focus_mmdet.datasets.manifest import write_manifest
@@ -35,7 +34,7 @@ def main() -> None:
     parser.add_argument('--protocol', choices=sorted(PROTOCOLS), help='how a benchmark makes its episodes')
     parser.add_argument('--shots', type=int, default=1, help='with --protocol; default: %(default)s')
     parser.add_argument(
-        '--episodes', nargs='+', action=DictAction, metavar='KEY=VALUE', help='or: settings of a sampler'
+        '--episodes', nargs='+', action=KeyValues, metavar='KEY=VALUE', help='or: settings of a sampler'
     )
     parser.add_argument('--keep-going', action='store_true', help='leave bad records out, and say which')
     args = parser.parse_args()

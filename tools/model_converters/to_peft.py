@@ -5,11 +5,9 @@ python tools/model_converters/to_peft.py CONFIG CHECKPOINT FOLDER
 
 import argparse
 
-from mmengine.config import DictAction
-
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.apis.export import export_peft, load_detector
-from focus_mmdet.cli import read_config, run_cli
+from focus_mmdet.cli import KeyValues, read_config, run_cli
 
 
 def main() -> None:
@@ -17,7 +15,7 @@ def main() -> None:
     parser.add_argument('config')
     parser.add_argument('checkpoint')
     parser.add_argument('folder', help='new or empty')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value pairs over the config')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
     detector = load_detector(read_config(args.config, args.cfg_options), args.checkpoint)
     print(f'wrote {export_peft(detector, args.folder)}')
