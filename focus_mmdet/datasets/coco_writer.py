@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 import tempfile
 from collections import Counter
@@ -13,7 +12,11 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from focus_mmdet.datasets.drop_counter import DropCounter
+from focus_mmdet.datasets.output_file import check_replaceable, whole_file
 from focus_mmdet.errors import InputError
+
+#: How the files begin that are written here.
+BEGINNING = r'\{"categories": .*\n"instances": '
 
 
 class CocoWriter(DropCounter):
@@ -31,7 +34,8 @@ class CocoWriter(DropCounter):
         print(writer.report())
 
     Args:
-        path: The file to write. Its folder is created.
+        path: The file to write. Its folder is created. A file that was not written here
+            is never replaced (:class:`InputError`).
         objects_span_videos: One object may be in several videos, as in photo
             collections. In video datasets the second one is dropped.
     """
@@ -51,14 +55,13 @@ class CocoWriter(DropCounter):
         self._in_image: set[Hashable] = set()
 
     def __enter__(self) -> 'CocoWriter':
+        check_replaceable(self.path, BEGINNING)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._images = self._aside()
             self._annotations = self._aside()
         except OSError as error:
             raise InputError(f'{self.path}: cannot be written ({error}). Choose another --out') from error
-        if self.path.is_dir():
-            raise InputError(f'{self.path}: a folder; give the name of the file to write (--out)')
         return self
 
     def __exit__(
@@ -219,19 +222,14 @@ class CocoWriter(DropCounter):
             raise InputError(f'{self.report()}\nnothing is left to write. Check the folder and the split')
         categories = [dict(id=number, name=name) for name, number in self._categories.items()]
         instances = [dict(id=number, name=str(name)) for name, number in self._objects.items()]
-        aside = self.path.with_name(f'.{self.path.name}.{os.getpid()}.part')
-        try:
-            with open(aside, 'w', encoding='utf-8') as file:
-                file.write(f'{{"categories": {json.dumps(categories)},\n"instances": {json.dumps(instances)}')
-                for name, part in (('images', self._images), ('annotations', self._annotations)):
-                    file.write(f',\n"{name}": [')
-                    part.seek(0)
-                    shutil.copyfileobj(part, file)
-                    file.write('\n]')
-                file.write('}\n')
-            os.replace(aside, self.path)
-        finally:
-            aside.unlink(missing_ok=True)
+        with whole_file(self.path) as file:
+            file.write(f'{{"categories": {json.dumps(categories)},\n"instances": {json.dumps(instances)}')
+            for name, part in (('images', self._images), ('annotations', self._annotations)):
+                file.write(f',\n"{name}": [')
+                part.seek(0)
+                shutil.copyfileobj(part, file)
+                file.write('\n]')
+            file.write('}\n')
 
 
 def _clipped(bbox: Sequence[float], width: int, height: int) -> list[float] | str:

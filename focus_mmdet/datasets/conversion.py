@@ -103,12 +103,6 @@ def require(path: Path, expected: str) -> Path:
     return path
 
 
-def check_out(out: Path, source: Path) -> None:
-    """Raise :class:`InputError` where ``out`` would overwrite the file it is made of."""
-    if out.exists() and out.samefile(source):
-        raise InputError(f'--out {out}: is the file of the dataset itself; give another name')
-
-
 def progress(items: Sequence[Item]) -> Iterator[Item]:
     """``items`` under a bar on stderr."""
     return track_iter_progress(items, file=sys.stderr)

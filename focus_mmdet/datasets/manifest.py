@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.fileio import put
-
 from focus_mmdet.datasets.episode import Episode, Frame
+from focus_mmdet.datasets.output_file import check_replaceable, whole_file
 from focus_mmdet.errors import InputError
 from focus_mmdet.version import __version__
 
@@ -28,8 +27,9 @@ def write_manifest(
 
     Raises:
         InputError: There is no episode, an image lies outside ``image_root``,
-            or the file cannot be written.
+            or the file cannot be written or is there and no such manifest.
     """
+    check_replaceable(path, r'\{"info": \{\n')
     if not episodes:
         raise InputError(f'{source}: no episode can be made of it')
     lines = [
@@ -52,7 +52,9 @@ def write_manifest(
     head = json.dumps(info, indent=1, sort_keys=True)
     body = ',\n'.join(lines)
     try:
-        put(f'{{"info": {head},\n"episodes": [\n{body}\n]}}\n'.encode(), str(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as file:
+            file.write(f'{{"info": {head},\n"episodes": [\n{body}\n]}}\n')
     except OSError as error:
         raise InputError(f'{path}: cannot be written ({error}). Choose another file') from error
 

@@ -144,5 +144,5 @@ def test_the_source_is_not_overwritten(convert, tmp_path):
     before = (tmp_path / 'annotations/train.json').read_text()
     done = convert('tao', tmp_path, '--out', tmp_path / 'annotations/train.json')
     assert done.status == 2
-    assert 'the file of the dataset itself' in done.err
+    assert 'this tool did not write it' in done.err
     assert (tmp_path / 'annotations/train.json').read_text() == before

@@ -113,4 +113,4 @@ def test_bad_calls_end_with_one_message(convert, tmp_path):
     write_vis(tmp_path, [video(1, 1)], [annotation(1, 1, [BOX])], 'train.json')
     done = convert('youtube_vis', tmp_path, '--out', tmp_path / 'train.json')
     assert done.status == 2
-    assert 'the file of the dataset itself' in done.err
+    assert 'this tool did not write it' in done.err

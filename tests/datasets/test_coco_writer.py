@@ -87,7 +87,8 @@ def test_an_object_in_two_videos_is_kept_only_where_that_makes_sense(tmp_path, s
 
 def test_after_an_error_the_old_file_is_still_there(tmp_path):
     path = tmp_path / 'x.json'
-    path.write_text('old')
+    old = '{"categories": [],\n"instances": []}'
+    path.write_text(old)
 
     def fail():
         with CocoWriter(path) as writer:
@@ -100,7 +101,7 @@ def test_after_an_error_the_old_file_is_still_there(tmp_path):
         fail()
     with pytest.raises(InputError, match='nothing is left'), CocoWriter(path):
         pass
-    assert path.read_text() == 'old'
+    assert path.read_text() == old
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -147,3 +148,11 @@ def test_a_path_that_cannot_be_written_is_refused_at_once(tmp_path):
     for path, message in [(tmp_path, 'a folder'), (tmp_path / 'file' / 'x.json', 'cannot be written')]:
         with pytest.raises(InputError, match=message), CocoWriter(path):
             pass
+
+
+def test_what_another_program_wrote_is_never_replaced(tmp_path):
+    for name, text in [('groundtruth.txt', '1,2,3,4'), ('train.json', '{"categories": [], "images": []}')]:
+        (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match='did not write it'), CocoWriter(tmp_path / name):
+            pass
+        assert (tmp_path / name).read_text() == text

@@ -19,7 +19,6 @@ from focus_mmdet.datasets.conversion import (
     VideoFrame,
     add_video,
     argument_parser,
-    check_out,
     parse,
     require,
 )
@@ -97,7 +96,6 @@ def main() -> None:
     args = parse(parser)
     path = require(args.source / 'annotations' / args.split / 'all_classes.json', EXPECTED)
     require(args.source / 'frames' / args.split, EXPECTED)
-    check_out(args.out, path)
     with CocoWriter(args.out) as writer:
         names = read_names(writer, path, 'categories', EXPECTED)
         for record in stream_records(path, 'sequences', EXPECTED):

@@ -17,7 +17,7 @@ from typing import Any
 
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.coco_writer import CocoWriter
-from focus_mmdet.datasets.conversion import argument_parser, check_out, parse
+from focus_mmdet.datasets.conversion import argument_parser, parse
 from focus_mmdet.datasets.json_records import DiskGroups, read_names, stream_records, usable
 from focus_mmdet.errors import InputError, check_number
 
@@ -125,7 +125,6 @@ def main() -> None:
     args = parse(parser)
     check_number('--min-size', args.min_size, low=0)
     path = annotation_file(args.source, args.split)
-    check_out(args.out, path)
     with CocoWriter(args.out, objects_span_videos=args.identity == 'class') as writer:
         convert(path, args.source, args.identity, args.min_size, writer)
     print(writer.report())

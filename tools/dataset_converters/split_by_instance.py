@@ -2,7 +2,8 @@
 
     python tools/dataset_converters/split_by_instance.py data/realset/annotations.json
 
-writes train.json and test.json beside it; no object and no video is in both.
+writes train.json and test.json beside it; no object and no video is in both. Images without a box go with
+their video and with the objects that they are known not to show.
 """
 
 import argparse
@@ -14,11 +15,15 @@ from typing import Any
 
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile, read_json
+from focus_mmdet.datasets.output_file import check_replaceable, whole_file
 from focus_mmdet.errors import InputError
+
+#: The first key of the files written here, which may be replaced.
+MARK = 'split_by_instance'
 
 
 def object_groups(content: dict[str, Any]) -> list[set[int]]:
-    """Image ids in groups that share no object and no video."""
+    """Image ids in groups that share no object and no video; each group has a box."""
     parent: dict[Any, Any] = {}
 
     def root(node: Any) -> Any:
@@ -28,12 +33,29 @@ def object_groups(content: dict[str, Any]) -> list[set[int]]:
         return node
 
     video = {image['id']: ('video', image['video_id']) for image in content['images']}
-    for record in content['annotations']:
-        parent[root(('instance', record['instance_id']))] = root(video[record['image_id']])
+    links = [(record['image_id'], record['instance_id']) for record in content['annotations']]
+    links += [(image['id'], instance) for image in content['images'] for instance in image.get('absent', [])]
+    for image, instance in links:
+        parent[root(('instance', instance))] = root(video[image])
     groups: dict[Any, set[int]] = defaultdict(set)
-    for record in content['annotations']:
-        groups[root(video[record['image_id']])].add(record['image_id'])
-    return sorted(groups.values(), key=min)
+    for image in video:
+        groups[root(video[image])].add(image)
+    boxed = {root(video[record['image_id']]) for record in content['annotations']}
+    return sorted((group for key, group in groups.items() if key in boxed), key=min)
+
+
+def write_part(target: Path, content: dict[str, Any], shown: set[int]) -> None:
+    """Write the images ``shown`` and their boxes."""
+    annotations = [record for record in content['annotations'] if record['image_id'] in shown]
+    images = [image for image in content['images'] if image['id'] in shown]
+    part = {MARK: True, **content, 'images': images, 'annotations': annotations}
+    try:
+        with whole_file(target) as file:
+            file.write(json.dumps(part, indent=1) + '\n')
+    except OSError as error:
+        raise InputError(f'{target}: cannot be written ({error})') from error
+    objects = {record['instance_id'] for record in annotations}
+    print(f'{target}: {len(objects)} objects, {len(images)} images')
 
 
 def main() -> None:
@@ -47,6 +69,11 @@ def main() -> None:
 
     if not 0 < args.test_fraction < 1:
         raise InputError(f'--test-fraction {args.test_fraction}: give a number between 0 and 1')
+    targets = [args.annotations.parent / f'{name}.json' for name in ('test', 'train')]
+    for target in targets:
+        if target.exists() and args.annotations.exists() and target.samefile(args.annotations):
+            raise InputError(f'{target}: would be replaced by its own part; rename it, e.g. annotations.json')
+        check_replaceable(target, rf'\{{\s*"{MARK}"')
     AnnotationFile(str(args.annotations), str(args.annotations.parent)).tracks()
     content = read_json(str(args.annotations))
     groups = object_groups(content)
@@ -57,15 +84,10 @@ def main() -> None:
             f'{args.annotations}: {len(groups)} groups of objects that share no video; a test fraction of '
             f'{args.test_fraction} leaves a part empty. Add objects or change --test-fraction'
         )
-    for name, chosen in (('test', groups[:count]), ('train', groups[count:])):
-        shown = set().union(*chosen)
-        annotations = [record for record in content['annotations'] if record['image_id'] in shown]
-        images = [image for image in content['images'] if image['id'] in shown]
-        part = {**content, 'images': images, 'annotations': annotations}
-        target = args.annotations.parent / f'{name}.json'
-        target.write_text(json.dumps(part, indent=1) + '\n', encoding='utf-8')
-        objects = {record['instance_id'] for record in annotations}
-        print(f'{target}: {len(objects)} objects, {len(images)} images')
+    for target, chosen in ((targets[0], groups[:count]), (targets[1], groups[count:])):
+        write_part(target, content, set().union(*chosen))
+    if lost := len(content['images']) - sum(map(len, groups)):
+        print(f'left out: {lost} images of videos without a box')
 
 
 if __name__ == '__main__':

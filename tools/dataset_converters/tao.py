@@ -19,7 +19,6 @@ from focus_mmdet.datasets.conversion import (
     VideoFrame,
     add_video,
     argument_parser,
-    check_out,
     parse,
     progress,
     require,
@@ -87,7 +86,7 @@ def main() -> None:
     args = parse(parser)
     path = args.source / args.annotations / f'{args.split}.json'
     frames = require(args.source / 'frames', EXPECTED)
-    check_out(args.out, require(path, EXPECTED))
+    require(path, EXPECTED)
     with CocoWriter(args.out) as writer:
         images, objects = store_images(path, writer), store_objects(path, writer)
         categories = read_names(writer, path, 'categories', EXPECTED)

@@ -19,7 +19,6 @@ from focus_mmdet.datasets.conversion import (
     VideoFrame,
     add_video,
     argument_parser,
-    check_out,
     parse,
     progress,
 )
@@ -106,7 +105,6 @@ def main() -> None:
         argument_parser(__doc__ or '', ('train', 'valid', 'test'), stride=1, out='objects_{split}.json')
     )
     path = find_annotations(args.source, args.split)
-    check_out(args.out, path)
     with CocoWriter(args.out) as writer:
         objects = store_objects(path, writer)
         categories = read_names(writer, path, 'categories', EXPECTED)

@@ -1,0 +1,54 @@
+"""Files that appear whole or not at all, and never in place of somebody else's."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+
+from focus_mmdet.errors import InputError
+
+#: Enough for the first lines of what we write.
+_BEGINNING = 2**22
+
+
+def check_replaceable(path: Path, beginning: str) -> None:
+    """Refuse to replace what another program wrote: it may be what we read.
+
+    Args:
+        path: A file to write, which may exist.
+        beginning: Pattern of how our own files of this kind begin.
+
+    Raises:
+        InputError: A folder, a file that begins otherwise, or one that cannot be read.
+    """
+    if path.is_dir():
+        raise InputError(f'{path}: a folder; give the name of the file to write (--out)')
+    if not path.exists():
+        return
+    try:
+        with open(path, encoding='utf-8', errors='replace') as file:
+            ours = re.match(beginning, file.read(_BEGINNING))
+    except OSError as error:
+        raise InputError(f'{path}: cannot be written ({error}). Choose another --out') from error
+    if not ours:
+        raise InputError(
+            f'{path}: exists, and this tool did not write it. Give another name, or move it away'
+        )
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[TextIO]:
+    """A text file that takes the place of ``path`` when the block ends well.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    aside = path.with_name(f'.{path.name}.{os.getpid()}.part')
+    try:
+        with open(aside, 'w', encoding='utf-8') as file:
+            yield file
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
