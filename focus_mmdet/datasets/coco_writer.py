@@ -15,6 +15,8 @@ from focus_mmdet.datasets.drop_counter import DropCounter
 from focus_mmdet.datasets.output_file import check_replaceable, whole_file
 from focus_mmdet.errors import InputError
 
+#: Boxes may overhang by this much (pixels), as annotation tools round.
+SLACK = 1.0
 #: How the files begin that are written here.
 BEGINNING = r'\{"categories": .*\n"instances": '
 
@@ -45,6 +47,8 @@ class CocoWriter(DropCounter):
         self.path = Path(path)
         self.objects_span_videos = objects_span_videos
         self.kept: Counter[str] = Counter()
+        self.clipped = 0
+        self._first_clipped = ''
         self._videos: set[str] = set()
         self._video = ''
         self._frames: set[int | str] = set()
@@ -52,6 +56,7 @@ class CocoWriter(DropCounter):
         self._home: dict[Hashable, str] = {}
         self._categories: dict[str, int] = {}
         self._image: dict[str, Any] | None = None
+        self._waiting: list[dict[str, Any]] = []
         self._in_image: set[Hashable] = set()
 
     def __enter__(self) -> 'CocoWriter':
@@ -80,7 +85,7 @@ class CocoWriter(DropCounter):
         Videos come one after the other: a name that was begun before is
         dropped whole.
         """
-        self._flush_image()
+        self._end_video()
         if name in self._videos:
             self.drop('video named twice', name)
             return False
@@ -146,7 +151,8 @@ class CocoWriter(DropCounter):
 
         Args:
             instance: Names the object, unique in the whole dataset.
-            bbox: (x, y, width, height) in pixels; clipped to the image.
+            bbox: (x, y, width, height) in pixels; clipped to the image, and
+                counted where it overhangs by more than a pixel.
             category: Name of its class.
         """
         image = self._current(instance)
@@ -155,6 +161,11 @@ class CocoWriter(DropCounter):
         if reason or isinstance(box, str):
             self.drop(reason or str(box), f'{image["file_name"]} (object {instance}, box {bbox})')
             return False
+        if overhang(bbox, image['width'], image['height']) > SLACK:
+            self.clipped += 1
+            self._first_clipped = (
+                self._first_clipped or f'{image["file_name"]} (object {instance}, box {bbox})'
+            )
         self._in_image.add(instance)
         self._home[instance] = self._video
         self.kept['annotations'] += 1
@@ -173,13 +184,15 @@ class CocoWriter(DropCounter):
     def add_absent(self, instance: Hashable) -> None:
         """Say that the current image is known not to show an object.
 
-        Only such images may serve as queries without a target.
+        Only such images may serve as queries without a target. Counted as dropped
+        where the object has a box in the image, or none in its video unless
+        objects span videos.
         """
         image = self._current(instance)
-        number = self._objects.setdefault(instance, len(self._objects) + 1)
-        self._home.setdefault(instance, self._video)
-        if number not in image.setdefault('absent', []):
-            image['absent'].append(number)
+        if instance in self._in_image:
+            self.drop('absent, yet with a box in the image', f'{image["file_name"]} (object {instance})')
+        elif instance not in image.setdefault('absent', []):
+            image['absent'].append(instance)
 
     def report(self) -> str:
         """What was kept, and what was dropped with its reason and first example."""
@@ -187,7 +200,8 @@ class CocoWriter(DropCounter):
             f'{self.path}: {len(self._objects)} objects in {self.kept["videos"]} videos, '
             f'{self.kept["images"]} images, {self.kept["annotations"]} boxes'
         )
-        return '\n'.join([kept, *self.drop_lines()])
+        clipped = f'  clipped {self.clipped} times: box beyond its image; the first: {self._first_clipped}'
+        return '\n'.join([kept, *[clipped] * bool(self.clipped), *self.drop_lines()])
 
     def _current(self, instance: Hashable) -> dict[str, Any]:
         if self._image is None:
@@ -197,6 +211,8 @@ class CocoWriter(DropCounter):
     def _refusal(self, instance: Hashable, box: list[float] | str) -> str | None:
         if isinstance(box, str):
             return box
+        if instance in (self._image or {}).get('absent', []):
+            return 'box of an object that is absent from the image'
         if instance in self._in_image:
             return 'two boxes of one object in an image'
         if not self.objects_span_videos and self._home.get(instance, self._video) != self._video:
@@ -213,11 +229,30 @@ class CocoWriter(DropCounter):
 
     def _flush_image(self) -> None:
         if self._image is not None:
-            self._write(self._images, self._image)
+            self._waiting.append(self._image)
         self._image = None
 
-    def _finish(self) -> None:
+    def _end_video(self) -> None:
+        """Write the images of a video, now that its objects are known."""
         self._flush_image()
+        for image in self._waiting:
+            if known := self._known(image.pop('absent', []), image['file_name']):
+                image['absent'] = known
+            self._write(self._images, image)
+        self._waiting = []
+
+    def _known(self, absent: list[Hashable], file_name: str) -> list[int]:
+        """Numbers of the absent objects that may have boxes beside this image."""
+        numbers = []
+        for instance in absent:
+            if self.objects_span_videos or self._home.get(instance) == self._video:
+                numbers.append(self._objects.setdefault(instance, len(self._objects) + 1))
+            else:
+                self.drop('absent, and without a box in the video', f'{file_name} (object {instance})')
+        return numbers
+
+    def _finish(self) -> None:
+        self._end_video()
         if not self.kept['annotations']:
             raise InputError(f'{self.report()}\nnothing is left to write. Check the folder and the split')
         categories = [dict(id=number, name=name) for name, number in self._categories.items()]
@@ -230,6 +265,12 @@ class CocoWriter(DropCounter):
                 shutil.copyfileobj(part, file)
                 file.write('\n]')
             file.write('}\n')
+
+
+def overhang(bbox: Sequence[float], width: int, height: int) -> float:
+    """By how many pixels a box (x, y, width, height) leaves its image; negative inside."""
+    x, y, w, h = bbox
+    return max(-x, -y, x + w - width, y + h - height)
 
 
 def _clipped(bbox: Sequence[float], width: int, height: int) -> list[float] | str:

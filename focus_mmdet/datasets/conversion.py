@@ -136,15 +136,24 @@ def check_lengths(video: str, images: Path, **labels: Sequence[object]) -> None:
 
     Args:
         video: For the message.
-        images: Folder with the frames, JPEG. A frame that is missing leaves
-            the others where they are, but one too many belongs to no label.
+        images: Folder with the frames, JPEG, named 00000001.jpg and on. A frame
+            that is missing leaves the others where they are, but one that no
+            label asks for says that frames are counted otherwise.
         **labels: One entry a frame, by the name of the file.
     """
     lengths = {name: len(values) for name, values in labels.items()}
-    count = sum(1 for _ in images.glob('*.jpg'))
+    names = {path.name for path in images.glob('*.jpg')}
+    count = len(names)
     if len(set(lengths.values())) > 1 or count > min(lengths.values()):
         shown = ', '.join(f'{name} {length}' for name, length in [*lengths.items(), ('images', count)])
         raise UnusableVideoError('labels and frames of unequal number', f'{video} ({shown})')
+    if extra := sorted(names - {frame_name(number) for number in range(1, min(lengths.values()) + 1)}):
+        raise UnusableVideoError('image that no label asks for', str(images / extra[0]))
+
+
+def frame_name(number: int) -> str:
+    """The file of a frame in LaSOT and GOT-10k, which count from 1."""
+    return f'{number:08d}.jpg'
 
 
 def add_video(writer: CocoWriter, root: Path, name: str, frames: Iterable[VideoFrame]) -> None:

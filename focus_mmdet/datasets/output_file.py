@@ -23,19 +23,17 @@ def check_replaceable(path: Path, beginning: str) -> None:
     Raises:
         InputError: A folder, a file that begins otherwise, or one that cannot be read.
     """
-    if path.is_dir():
-        raise InputError(f'{path}: a folder; give the name of the file to write (--out)')
-    if not path.exists():
-        return
     try:
+        if path.is_dir():
+            raise InputError(f'{path}: cannot be written: a folder; give the name of a file')
+        if not path.exists():
+            return
         with open(path, encoding='utf-8', errors='replace') as file:
             ours = re.match(beginning, file.read(_BEGINNING))
     except OSError as error:
         raise InputError(f'{path}: cannot be written ({error}). Choose another --out') from error
     if not ours:
-        raise InputError(
-            f'{path}: exists, and this tool did not write it. Give another name, or move it away'
-        )
+        raise InputError(f'{path}: exists, and this tool did not write it. Give another --out, or rename it')
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def test_a_crop_is_an_object_of_its_own_and_broken_records_are_counted(convert, 
     for reason in (
         'annotations: id used twice', 'images: id used twice', 'images: no sound file_name',
         'annotations: of an image that is not listed',
-        'missing image', 'unreadable image', 'box outside its image',
+        'missing image', 'unreadable image', 'box beyond its image',
     ):  # fmt: skip
         assert f'dropped 1 times: {reason}' in done.out
 

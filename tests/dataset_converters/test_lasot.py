@@ -118,6 +118,15 @@ def test_bad_calls_end_with_one_message(convert, tmp_path, monkeypatch, argument
     assert list(tmp_path.iterdir()) == [tmp_path / 'other.json']
 
 
+def test_frames_that_count_from_zero_are_refused(convert, lasot):
+    folder = write_sequence(lasot, 'cat-3', moving(3))
+    for number in range(3):
+        (folder / f'img/{number + 1:08d}.jpg').rename(folder / f'img/{number:08d}.jpg')
+    done = convert('lasot', lasot)
+    assert done.drops() == {'class without a folder': 33, 'image that no label asks for': 1}
+    assert 'cat-3' not in read_tracks(lasot / 'train.json', lasot)
+
+
 def test_where_nothing_is_left_the_reasons_are_told(convert, tmp_path):
     folder = write_sequence(tmp_path, 'bear-1', moving(2))
     for path in (folder / 'img').iterdir():

@@ -68,6 +68,22 @@ def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
     assert list(read_tracks(tmp_path / 'train.json', tmp_path)) == ['MOT20-01/1']
 
 
+def test_lengths_and_images_that_do_not_agree(convert, tmp_path):
+    good = '1,1,2,3,10,12,1,1,1'
+    long = write_sequence(tmp_path, 'a', [good]) / 'seqinfo.ini'
+    long.write_text(long.read_text().replace('seqLength=2', 'seqLength=100000000'))
+    (write_sequence(tmp_path, 'b', [good]) / 'img1/000002.jpg').rename(tmp_path / 'train/b/img1/000000.jpg')
+    star = write_sequence(tmp_path, 'c', [good]) / 'seqinfo.ini'
+    star.write_text(star.read_text().replace('.jpg', '**'))
+    done = convert('mot', tmp_path, '--stride', 1)
+    assert done.status == 0, done.err
+    assert done.drops() == {
+        'sequence of fewer images than its length': 2,
+        'image that no label asks for': 1,
+        'video without usable frames': 1,
+    }
+
+
 def test_bad_calls_end_with_one_message(convert, tmp_path):
     done = convert('mot', tmp_path)
     assert done.status == 2

@@ -61,6 +61,8 @@ def test_every_box_is_written_inside_its_image_or_counted(tmp_path, boxes):
         ('box that is not four finite numbers', lambda w: w.add_box('b', None)),
         ('box that is not four finite numbers', lambda w: w.add_box('b', (0, 0, '2', 2))),
         ('two boxes of one object in an image', lambda w: w.add_box('a', (1, 1, 3, 3))),
+        ('absent, yet with a box in the image', lambda w: w.add_absent('a')),
+        ('box of an object that is absent', lambda w: w.add_absent('b') or w.add_box('b', (0, 0, 5, 5))),
         ('frame twice in a video', lambda w: w.add_image('again.jpg', 40, 30, 0)),
         ('image without a size', lambda w: w.add_image('none.jpg', 0, 30, 1)),
         ('video named twice', lambda w: w.start_video('v')),
@@ -72,7 +74,7 @@ def test_what_is_dropped_is_counted_with_its_reason_and_an_example(tmp_path, rea
         writer.add_image('a.jpg', 40, 30, 0)
         writer.add_box('a', (0, 0, 5, 5))
         assert not act(writer)
-    assert f'dropped 1 times: {reason}; the first: ' in writer.report()
+    assert f'dropped 1 times: {reason}' in writer.report()
 
 
 @pytest.mark.parametrize('span', [False, True])
@@ -156,3 +158,26 @@ def test_what_another_program_wrote_is_never_replaced(tmp_path):
         with pytest.raises(InputError, match='did not write it'), CocoWriter(tmp_path / name):
             pass
         assert (tmp_path / name).read_text() == text
+
+
+def test_an_absence_claims_no_object_of_another_video(tmp_path):
+    with CocoWriter(tmp_path / 'x.json') as writer:
+        for video in 'ab':
+            writer.start_video(video)
+            writer.add_image(f'{video}.jpg', 40, 30, 0)
+            writer.add_absent('of b')
+            writer.add_image(f'{video}2.jpg', 40, 30, 1)
+            assert writer.add_box(f'of {video}', (0, 0, 5, 5))
+    images = json.loads((tmp_path / 'x.json').read_text())['images']
+    assert [image.get('absent') for image in images] == [None, None, [2], None]
+    assert writer.dropped == {'absent, and without a box in the video': 1}
+
+
+def test_boxes_that_overhang_are_counted(tmp_path):
+    with CocoWriter(tmp_path / 'x.json') as writer:
+        writer.start_video('v')
+        writer.add_image('a.jpg', 40, 30, 0)
+        assert writer.add_box('a', (-0.5, 0, 5, 5))
+        assert 'clipped' not in writer.report()
+        assert writer.add_box('b', (30, 0, 20, 5))
+    assert 'clipped 1 times: box beyond its image; the first: a.jpg (object b' in writer.report()

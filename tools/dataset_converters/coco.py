@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.coco_writer import SLACK, CocoWriter, overhang
 from focus_mmdet.datasets.conversion import argument_parser, parse
 from focus_mmdet.datasets.json_records import DiskGroups, read_names, stream_records, usable
 from focus_mmdet.errors import InputError, check_number
@@ -47,13 +47,15 @@ def image_name(record: dict[str, Any]) -> str:
     return f'{url.parent.name}/{url.name}' if url.suffix else str(record.get('file_name', ''))
 
 
-def fault(item: dict[str, Any], min_size: float) -> str | None:
+def fault(item: dict[str, Any], image: dict[str, Any], min_size: float) -> str | None:
     """Why an annotation is no object to write."""
     bbox = item['bbox']
     if item['crowd']:
         return 'annotations: crowd, not one object'
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(x, (int, float)) for x in bbox):
         return 'annotations: no sound bbox'
+    if overhang(bbox, image['width'], image['height']) > SLACK:
+        return 'box beyond its image'
     return 'box smaller than --min-size' if min(bbox[2:]) < min_size else None
 
 
@@ -88,7 +90,7 @@ def convert(path: Path, source: Path, identity: str, min_size: float, writer: Co
             continue
         found, kept = objects.take(number), []
         for item in certain(image, found, writer) if identity == 'class' else found:
-            if reason := fault(item, min_size):
+            if reason := fault(item, image, min_size):
                 writer.drop(reason, f'{name} (annotation {item["id"]})')
             else:
                 kept.append(item)

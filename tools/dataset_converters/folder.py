@@ -16,15 +16,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.coco_writer import SLACK, CocoWriter, overhang
 from focus_mmdet.datasets.conversion import argument_parser, parse, progress
 from focus_mmdet.errors import InputError
 
 TABLE = 'boxes.csv'
 CORNERS = ('x1', 'y1', 'x2', 'y2')
 SUFFIXES = {'.jpg', '.jpeg', '.png', '.webp', '.bmp'}
-#: Boxes may overhang by this much (pixels), as annotation tools round.
-SLACK = 1.0
 
 
 def rows(table: Path) -> Iterator[tuple[str, str, list[float]]]:
@@ -78,7 +76,7 @@ def add_photo(folder: Path, name: str, box: list[float], where: str, writer: Coc
     x1, y1, x2, y2 = box
     if x2 <= x1 or y2 <= y1:
         writer.drop('empty box', f'{where} ({box}; x1,y1 is the top left corner, x2,y2 the bottom right one)')
-    elif max(-x1, -y1, x2 - width, y2 - height) > SLACK:
+    elif overhang((x1, y1, x2 - x1, y2 - y1), width, height) > SLACK:
         writer.drop('box beyond its image', f'{where} ({box}; as seen, the image is {width} x {height})')
     else:
         relative = f'{folder.name}/{name}'

@@ -21,6 +21,7 @@ from focus_mmdet.datasets.conversion import (
     add_video,
     argument_parser,
     check_lengths,
+    frame_name,
     parse,
     progress,
     read_flags,
@@ -54,7 +55,7 @@ def read_sequence(folder: Path, stride: int, min_cover: int, writer: CocoWriter)
     check_lengths(folder.name, folder, groundtruth=boxes, absence=absence, cover=cover)
     category = read_category(folder / 'meta_info.ini')
     for index in range(0, len(boxes), stride):
-        file_name = f'{folder.parent.name}/{folder.name}/{index + 1:08d}.jpg'
+        file_name = f'{folder.parent.name}/{folder.name}/{frame_name(index + 1)}'
         hidden = absence[index] or cover[index] == 0
         covered = not hidden and cover[index] < min_cover
         if covered:

@@ -22,6 +22,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from focus_mmdet.cli import run_cli
+from focus_mmdet.datasets.coco_writer import SLACK, overhang
 from focus_mmdet.datasets.conversion import progress
 from focus_mmdet.datasets.drop_counter import DropCounter
 from focus_mmdet.datasets.episode import Episode, Frame
@@ -31,8 +32,6 @@ from focus_mmdet.errors import InputError
 
 #: Roles of IPLoc-ID's images; the others are of queries that do not show the object.
 SUPPORT, TARGET = 'reference', 'positive-image'
-#: Boxes may overhang by this much (pixels).
-SLACK = 1.0
 #: A box reads rightly where it overlaps the box of its mask by this much.
 FIT = 0.5
 #: The share of the boxes that must agree on an order.
@@ -205,12 +204,12 @@ class EpisodeReader(DropCounter):
 
     def fault(self, box: Box, size: tuple[int, int], name: str) -> str | None:
         """Why a box is not to be used."""
-        x, y, w, h = box
+        _, _, w, h = box
         if not any(box):
             return 'query out of view (box of zeros)'
         if w <= 0 or h <= 0:
             return 'empty box'
-        if max(-x, -y, x + w - size[0], y + h - size[1]) > SLACK:
+        if overhang(box, *size) > SLACK:
             return 'box beyond its image (0..1000, or swapped axes?)'
         mask = self.images.mask(name)
         if mask is not None and box_iou(box, mask) < FIT:

@@ -21,6 +21,7 @@ from focus_mmdet.datasets.conversion import (
     add_video,
     argument_parser,
     check_lengths,
+    frame_name,
     parse,
     progress,
     read_flags,
@@ -46,7 +47,7 @@ def read_sequence(folder: Path, stride: int) -> Iterator[VideoFrame]:
     for index in range(0, len(boxes), stride):
         hidden = occluded[index] or outside[index]
         yield VideoFrame(
-            file_name=f'{category}/{folder.name}/img/{index + 1:08d}.jpg',
+            file_name=f'{category}/{folder.name}/img/{frame_name(index + 1)}',
             number=index + 1,
             boxes=[] if hidden else [(folder.name, boxes[index], category)],
             absent=[folder.name] if hidden else [],

@@ -100,10 +100,11 @@ def read_sequence(folder: Path, stride: int, writer: CocoWriter) -> Iterator[Vid
     """
     info = read_info(folder)
     boxes = read_boxes(folder / 'gt' / 'gt.txt', info, stride, writer)
-    # Six digits in MOTChallenge, eight in DanceTrack.
-    images = (folder / info.images).glob(f'*{info.extension}')
-    names = {int(path.stem): path.name for path in images if path.stem.isdecimal()}
-    for number in range(1, info.length + 1, stride):
+    names = frame_names(folder / info.images, info)
+    last = max(names, default=0)
+    if last < info.length:
+        writer.drop('sequence of fewer images than its length', f'{folder} ({last}, not {info.length})')
+    for number in range(1, min(last, info.length) + 1, stride):
         name = names.get(number, f'{number:06d}{info.extension}')
         yield VideoFrame(
             file_name=f'{folder.parent.name}/{folder.name}/{info.images}/{name}',
@@ -111,6 +112,20 @@ def read_sequence(folder: Path, stride: int, writer: CocoWriter) -> Iterator[Vid
             boxes=boxes.get(number, []),
             size=info.size,
         )
+
+
+def frame_names(folder: Path, info: SequenceInfo) -> dict[int, str]:
+    """File names by frame number: six digits in MOTChallenge, eight in DanceTrack.
+
+    Raises:
+        UnusableVideoError: A frame that the sequence should not have, so that its
+            frames may be counted otherwise.
+    """
+    paths = sorted(path for path in folder.glob('*') if path.name.endswith(info.extension))
+    names = {int(path.stem): path.name for path in paths if path.stem.isdecimal()}
+    if extra := [name for number, name in names.items() if not 1 <= number <= info.length]:
+        raise UnusableVideoError('image that no label asks for', str(folder / extra[0]))
+    return names
 
 
 def find_sequences(source: Path, split: str) -> list[Path]:
