@@ -146,14 +146,15 @@ class CocoWriter(DropCounter):
             return False
         return self.add_image(file_name, *real, frame)
 
-    def add_box(self, instance: Hashable, bbox: Sequence[float], category: str = 'object') -> bool:
+    def add_box(self, instance: Hashable, bbox: Sequence[float], category: str | None = None) -> bool:
         """The box of an object in the current image; False where it is dropped.
 
         Args:
             instance: Names the object, unique in the whole dataset.
             bbox: (x, y, width, height) in pixels; clipped to the image, and
                 counted where it overhangs by more than a pixel.
-            category: Name of its class.
+            category: Name of its class, None where it is not known: objects of one
+                class look alike.
         """
         image = self._current(instance)
         box = _clipped(bbox, image['width'], image['height'])
@@ -169,15 +170,16 @@ class CocoWriter(DropCounter):
         self._in_image.add(instance)
         self._home[instance] = self._video
         self.kept['annotations'] += 1
-        record = dict(
+        record: dict[str, Any] = dict(
             id=self.kept['annotations'],
             image_id=image['id'],
             instance_id=self._objects.setdefault(instance, len(self._objects) + 1),
-            category_id=self._categories.setdefault(category, len(self._categories) + 1),
             bbox=[round(value, 2) for value in box],
             area=round(box[2] * box[3], 2),
             iscrowd=0,
         )
+        if category is not None:
+            record['category_id'] = self._categories.setdefault(category, len(self._categories) + 1)
         self._write(self._annotations, record)
         return True
 

@@ -15,6 +15,7 @@ from mmengine.utils import track_iter_progress
 
 from focus_mmdet.cli import check_folder
 from focus_mmdet.datasets.coco_writer import CocoWriter
+from focus_mmdet.datasets.drop_counter import is_file
 from focus_mmdet.errors import InputError, check_number
 
 Item = TypeVar('Item')
@@ -41,14 +42,14 @@ class VideoFrame:
     Attributes:
         file_name: Relative to the image folder, with ``/``.
         number: Orders the frames of a video.
-        boxes: Object, (x, y, width, height) in pixels and category, each.
+        boxes: Object, (x, y, width, height) in pixels and category (None: not known), each.
         absent: Objects that the frame is known not to show.
         size: (width, height) that the annotations claim, None where they don't.
     """
 
     file_name: str
     number: int
-    boxes: Sequence[tuple[Hashable, Sequence[float], str]] = ()
+    boxes: Sequence[tuple[Hashable, Sequence[float], str | None]] = ()
     absent: Sequence[Hashable] = ()
     size: tuple[int, int] | None = None
 
@@ -114,9 +115,9 @@ def read_rows(path: Path) -> list[list[float]]:
     Raises:
         UnusableVideoError: No such file, or something that is no number.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise UnusableVideoError('missing label file', str(path))
-    lines = path.read_text(encoding='utf-8', errors='replace').splitlines()
+    lines = path.read_text(encoding='utf-8-sig', errors='replace').splitlines()
     rows = []
     for index, line in enumerate(lines, start=1):
         try:
@@ -124,6 +125,21 @@ def read_rows(path: Path) -> list[list[float]]:
         except ValueError:
             raise UnusableVideoError('label that is no number', f'{path}:{index}') from None
     return [row for row in rows if row]
+
+
+def read_lines(path: Path) -> list[str]:
+    """Lines of a list of names that are not blank, stripped.
+
+    Raises:
+        InputError: It cannot be read as UTF-8, or holds no line.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding='utf-8-sig').splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f'{path}: cannot be read as a list in UTF-8 ({error})') from error
+    if not any(lines):
+        raise InputError(f'{path}: the list is empty')
+    return [line for line in lines if line]
 
 
 def read_flags(path: Path) -> list[float]:
@@ -171,6 +187,9 @@ def add_video(writer: CocoWriter, root: Path, name: str, frames: Iterable[VideoF
         listed = list(frames)
     except UnusableVideoError as error:
         writer.drop(error.reason, error.record)
+        return
+    except OSError as error:
+        writer.drop('video whose files cannot be read', f'{name} ({error})')
         return
     if not any(frame.boxes for frame in listed):
         writer.drop('video without boxes' if listed else 'video without usable frames', name)

@@ -7,6 +7,14 @@ from focus_mmdet.datasets.annotation_file import image_size
 from focus_mmdet.errors import InputError
 
 
+def is_file(path: Path) -> bool:
+    """As ``Path.is_file``; False for a name that no file can have, as one of 300 letters."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 class DropCounter:
     """Reasons with their number of records and the first example."""
 
@@ -26,7 +34,7 @@ class DropCounter:
             path: The file.
             record: Says who names it.
         """
-        if not path.is_file():
+        if not is_file(path):
             self.drop('missing image', f'{record} {path}'.strip())
             return None
         try:

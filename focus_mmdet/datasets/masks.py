@@ -3,6 +3,8 @@
 Boxes are (x, y, width, height) in pixels and hold every pixel of the mask.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +53,16 @@ def rle_box(counts: Any, width: int, height: int) -> Box | None:
         ValueError: Not run lengths of an image of this size.
     """
     size = [height, width]
+    if width <= 0 or height <= 0:
+        raise ValueError(f'run lengths of {width} x {height} pixels')
     if isinstance(counts, str):
         coded = {'size': size, 'counts': counts.encode()}
     else:
+        # pycocotools checks neither kind nor sign, and the runs need not fill the image.
+        if not all(isinstance(run, int) and run >= 0 for run in counts) or sum(counts) != width * height:
+            raise ValueError(f'run lengths do not fill {width} x {height} pixels')
         coded = coco_mask.frPyObjects({'size': size, 'counts': counts}, height, width)
     x, y, w, h = (float(value) for value in coco_mask.toBbox(coded))
-    # pycocotools does not check that the runs fill the image.
     if x + w > width or y + h > height:
         raise ValueError(f'run lengths go beyond {width} x {height} pixels')
     return (x, y, w, h) if w and h else None
@@ -71,16 +77,39 @@ def box_iou(first: Box, second: Box) -> float:
 def read_labels(path: str | Path) -> np.ndarray:
     """A label image as (H, W) integers: palette indices or grey values.
 
-    In colour images every pixel that is not black is 1.
+    Raises:
+        InputError: Missing, cannot be read as an image, or in colours, which
+            name no objects.
+    """
+    with _opened(path) as image:
+        if image.mode not in ('1', 'L', 'P', 'I', 'I;16'):
+            raise InputError(
+                f'mask {path}: {image.mode} has no value for each object; give grey or a palette'
+            )
+        return np.asarray(image).astype(np.int64)
+
+
+def read_mask(path: str | Path) -> np.ndarray:
+    """A mask of one object, (H, W): True where a pixel is neither black nor transparent.
 
     Raises:
         InputError: Missing, or cannot be read as an image.
     """
+    with _opened(path) as image:
+        if image.mode in ('1', 'L', 'I', 'I;16'):
+            return np.asarray(image) > 0
+        pixels = np.asarray(image.convert('RGBA'))
+        shown: np.ndarray = (pixels[..., :3].max(axis=2) > 0) & (pixels[..., 3] > 0)
+        return shown
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path) as image:
-            if image.mode in ('1', 'L', 'P', 'I', 'I;16'):
-                return np.asarray(image).astype(np.int64)
-            brightest: np.ndarray = np.asarray(image.convert('RGB')).max(axis=2)
-            return (brightest > 0).astype(np.int64)
+            image.load()
+            yield image
+    except InputError:
+        raise
     except Exception as error:  # Pillow raises many kinds for broken files
         raise InputError(f'mask {path} cannot be read ({error})') from error

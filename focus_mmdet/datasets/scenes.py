@@ -61,13 +61,17 @@ def background(rng: np.random.Generator, size: tuple[int, int]) -> Image.Image:
     return Image.fromarray(np.clip(mixed, 0, 255).astype(np.uint8))
 
 
+def visible_box(drawing: Image.Image) -> Box | None:
+    """(x1, y1, x2, y2) of what is seen of an RGBA drawing; None where nothing is."""
+    return drawing.getchannel('A').point(lambda value: 255 if value > 64 else 0).getbbox()
+
+
 def _placed(
     rng: np.random.Generator, sprite: Image.Image, size: tuple[int, int], scale: tuple[float, float]
 ) -> tuple[Image.Image, Box]:
     """A rotated, scaled sprite cut to its visible part, and where it goes."""
     turned = sprite.rotate(rng.uniform(-20, 20), Image.Resampling.BICUBIC, expand=True)
-    visible = turned.getchannel('A').point(lambda value: 255 if value > 64 else 0).getbbox()
-    turned = turned.crop(visible)
+    turned = turned.crop(visible_box(turned))
     side = rng.uniform(*scale) * min(size)
     factor = side / max(turned.size)
     width, height = (max(4, round(length * factor)) for length in turned.size)

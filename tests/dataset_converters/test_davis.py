@@ -1,3 +1,5 @@
+from PIL import Image
+
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from tests.dataset_converters.conftest import write_frame, write_mask
 
@@ -54,6 +56,32 @@ def test_2016_has_one_object_and_lists_of_frames(convert, tmp_path):
     convert('davis', tmp_path, '--year', '2016', '--split', 'val', '--stride', '2', '--out', out)
     expected = [(f'{number:05d}', (number, 0, number + 10, 10)) for number in (0, 2, 4)]
     assert found(out, tmp_path) == {'instance_id 1': expected}
+
+
+def test_masks_in_colours_name_no_objects(convert, tmp_path):
+    frame(tmp_path, 'bear', 0, {1: (0, 0, 5, 5), 2: (9, 9, 5, 5)})
+    frame(tmp_path, 'dog', 0, {1: (0, 0, 5, 5), 2: (9, 9, 5, 5)})
+    path = tmp_path / 'Annotations/480p/dog/00000.png'
+    Image.open(path).convert('RGB').save(path)
+    listed(tmp_path, 'ImageSets/2017/train.txt', '\ufeffbear\ndog\n')
+    done = convert('davis', tmp_path)
+    assert '2 objects in 1 videos' in done.out
+    assert done.drops()['missing or unreadable mask'] == 1
+
+
+def test_lists_that_cannot_be_used_are_refused(convert, tmp_path):
+    frame(tmp_path, 'bear', 0, {1: (0, 0, 5, 5)})
+    for text, message in [
+        (b'b\xe9ar', 'in UTF-8'),
+        ('bear'.encode('utf-16'), 'in UTF-8'),
+        (b'', 'the list is empty'),
+        (b'../480p/bear', 'entry 1'),
+    ]:
+        listed(tmp_path, 'ImageSets/2017/train.txt', '')
+        (tmp_path / 'ImageSets/2017/train.txt').write_bytes(text)
+        assert convert('davis', tmp_path).refused(message)
+    listed(tmp_path, 'ImageSets/480p/train.txt', 'bear\n')
+    assert convert('davis', tmp_path, '--year', '2016').refused('--year 2016 expects such as /JPEGImages')
 
 
 def test_another_folder_or_split_is_refused(convert, tmp_path):

@@ -94,6 +94,30 @@ def test_roles_say_which_queries_show_the_object(convert, tmp_path):
     assert done.drops() == {'lists of unequal length': 1}
 
 
+@pytest.mark.parametrize(
+    ('roles', 'reason'),
+    [
+        (['reference', 'positive_image'], 'role that is none of reference, positive-image, inclass-image'),
+        (None, 'role that is no list'),
+        (['reference', {}], 'role that is none of reference, positive-image, inclass-image'),
+    ],
+)
+def test_other_roles_are_no_queries(convert, tmp_path, roles, reason):
+    boxes = [[1, 2, 30, 40], [10, 5, 50, 30]]
+    source = write(tmp_path, [entry('dog', boxes), entry('cat', boxes, role=roles)])
+    done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+    assert done.drops() == {reason: 1}
+    assert len(episodes(tmp_path)) == 1
+
+
+@pytest.mark.parametrize('box', [[10**400, 2, 30, 40], '[' * 100000, '[1e400, 2, 30, 40]'])
+def test_odd_boxes_are_counted(convert, tmp_path, box):
+    good = [1, 2, 30, 40]
+    source = write(tmp_path, [entry('dog', [good, good]), entry('cat', [box, good])])
+    done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+    assert done.drops() == {'box that is not four finite numbers': 1}, done.err
+
+
 def test_the_manifest_says_how_it_was_made(convert, tmp_path):
     source = write(tmp_path, [entry('dog', [[1, 2, 30, 40]] * 2)])
     convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
@@ -137,7 +161,7 @@ def test_nothing_is_guessed(convert, tmp_path):
     done = convert('iploc', *common, '--masks', tmp_path / 'Annotations')
     assert done.refused('do not tell')
     assert 'as xyxy: 2, as yxyx: 2' in done.out
-    assert convert('iploc', *common, '--masks', tmp_path / 'none').refused('do not tell')
+    assert convert('iploc', *common, '--masks', tmp_path / 'none').refused('no such folder')
     assert not list((tmp_path / 'Images').glob('*.json'))
 
 
@@ -149,6 +173,8 @@ def test_other_files_and_folders_are_refused(convert, tmp_path):
         ('{}', 'expected a list'),
         ('[{"image_path": 3, "bbox": []}]', '[0] needs the lists'),
         ('x', 'cannot be read'),
+        ('[' * 100000, 'cannot be read'),
+        ('[{"image_path": [], "bbox": []}]', 'no entry lists an image'),
     ]:
         source.write_text(text)
         done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')

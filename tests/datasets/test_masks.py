@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from focus_mmdet.datasets.masks import box_iou, label_boxes, mask_box, read_labels, rle_box
+from focus_mmdet.datasets.masks import box_iou, label_boxes, mask_box, read_labels, read_mask, rle_box
 from focus_mmdet.errors import InputError
 
 masks = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=9), elements=st.integers(0, 1))
@@ -45,13 +45,34 @@ def test_label_images_are_read_by_index_not_by_colour(tmp_path):
     read = read_labels(tmp_path / 'palette.png')
     assert label_boxes(read, void=255) == {1: (2, 1, 3, 2), 2: (6, 4, 1, 1)}
     image.convert('RGBA').save(tmp_path / 'colour.png')
-    assert label_boxes(read_labels(tmp_path / 'colour.png')) == {1: (0, 0, 7, 5)}
+    with pytest.raises(InputError, match='RGBA has no value'):
+        read_labels(tmp_path / 'colour.png')
+    assert mask_box(read_mask(tmp_path / 'colour.png')) == (0, 0, 7, 5)
     (tmp_path / 'broken.png').write_bytes((tmp_path / 'colour.png').read_bytes()[:40])
     for name in ('broken.png', 'gone.png'):
         with pytest.raises(InputError, match=name):
             read_labels(tmp_path / name)
+        with pytest.raises(InputError, match=name):
+            read_mask(tmp_path / name)
 
 
 def test_iou_of_boxes():
     assert box_iou((0, 0, 10, 10), (5, 0, 10, 10)) == pytest.approx(1 / 3)
     assert box_iou((0, 0, 10, 10), (20, 0, 10, 10)) == 0
+
+
+def test_transparent_pixels_and_black_of_a_palette_show_nothing(tmp_path):
+    Image.new('RGBA', (8, 6), (255, 255, 255, 0)).save(tmp_path / 'clear.png')
+    assert mask_box(read_mask(tmp_path / 'clear.png')) is None
+    labels = np.full((6, 8), 255, np.uint8)
+    labels[1:3, 2:5] = 1
+    image = Image.fromarray(labels, mode='P')
+    image.putpalette([9, 9, 9, 255, 0, 0] + [0] * 762)
+    image.save(tmp_path / 'palette.png')
+    assert mask_box(read_mask(tmp_path / 'palette.png')) == (2, 1, 3, 2)
+
+
+@pytest.mark.parametrize('counts', [[0, 10], [10, 120], [-1, 121], [0.5, 119.5], [[1, 2]]])
+def test_run_lengths_that_do_not_fill_the_image_are_refused(counts):
+    with pytest.raises(ValueError, match='do not fill 12 x 10'):
+        rle_box(counts, 12, 10)

@@ -58,6 +58,9 @@ def read_sequence(
     )
     if len(frames) != len(masks):
         raise UnusableVideoError('labels and frames of unequal number', video)
+    if not all(isinstance(shown, dict) for shown in masks):
+        raise UnusableVideoError('segmentations that are not by track', video)
+    classes = {track: number for track, number in classes.items() if isinstance(number, int)}
     size = (record['width'], record['height'])
     shown: set[str] = set()
     for index in range(0, len(frames), args.stride):
@@ -68,7 +71,7 @@ def read_sequence(
         }
         boxes = {track: box for track, box in read.items() if box}
         if args.same_class:
-            alike = Counter(classes.get(track) for track in boxes)
+            alike = Counter(classes[track] for track in boxes if track in classes)
             boxes = {track: box for track, box in boxes.items() if alike[classes.get(track)] > 1}
         if not boxes:
             writer.drop('frame without objects to write', file_name)
@@ -78,10 +81,7 @@ def read_sequence(
         yield VideoFrame(
             file_name=file_name,
             number=index,
-            boxes=[
-                (f'{video}/{track}', box, names.get(classes.get(track), 'object'))
-                for track, box in boxes.items()
-            ],
+            boxes=[(f'{video}/{track}', box, names.get(classes.get(track))) for track, box in boxes.items()],
             absent=[f'{video}/{track}' for track in absent],
             size=size,
         )

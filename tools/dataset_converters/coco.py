@@ -65,12 +65,16 @@ def certain(image: dict[str, Any], found: list[dict[str, Any]], writer: CocoWrit
     Crowds and annotations without a box count among the objects of their class.
     """
     counts = Counter(item['category'] for item in found)
+    open_classes = image.get('not_exhaustive_category_ids', [])
+    if not isinstance(open_classes, list):
+        writer.drop('images: not_exhaustive_category_ids is no list', image_name(image))
+        return []
     kept = []
     for item in found:
         where = f'{image_name(image)} (annotation {item["id"]})'
         if counts[item['category']] > 1:
             writer.drop('class more than once in an image', where)
-        elif item['category'] in image.get('not_exhaustive_category_ids', []):
+        elif item['category'] in open_classes:
             writer.drop('class not annotated exhaustively in an image', where)
         else:
             kept.append(item)

@@ -10,8 +10,6 @@ mask names the object and 255 none; in 2016 there is one object a sequence.
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion import (
@@ -20,9 +18,10 @@ from focus_mmdet.datasets.conversion import (
     argument_parser,
     parse,
     progress,
+    read_lines,
     require,
 )
-from focus_mmdet.datasets.masks import label_boxes, read_labels
+from focus_mmdet.datasets.masks import Box, label_boxes, mask_box, read_labels, read_mask
 from focus_mmdet.errors import InputError
 
 EXPECTED = 'Expected DAVIS: JPEGImages/480p/<sequence>, Annotations/480p/<sequence>, ImageSets'
@@ -36,11 +35,29 @@ def sequences(source: Path, year: str, split: str) -> list[str]:
     if not path.is_file():
         known = ', '.join(sorted(other.stem for other in path.parent.glob('*.txt')))
         raise InputError(f'{path}: no such list; there are: {known or "none"}. Check --split and --year')
-    lines = path.read_text(encoding='utf-8').split('\n')
+    lines = read_lines(path)
     if year == '2016':
         # A line is a frame: /JPEGImages/480p/bear/00000.jpg /Annotations/480p/bear/00000.png
-        return list(dict.fromkeys(Path(line.split()[0]).parent.name for line in lines if line.strip()))
-    return [line.strip() for line in lines if line.strip()]
+        lines = list(dict.fromkeys(Path(line.split()[0]).parent.name for line in lines))
+    for number, name in enumerate(lines, start=1):
+        if not name or name != Path(name).name:
+            example = '/JPEGImages/480p/bear/00000.jpg' if year == '2016' else 'bear'
+            raise InputError(f'{path}: entry {number} is {name!r}; --year {year} expects such as {example}')
+    return lines
+
+
+def read_boxes(path: Path, year: str) -> tuple[dict[int, Box], tuple[int, int]]:
+    """Boxes of a mask by object, and its (width, height) in pixels.
+
+    Raises:
+        InputError: Missing, unreadable, or of 2017 and in colours.
+    """
+    if year == '2017':
+        labels = read_labels(path)
+        return label_boxes(labels, VOID), labels.shape[::-1]
+    shown = read_mask(path)
+    box = mask_box(shown)
+    return {1: box} if box else {}, shown.shape[::-1]
 
 
 def read_sequence(
@@ -52,20 +69,19 @@ def read_sequence(
     for number in range(0, len(frames), stride):
         mask = source / 'Annotations' / '480p' / name / f'{frames[number].stem}.png'
         try:
-            labels = read_labels(mask)
-        except InputError:
-            writer.drop('missing or unreadable mask', str(mask))
+            boxes, size = read_boxes(mask, year)
+        except InputError as error:
+            writer.drop('missing or unreadable mask', str(error))
             continue
-        boxes = label_boxes(labels if year == '2017' else (labels > 0).astype(np.int64), VOID)
         if not boxes and not seen:
             writer.drop('empty mask', str(mask))
             continue
         yield VideoFrame(
             file_name=frames[number].relative_to(source).as_posix(),
             number=number,
-            boxes=[(f'{name}/{label}', box, 'object') for label, box in boxes.items()],
+            boxes=[(f'{name}/{label}', box, None) for label, box in boxes.items()],
             absent=[f'{name}/{label}' for label in sorted(seen - boxes.keys())],
-            size=(labels.shape[1], labels.shape[0]),
+            size=size,
         )
         seen.update(boxes)
 

@@ -25,6 +25,7 @@ from focus_mmdet.datasets.conversion import (
     parse,
     progress,
     read_flags,
+    read_lines,
     read_rows,
     require,
 )
@@ -33,14 +34,14 @@ from focus_mmdet.errors import InputError, check_number
 EXPECTED = 'Expected GOT-10k: train/list.txt, train/GOT-10k_Train_000001/groundtruth.txt, ...'
 
 
-def read_category(path: Path) -> str:
-    """The object's class from meta_info.ini, ``object`` where it says none."""
+def read_category(path: Path) -> str | None:
+    """The object's class from meta_info.ini, None where it says none."""
     meta = configparser.ConfigParser(interpolation=None)
     try:
         meta.read(path, encoding='utf-8')
     except (configparser.Error, UnicodeDecodeError):
-        return 'object'
-    return meta.get('METAINFO', 'object_class', fallback='object')
+        return None
+    return meta.get('METAINFO', 'object_class', fallback='') or None
 
 
 def read_sequence(folder: Path, stride: int, min_cover: int, writer: CocoWriter) -> Iterator[VideoFrame]:
@@ -76,7 +77,7 @@ def main() -> None:
     if args.split == 'test':
         raise InputError('--split test: GOT-10k publishes only the first box of its test videos. Test on val')
     listed = require(args.source / args.split / 'list.txt', EXPECTED)
-    names = listed.read_text(encoding='utf-8').split()
+    names = read_lines(listed)
     with CocoWriter(args.out) as writer:
         for name in progress(names):
             frames = read_sequence(args.source / args.split / name, args.stride, args.min_cover, writer)

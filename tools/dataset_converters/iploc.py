@@ -24,14 +24,14 @@ from typing import Any
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.coco_writer import SLACK, overhang
 from focus_mmdet.datasets.conversion import progress
-from focus_mmdet.datasets.drop_counter import DropCounter
+from focus_mmdet.datasets.drop_counter import DropCounter, is_file
 from focus_mmdet.datasets.episode import Episode, Frame
 from focus_mmdet.datasets.manifest import write_manifest
-from focus_mmdet.datasets.masks import Box, box_iou, mask_box, read_labels
+from focus_mmdet.datasets.masks import Box, box_iou, mask_box, read_mask
 from focus_mmdet.errors import InputError
 
-#: Roles of IPLoc-ID's images; the others are of queries that do not show the object.
-SUPPORT, TARGET = 'reference', 'positive-image'
+#: Roles of IPLoc-ID's images; the last is of queries that show another object of the class.
+SUPPORT, TARGET, OTHER = ROLES = 'reference', 'positive-image', 'inclass-image'
 #: A box reads rightly where it overlaps the box of its mask by this much.
 FIT = 0.5
 #: The share of the boxes that must agree on an order.
@@ -46,7 +46,7 @@ def read_list(path: Path) -> list[dict[str, Any]]:
     """
     try:
         content = json.loads(path.read_text(encoding='utf-8-sig'))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f'{path}: cannot be read as JSON ({error})') from error
     if not isinstance(content, list) or not content:
         raise InputError(f'{path}: expected a list of episodes, as IPLoc publishes them')
@@ -58,6 +58,8 @@ def read_list(path: Path) -> list[dict[str, Any]]:
             raise InputError(
                 f'{path}: [{index}] needs the lists image_path and bbox, as IPLoc publishes them'
             )
+    if not any(entry['image_path'] for entry in content):
+        raise InputError(f'{path}: no entry lists an image')
     return content
 
 
@@ -66,7 +68,7 @@ def parse_box(text: Any) -> list[float] | None:
     try:
         box = json.loads(text) if isinstance(text, str) else text
         numbers = [float(value) for value in box]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError, RecursionError):
         return None
     return numbers if len(numbers) == 4 and all(map(math.isfinite, numbers)) else None
 
@@ -106,7 +108,7 @@ class Images:
         if self.masks is None:
             return None
         try:
-            return mask_box(read_labels((self.masks / name).with_suffix('.png')))
+            return mask_box(read_mask((self.masks / name).with_suffix('.png')))
         except InputError:
             return None
 
@@ -115,7 +117,7 @@ class Images:
         for listed in names:
             parts = _parts(listed)
             for count in range(max(1, len(parts) - 1)):
-                if self.images.joinpath(*parts[count:]).is_file():
+                if is_file(self.images.joinpath(*parts[count:])):
                     return count
         raise InputError(
             f'{self.images} holds none of the listed images, e.g. {names[0]}, not even without '
@@ -165,8 +167,14 @@ class EpisodeReader(DropCounter):
         """The episodes of one entry: one for each of its queries."""
         count = len(entry['image_path'])
         roles = entry.get('role', [SUPPORT] * (count - 1) + [TARGET])
+        if not isinstance(roles, list):
+            self.drop('role that is no list', identifier)
+            return
         if not count == len(entry['bbox']) == len(roles):
             self.drop('lists of unequal length', identifier)
+            return
+        if unknown := [role for role in roles if role not in ROLES]:
+            self.drop(f'role that is none of {", ".join(ROLES)}', f'{identifier} ({unknown[0]!r})')
             return
         supports = []
         for index in (index for index, role in enumerate(roles) if role == SUPPORT):
@@ -230,6 +238,9 @@ def main() -> None:
             'published lists differ in the order of a box. Give --masks to find it out, or --box-order '
             '(yxyx for the lists of PerSeg, xyxy for the others)'
         )
+    for folder in filter(None, (args.images, args.masks)):
+        if not folder.is_dir():
+            raise InputError(f'{folder}: no such folder. Check --images and --masks')
     entries = read_list(args.source)
     images = Images([name for entry in entries for name in entry['image_path']], args.images, args.masks)
     order = args.box_order or box_order(entries, images)

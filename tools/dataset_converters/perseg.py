@@ -11,7 +11,7 @@ from pathlib import Path
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion import argument_parser, parse, progress, require
-from focus_mmdet.datasets.masks import mask_box, read_labels
+from focus_mmdet.datasets.masks import mask_box, read_mask
 from focus_mmdet.errors import InputError
 
 EXPECTED = 'Expected PerSeg: Images/<object>/00.jpg, ..., Annotations/<object>/00.png, ...'
@@ -19,7 +19,10 @@ EXPECTED = 'Expected PerSeg: Images/<object>/00.jpg, ..., Annotations/<object>/0
 
 def convert(source: Path, writer: CocoWriter) -> None:
     """Write every photograph of ``source`` whose mask shows its object."""
-    photos = sorted(path for path in (source / 'Images').glob('*/*') if path.suffix.lower() == '.jpg')
+    files = sorted(path for path in (source / 'Images').glob('*/*') if path.is_file())
+    photos = [path for path in files if path.suffix.lower() == '.jpg']
+    for path in sorted({*files} - {*photos}):
+        writer.drop('not a photograph (.jpg)', str(path))
     masks = {path.relative_to(source / 'Annotations') for path in (source / 'Annotations').glob('*/*.png')}
     if not photos:
         raise InputError(f'{source / "Images"}: no photograph. {EXPECTED}')
@@ -37,16 +40,16 @@ def convert(source: Path, writer: CocoWriter) -> None:
 def add_photo(source: Path, photo: Path, mask: Path, writer: CocoWriter) -> None:
     """Write one photograph and the box of its mask, or count why not."""
     try:
-        labels = read_labels(mask)
+        shown = read_mask(mask)
     except InputError:
         writer.drop('missing or unreadable mask', str(mask))
         return
-    box = mask_box(labels)
+    box = mask_box(shown)
     if box is None:
         writer.drop('empty mask', str(mask))
         return
     name = photo.relative_to(source).as_posix()
-    height, width = labels.shape
+    height, width = shown.shape
     if writer.start_video(name) and writer.add_image_file(source, name, 0, size=(width, height)):
         writer.add_box(photo.parent.name, box)
 

@@ -16,7 +16,7 @@ from PIL import Image
 from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.datasets.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion import progress
-from focus_mmdet.datasets.scenes import compose_scene, hue_shifted
+from focus_mmdet.datasets.scenes import compose_scene, hue_shifted, visible_box
 from focus_mmdet.errors import InputError, check_number
 
 ABSENT = 0.2
@@ -44,12 +44,28 @@ def draw_video(
                 writer.add_absent(f'{name} {each}')
 
 
+def read_drawing(path: Path) -> Image.Image:
+    """A drawing, RGBA.
+
+    Raises:
+        InputError: It cannot be read, or nothing of it is opaque enough to see.
+    """
+    try:
+        with Image.open(path) as image:
+            drawing = image.convert('RGBA')
+    except Exception as error:  # Pillow raises many kinds for broken files
+        raise InputError(f'{path}: cannot be read as an image ({error}). Remove it') from error
+    if visible_box(drawing) is None:
+        raise InputError(f'{path}: is transparent everywhere. Remove it')
+    return drawing
+
+
 def cast(
     files: list[Path], rng: np.random.Generator, look_alikes: int, others: int
 ) -> dict[str, Image.Image]:
     """The objects of a video."""
     chosen = [files[i] for i in rng.choice(len(files), 1 + others, replace=False)]
-    drawings = {f'{path.stem} 0': Image.open(path).convert('RGBA') for path in chosen}
+    drawings = {f'{path.stem} 0': read_drawing(path) for path in chosen}
     first = next(iter(drawings.values()))
     alike = {
         f'{chosen[0].stem} {number + 1}': hue_shifted(first, rng.uniform(0.25, 0.75))
@@ -73,8 +89,16 @@ def main() -> None:
     )
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     args = parser.parse_args()
-    for name, low in dict(videos=1, frames=1, look_alikes=0, others=0, size=32, seed=0).items():
-        check_number(f'--{name.replace("_", "-")}', getattr(args, name), low=low, whole=True)
+    bounds = dict(
+        videos=(1, None),
+        frames=(1, None),
+        look_alikes=(0, 16),
+        others=(0, 16),
+        size=(64, 4096),
+        seed=(0, None),
+    )
+    for name, (low, high) in bounds.items():
+        check_number(f'--{name.replace("_", "-")}', getattr(args, name), low=low, high=high, whole=True)
     check_folder('--out', args.out.parent)
     files = sorted(path for path in args.source.glob('*') if path.suffix in ('.webp', '.png'))
     if len(files) < 1 + args.others:

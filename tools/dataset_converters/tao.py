@@ -69,7 +69,7 @@ def read_video(
             file_name=image['file_name'],
             number=image['frame_index'],
             boxes=[
-                (item['track'], item['bbox'], categories.get(item['category'], 'object'))
+                (item['track'], item['bbox'], categories.get(item['category']))
                 for item in found
                 if item['bbox'] is not None
             ],

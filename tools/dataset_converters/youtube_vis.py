@@ -93,7 +93,7 @@ def read_video(
         boxes, absent = [], []
         for item in found:
             if item['boxes'][index] is not None:
-                boxes.append((item['id'], item['boxes'][index], categories.get(item['category'], 'object')))
+                boxes.append((item['id'], item['boxes'][index], categories.get(item['category'])))
             elif not item['masks'][index]:
                 absent.append(item['id'])
         name = f'{args.split}/JPEGImages/{video["file_names"][index]}'
