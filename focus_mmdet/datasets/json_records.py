@@ -1,15 +1,17 @@
 """Records of JSON files that are larger than memory: read one by one, regrouped on disk."""
 
+import codecs
 import json
+import re
 import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mmengine.utils import ProgressBar
 
-from focus_mmdet.datasets.drop_counter import DropCounter
+from focus_mmdet.datasets.drop_counter import DropCounter, is_file
 from focus_mmdet.errors import InputError
 
 try:
@@ -33,10 +35,11 @@ def stream_records(path: Path, key: str, expected: str) -> Iterator[Any]:
     """
     if ijson is None:
         raise InputError('large JSON files are read by ijson: pip install ijson')
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f'{path} does not exist. {expected}')
     found = False
     with open(path, 'rb') as file:
+        _skip_mark(path, file)
         bar = ProgressBar(path.stat().st_size // _MEBIBYTE + 1, file=sys.stderr)
         try:
             for record in ijson.items(file, f'{key}.item', use_float=True):
@@ -46,10 +49,23 @@ def stream_records(path: Path, key: str, expected: str) -> Iterator[Any]:
                 if read:
                     bar.update(read)
         except (ijson.JSONError, UnicodeDecodeError) as error:
-            raise InputError(f'{path}: not valid JSON ({error})') from None
+            # Below the reason, ijson prints the text around it.
+            reason = re.split(r'\\n|\n', str(error))[0].removeprefix("b'")
+            raise InputError(f'{path}: not valid JSON ({reason}, before byte {file.tell()})') from None
         sys.stderr.write('\n')
     if not found:
         raise InputError(f'{path}: no list {key!r} with entries. {expected}')
+
+
+def _skip_mark(path: Path, file: BinaryIO) -> None:
+    """Pass over the mark of UTF-8; say so where the file is of another kind."""
+    start = file.read(3)
+    if start != codecs.BOM_UTF8:
+        file.seek(0)
+    kinds = {b'': 'is empty', b'\x1f\x8b': 'is compressed; unpack it'}
+    kinds |= dict.fromkeys((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE), 'is UTF-16 text; save it as UTF-8')
+    if start[:2] in kinds:
+        raise InputError(f'{path}: {kinds[start[:2]]}')
 
 
 def usable(writer: DropCounter, what: str, record: Any, **kinds: type) -> bool:

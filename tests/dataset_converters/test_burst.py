@@ -107,3 +107,19 @@ def test_other_files_are_refused(convert, tmp_path):
     )
     (tmp_path / 'annotations/test/all_classes.json').write_text('{"sequences": [{"a"')
     assert convert('burst', tmp_path, '--split', 'test').refused('not valid JSON')
+
+
+def test_broken_tracks_are_counted_and_no_class_is_no_class(convert, tmp_path):
+    names = ['0001.jpg', '0031.jpg']
+    broken, odd = (sequence(tmp_path, name, names, *PARK) for name in ('broken', 'odd'))
+    broken['segmentations'][1] = None
+    odd['segmentations'][0]['2']['rle'] = [-1, 5]
+    unknown = sequence(tmp_path, 'unknown', names, PARK[0], {})
+    write(tmp_path, [broken, odd, unknown])
+    done = convert('burst', tmp_path, '--split', 'test')
+    assert done.status == 0, done.err
+    assert done.drops() == {'segmentations that are not by track': 1, 'broken mask': 1}
+    classes = [record.get('category_id') for record in found(tmp_path)[1]['annotations']]
+    assert classes == [1, 2, 1, 2, *[None] * 5]
+    done = convert('burst', tmp_path, '--split', 'test', '--same-class', '--out', tmp_path / 'same.json')
+    assert done.refused('nothing is left to write')

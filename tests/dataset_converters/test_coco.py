@@ -77,6 +77,20 @@ def test_lvis_names_images_by_url_and_classes_it_is_unsure_of(convert, tmp_path)
     assert 'dropped 1 times: class not annotated exhaustively in an image' in done.out
 
 
+def test_a_list_that_is_none_is_counted(convert, tmp_path):
+    images = [image(1), image(2, not_exhaustive_category_ids=None), image(3, not_exhaustive_category_ids=18)]
+    write(tmp_path, images, [box(number, number, 18) for number in (1, 2, 3)])
+    done = convert('coco', tmp_path, '--identity', 'class')
+    assert list(found(tmp_path / 'train2017_class.json', tmp_path)) == ['dog']
+    assert 'dropped 2 times: images: not_exhaustive_category_ids is no list' in done.out
+
+
+def test_boxes_beyond_their_image_are_dropped(convert, tmp_path):
+    write(tmp_path, [image(1), image(2)], [box(1, 1, 18), box(2, 2, 18, (60, 5, 60, 50))])
+    done = convert('coco', tmp_path, '--identity', 'crop')
+    assert 'dropped 1 times: box beyond its image; the first: train2017/000000000002.jpg' in done.out
+
+
 def test_a_crop_is_an_object_of_its_own_and_broken_records_are_counted(convert, tmp_path):
     annotations = [
         box(11, 1, 18, [10, 5, 40, 50]),

@@ -104,6 +104,7 @@ def test_every_fault_is_counted_with_its_reason(convert, lasot):
         (['.'], 'Expected LaSOT'),
         (['.', '--stride', '0'], '--stride=0'),
         (['.', '--classes', 'gone.json'], 'gone.json does not exist'),
+        (['.', '--classes', '.'], 'a folder; give JSON'),
         (['.', '--classes', 'other.json'], "no list of class names under 'train'"),
         (['.', '--out', '.'], '--out .: is a folder'),
         (['.', '--out', 'other.json/train.json'], 'other.json is a file, not a folder'),

@@ -21,6 +21,28 @@ def test_records_come_one_by_one_with_plain_numbers_until_the_fault(tmp_path):
         next(records)
 
 
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'is empty'),
+        ('{"a": [1]}'.encode('utf-16'), 'is UTF-16 text'),
+        (b'\x1f\x8b\x08', 'is compressed'),
+        (b'{"a": [9223372036854775808]}', r'\(parse error: integer overflow, before byte 28\)$'),
+        (b'{"a": [NaN]}', r'\(lexical error: invalid char in json text., before byte 12\)$'),
+        (b'{"a": [1e400]}', r'overflow, before byte 14\)$'),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, content, message):
+    (tmp_path / 'x.json').write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        list(stream_records(tmp_path / 'x.json', 'a', ''))
+
+
+def test_the_mark_of_utf8_is_passed_over(tmp_path):
+    (tmp_path / 'x.json').write_text('{"a": [1]}', encoding='utf-8-sig')
+    assert list(stream_records(tmp_path / 'x.json', 'a', '')) == [1]
+
+
 def test_without_ijson_the_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(json_records, 'ijson', None)
     with pytest.raises(InputError, match='pip install ijson'):

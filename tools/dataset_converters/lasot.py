@@ -67,7 +67,8 @@ def find_sequences(source: Path, classes: list[str]) -> list[Path]:
 
 def read_classes(path: Path, split: str) -> list[str]:
     """Names of the classes of a split, from JSON like ``{"train": ["airplane"], "test": ["zebra"]}``."""
-    require(path, 'Give JSON with the class names of each split')
+    if require(path, 'Give JSON with the class names of each split').is_dir():
+        raise InputError(f'{path}: a folder; give JSON with the class names of each split')
     classes = read_json(str(path)).get(split)
     if not isinstance(classes, list) or not classes or not all(isinstance(name, str) for name in classes):
         raise InputError(f'{path}: no list of class names under {split!r}')
