@@ -5,7 +5,7 @@ import tracemalloc
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.datasets.drop_counter import DropCounter
 from tests.conftest import ROOT
-from tests.dataset_converters.conftest import write_frame
+from tests.dataset_converters.conftest import read_absent, write_frame
 
 SIZE = (100, 80)
 
@@ -75,6 +75,20 @@ def test_lvis_names_images_by_url_and_classes_it_is_unsure_of(convert, tmp_path)
         'dog': [('02', (10, 5, 50, 55))],
     }
     assert 'dropped 1 times: class not annotated exhaustively in an image' in done.out
+
+
+def test_a_class_is_absent_only_where_that_is_known(convert, tmp_path):
+    annotations = [box(1, 1, 18), box(2, 2, 1), box(3, 3, 1), box(4, 3, 18), box(5, 3, 18), box(6, 4, 1)]
+    write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
+    convert('coco', tmp_path, '--identity', 'class')
+    expected = {f'train2017/{number:012d}.jpg': ['dog'] for number in (2, 4)}
+    assert read_absent(tmp_path / 'train2017_class.json') == expected
+    extra = dict(not_exhaustive_category_ids=[])
+    images = [image(1), image(2, **extra), image(3, **extra), image(4, neg_category_ids=[18], **extra)]
+    write(tmp_path, images, annotations, 'lvis_v1_train')
+    convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'class')
+    expected.pop('train2017/000000000002.jpg')
+    assert read_absent(tmp_path / 'lvis_v1_train_class.json') == expected
 
 
 def test_a_list_that_is_none_is_counted(convert, tmp_path):

@@ -5,7 +5,8 @@
 
 Neither says which boxes are the same object, so --identity decides:
   crop   every box is an object of its own, in one image: train on crops of that image
-  class  a class is one object: images that show it exactly once are its places
+  class  a class is one object: images that show it exactly once are its places, and some images
+         that are known not to show it are recorded as such
 The folder holds annotations/instances_<split>.json (LVIS: annotations/<split>.json) and the
 images as train2017/000000000009.jpg and so on, as published. Needs ijson (the extra "converters"
 of setup.py).
@@ -22,6 +23,9 @@ from focus_mmdet.datasets.json_records import DiskGroups, read_names, stream_rec
 from focus_mmdet.errors import InputError, check_number
 
 EXPECTED = 'Expected COCO or LVIS: annotations/instances_train2017.json with images, annotations, categories'
+
+#: An image is recorded as not showing at most so many classes.
+MAX_ABSENT = 5
 
 
 def store_objects(path: Path, writer: CocoWriter) -> DiskGroups:
@@ -81,10 +85,28 @@ def certain(image: dict[str, Any], found: list[dict[str, Any]], writer: CocoWrit
     return kept
 
 
+def absent_classes(image: dict[str, Any], found: list[dict[str, Any]], absences: dict[int, int]) -> list[int]:
+    """Some classes that an image is known not to show, those with the fewest such images.
+
+    COCO annotates every object of its classes, LVIS lists what was looked for in vain.
+
+    Args:
+        image: Its record.
+        found: All its annotations.
+        absences: Images without it, by class that has boxes.
+    """
+    is_lvis = 'not_exhaustive_category_ids' in image or 'neg_category_ids' in image
+    listed = image.get('neg_category_ids', []) if is_lvis else list(absences)
+    shown = {item['category'] for item in found}
+    known = [number for number in absences if number in listed] if isinstance(listed, list) else []
+    return sorted({*known} - shown, key=lambda number: (absences[number], number))[:MAX_ABSENT]
+
+
 def convert(path: Path, source: Path, identity: str, min_size: float, writer: CocoWriter) -> None:
     """Write the images of one annotation file that keep a box."""
     objects, seen = store_objects(path, writer), DiskGroups()
     classes = read_names(writer, path, 'categories', EXPECTED)
+    absences: dict[int, int] = {}
     for image in stream_records(path, 'images', EXPECTED):
         if not usable(writer, 'images', image, id=int, width=int, height=int):
             continue
@@ -103,7 +125,11 @@ def convert(path: Path, source: Path, identity: str, min_size: float, writer: Co
         if writer.add_image_file(source, name, 0, (image['width'], image['height'])):
             for item in kept:
                 category = classes.get(item['category'], f'class {item["category"]}')
-                writer.add_box(category if identity == 'class' else item['id'], item['bbox'], category)
+                if writer.add_box(category if identity == 'class' else item['id'], item['bbox'], category):
+                    absences.setdefault(item['category'], 0)
+            for missing in absent_classes(image, found, absences) if identity == 'class' else ():
+                writer.add_absent(classes.get(missing, f'class {missing}'))
+                absences[missing] += 1
     objects.drop_rest(writer, 'annotations: of an image that is not listed')
 
 
