@@ -147,6 +147,12 @@ def read_flags(path: Path) -> list[float]:
     return [value for row in read_rows(path) for value in row]
 
 
+def check_values(path: Path, values: Sequence[float], high: int) -> None:
+    """Raise :class:`UnusableVideoError` unless flags are whole numbers of 0 to ``high``."""
+    if odd := [value for value in values if value not in range(high + 1)]:
+        raise UnusableVideoError(f'flag that is not 0 to {high}', f'{path} ({odd[0]:g})')
+
+
 def check_lengths(video: str, images: Path, **labels: Sequence[object]) -> None:
     """Raise :class:`UnusableVideoError` unless every frame has its labels.
 

@@ -19,6 +19,7 @@ def test_rows_become_boxes_and_the_rest_is_counted(convert, tmp_path):
     for name in ('a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'forgotten.jpg'):
         write_frame(tmp_path / 'duck' / name)
     (tmp_path / 'duck/broken.jpg').write_bytes(b'x')
+    (tmp_path / 'duck/film.heic').write_bytes(b'x')
     table(
         tmp_path / 'duck',
         '\ufefffile, x1, y1, x2, y2, note\n'
@@ -46,6 +47,7 @@ def test_rows_become_boxes_and_the_rest_is_counted(convert, tmp_path):
         ('unreadable image', 'duck/boxes.csv:7'),
         ('second row for an image', 'duck/boxes.csv:8'),
         ('image without a row in boxes.csv', 'duck/forgotten.jpg'),
+        ('other file without a row in boxes.csv', 'duck/film.heic'),
         ('folder without boxes.csv', 'untabled'),
     ]:
         (line,) = [line for line in done.out.splitlines() if f'dropped 1 times: {reason}' in line]
@@ -70,6 +72,7 @@ def test_sizes_and_boxes_are_those_of_the_turned_photograph(convert, tmp_path):
     [
         ('file,x1,y1,x2\n', 'boxes.csv:1: no column y2'),
         ('', 'boxes.csv:1: no column file, x1'),
+        (HEADER + 'a.jpg,1,5,2,30,4\n', 'boxes.csv:2: more fields than the header'),
         (
             HEADER + 'a.jpg,1,2,3,4\na.jpg,1,2,x,4\n',
             'boxes.csv:3: x1,y1,x2,y2 must be four numbers, not 1,2,x,4',

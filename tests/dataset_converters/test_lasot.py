@@ -128,6 +128,11 @@ def test_frames_that_count_from_zero_are_refused(convert, lasot):
     assert 'cat-3' not in read_tracks(lasot / 'train.json', lasot)
 
 
+def test_flags_are_zero_or_one(convert, lasot):
+    (write_sequence(lasot, 'cat-3', moving(3)) / 'out_of_view.txt').write_text('0,nan,0')
+    assert convert('lasot', lasot).drops()['flag that is not 0 to 1'] == 1
+
+
 def test_where_nothing_is_left_the_reasons_are_told(convert, tmp_path):
     folder = write_sequence(tmp_path, 'bear-1', moving(2))
     for path in (folder / 'img').iterdir():

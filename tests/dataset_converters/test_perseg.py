@@ -17,6 +17,7 @@ def test_masks_become_boxes_and_the_rest_is_counted(convert, tmp_path):
     write_mask(tmp_path / 'Annotations/dog/04.png', {1: (1, 1, 2, 2)})
     write_mask(tmp_path / 'Annotations/dog/05.png', {1: (1, 1, 2, 2)})
     (tmp_path / 'Images/dog/05.jpg').write_bytes(b'nothing')
+    (tmp_path / 'Images/dog/06.png').write_bytes(b'nothing')
     (tmp_path / 'Images/none').mkdir()
     done = convert('perseg', tmp_path)
     tracks = AnnotationFile(str(tmp_path / 'annotations.json'), str(tmp_path)).tracks()
@@ -33,6 +34,7 @@ def test_masks_become_boxes_and_the_rest_is_counted(convert, tmp_path):
         ('missing or unreadable mask', 'dog/03.png'),
         ('mask without a photograph', 'dog/04.png'),
         ('unreadable image', 'dog/05.jpg'),
+        ('not a photograph (.jpg)', 'dog/06.png'),
         ('object without photographs', 'none'),
     ]:
         (line,) = [line for line in done.out.splitlines() if f'dropped 1 times: {reason}' in line]

@@ -81,7 +81,9 @@ def read_sequence(
         yield VideoFrame(
             file_name=file_name,
             number=index,
-            boxes=[(f'{video}/{track}', box, names.get(classes.get(track))) for track, box in boxes.items()],
+            boxes=[
+                (f'{video}/{track}', box, names.get(classes.get(track, -1))) for track, box in boxes.items()
+            ],
             absent=[f'{video}/{track}' for track in absent],
             size=size,
         )

@@ -40,6 +40,8 @@ def rows(table: Path) -> Iterator[tuple[str, str, list[float]]]:
             reader.fieldnames = header
             for row in reader:
                 where = f'{table}:{reader.line_num}'
+                if None in row:
+                    raise InputError(f'{where}: more fields than the header; write 1.5, not 1,5')
                 try:
                     box = [float(row[name]) for name in CORNERS]
                 except (TypeError, ValueError):
@@ -63,8 +65,9 @@ def add_object(folder: Path, writer: CocoWriter) -> None:
         listed.add(name)
         add_photo(folder, name, box, where, writer)
     for photo in sorted(folder.iterdir()):
-        if photo.suffix.lower() in SUFFIXES and photo.name not in listed:
-            writer.drop(f'image without a row in {TABLE}', str(photo))
+        if photo.name not in {TABLE, *listed}:
+            kind = 'image' if photo.suffix.lower() in SUFFIXES else 'other file'
+            writer.drop(f'{kind} without a row in {TABLE}', str(photo))
 
 
 def add_photo(folder: Path, name: str, box: list[float], where: str, writer: CocoWriter) -> None:

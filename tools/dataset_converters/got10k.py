@@ -21,6 +21,7 @@ from focus_mmdet.datasets.conversion import (
     add_video,
     argument_parser,
     check_lengths,
+    check_values,
     frame_name,
     parse,
     progress,
@@ -54,6 +55,8 @@ def read_sequence(folder: Path, stride: int, min_cover: int, writer: CocoWriter)
     absence = read_flags(folder / 'absence.label')
     cover = read_flags(folder / 'cover.label')
     check_lengths(folder.name, folder, groundtruth=boxes, absence=absence, cover=cover)
+    check_values(folder / 'absence.label', absence, 1)
+    check_values(folder / 'cover.label', cover, 8)
     category = read_category(folder / 'meta_info.ini')
     for index in range(0, len(boxes), stride):
         file_name = f'{folder.parent.name}/{folder.name}/{frame_name(index + 1)}'

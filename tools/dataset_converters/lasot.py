@@ -21,6 +21,7 @@ from focus_mmdet.datasets.conversion import (
     add_video,
     argument_parser,
     check_lengths,
+    check_values,
     frame_name,
     parse,
     progress,
@@ -43,6 +44,8 @@ def read_sequence(folder: Path, stride: int) -> Iterator[VideoFrame]:
     check_lengths(
         folder.name, folder / 'img', groundtruth=boxes, full_occlusion=occluded, out_of_view=outside
     )
+    check_values(folder / 'full_occlusion.txt', occluded, 1)
+    check_values(folder / 'out_of_view.txt', outside, 1)
     category = folder.parent.name
     for index in range(0, len(boxes), stride):
         hidden = occluded[index] or outside[index]

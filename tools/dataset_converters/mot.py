@@ -57,6 +57,18 @@ def read_info(folder: Path) -> SequenceInfo:
     return SequenceInfo(part.get('imDir', 'img1'), part.get('imExt', '.jpg'), length, size)
 
 
+def whole(text: str) -> int:
+    """A whole number, which may be written as ``1.0``.
+
+    Raises:
+        ValueError: Anything else.
+    """
+    number = float(text)
+    if not number.is_integer():
+        raise ValueError(f'{text} is no whole number')
+    return int(number)
+
+
 def read_boxes(path: Path, info: SequenceInfo, stride: int, writer: CocoWriter) -> dict[int, list[Box]]:
     """Boxes of every ``stride``-th frame, by frame.
 
@@ -74,7 +86,7 @@ def read_boxes(path: Path, info: SequenceInfo, stride: int, writer: CocoWriter) 
             where = f'{path}:{number}'
             try:
                 x, y, w, h = map(float, line.split(',')[2:6])
-                frame, track, flag, kind = (int(float(line.split(',')[place])) for place in (0, 1, 6, 7))
+                frame, track, flag, kind = (whole(line.split(',')[place]) for place in (0, 1, 6, 7))
             except (ValueError, IndexError, OverflowError):
                 writer.drop('line that is not numbers', where)
                 continue

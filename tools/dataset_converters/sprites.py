@@ -28,6 +28,7 @@ def draw_video(
     """Write the frames of one video; ``objects`` by name, ``<category> <number>``."""
     video = int(name.removeprefix('video'))
     writer.start_video(name)
+    check_folder('--out', folder / name)
     (folder / name).mkdir(parents=True, exist_ok=True)
     for frame in range(args.frames):
         rng = np.random.default_rng([args.seed, video, frame])
