@@ -61,8 +61,10 @@ def test_no_file_is_replaced_but_its_own(convert, tmp_path):
         (tmp_path / name).write_text(text)
         assert convert('split_by_instance', tmp_path / name).refused('rename it')
         (tmp_path / 'all.json').write_text(text)
-        assert convert('split_by_instance', tmp_path / 'all.json').refused('did not write it')
-        assert (tmp_path / name).read_text() == text
+        for foreign in (text.replace('4.png', 'other.png'), '{"videos": []}', '[]'):
+            (tmp_path / name).write_text(foreign)
+            assert convert('split_by_instance', tmp_path / 'all.json').status == 2
+            assert (tmp_path / name).read_text() == foreign
         (tmp_path / name).unlink()
     (tmp_path / 'train.json').mkdir()
     assert convert('split_by_instance', tmp_path / 'all.json').refused('a folder')

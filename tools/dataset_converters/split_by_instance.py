@@ -15,11 +15,8 @@ from typing import Any
 
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile, read_json
-from focus_mmdet.datasets.output_file import check_replaceable, whole_file
+from focus_mmdet.datasets.output_file import whole_file
 from focus_mmdet.errors import InputError
-
-#: The first key of the files written here, which may be replaced.
-MARK = 'split_by_instance'
 
 
 def object_groups(content: dict[str, Any]) -> list[set[int]]:
@@ -44,11 +41,27 @@ def object_groups(content: dict[str, Any]) -> list[set[int]]:
     return sorted((group for key, group in groups.items() if key in boxed), key=min)
 
 
+def check_target(target: Path, content: dict[str, Any]) -> None:
+    """Raise :class:`InputError` where ``target`` is there and not a part of ``content``."""
+    if target.is_dir():
+        raise InputError(f'{target}: cannot be written: a folder')
+    if not target.exists():
+        return
+    old, names = read_json(str(target)), {image['file_name'] for image in content['images']}
+    try:
+        ours = all(image['file_name'] in names for image in old['images'])
+        ours = ours and all('instance_id' in record for record in old['annotations'])
+    except (KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise InputError(f'{target}: exists, and is no part of what is to be split. Rename or remove it')
+
+
 def write_part(target: Path, content: dict[str, Any], shown: set[int]) -> None:
     """Write the images ``shown`` and their boxes."""
     annotations = [record for record in content['annotations'] if record['image_id'] in shown]
     images = [image for image in content['images'] if image['id'] in shown]
-    part = {MARK: True, **content, 'images': images, 'annotations': annotations}
+    part = {**content, 'images': images, 'annotations': annotations}
     try:
         with whole_file(target) as file:
             file.write(json.dumps(part, indent=1) + '\n')
@@ -73,9 +86,10 @@ def main() -> None:
     for target in targets:
         if target.exists() and args.annotations.exists() and target.samefile(args.annotations):
             raise InputError(f'{target}: would be replaced by its own part; rename it, e.g. annotations.json')
-        check_replaceable(target, rf'\{{\s*"{MARK}"')
     AnnotationFile(str(args.annotations), str(args.annotations.parent)).tracks()
     content = read_json(str(args.annotations))
+    for target in targets:
+        check_target(target, content)
     groups = object_groups(content)
     random.Random(args.seed).shuffle(groups)
     count = round(len(groups) * args.test_fraction)
