@@ -59,7 +59,7 @@ def test_comparing_ends_with_a_line_of_json(vlm_folder, untrained, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     figures = json.loads(done.stdout.strip().splitlines()[-1])
-    assert list(figures) == ['base', 'tuned', 'copy_support', 'fixed_box']
+    assert list(figures) == ['base', 'tuned', 'copy_support', 'fixed_box', 'matcher']
     assert figures['base'] == figures['tuned']
     assert 0.2 < figures['copy_support'] < 0.8
 

@@ -2,9 +2,10 @@
 
     python tools/analysis_tools/compare_checkpoints.py CONFIG base=none tuned=work_dirs/x/iter_800.pth
 
-'none' is the pretrained model as it is. Two baselines stand beside them: copy
-the last support's box, and the median of all true boxes for every query. The
-last line is JSON: mIoU by name.
+'none' is the pretrained model as it is. Baselines that take no training stand
+beside them: copy the last support's box, the median of all true boxes for every
+query, and, where the config's metric has matcher=True, correlation with the
+support's crop. The last line is JSON: mIoU by name.
 """
 
 import argparse
@@ -59,8 +60,9 @@ def main() -> None:
         rows[name] = evaluate(config, checkpoint)
         baselines = rows[name]
     episodes = int(baselines['episodes'])
-    for name in ('copy_support', 'fixed_box'):
-        rows[name] = {'mIoU': baselines[f'{name}_mIoU']}
+    for name in ('copy_support', 'fixed_box', 'matcher'):
+        if f'{name}_mIoU' in baselines:
+            rows[name] = {'mIoU': baselines[f'{name}_mIoU']}
     print(f'\n{episodes} test episodes of {args.config}\n{table(rows)}')
     if args.note:
         print(args.note)

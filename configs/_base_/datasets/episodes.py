@@ -48,7 +48,7 @@ val_dataloader = dict(
 test_dataloader = val_dataloader
 
 val_evaluator = [
-    dict(type='InContextMetric', by=['shots', 'gap', 'size', 'look_alikes']),
+    dict(type='InContextMetric', matcher=True, by=['shots', 'gap', 'size', 'look_alikes']),
     dict(type='CocoMetric', metric='bbox'),
 ]
 test_evaluator = val_evaluator
