@@ -79,17 +79,21 @@ class _Resumed:
                 batch = next(batches)
             except StopIteration:
                 return
-            except RuntimeError as error:
-                self._save_if_worker_died(error)
+            except (RuntimeError, OSError, EOFError) as error:
+                self._save_if_worker_died(batches, error)
                 raise
             yield batch
 
-    def _save_if_worker_died(self, error: RuntimeError) -> None:
-        if not str(error).startswith('DataLoader worker'):
+    def _save_if_worker_died(self, batches: Iterator[Any], error: Exception) -> None:
+        # What a dead worker had ready may fail to be fetched before its death is noticed.
+        died = any(not worker.is_alive() for worker in getattr(batches, '_workers', ()))
+        said = str(error).startswith('DataLoader worker')
+        if not died and not said:
             return
         saved = save_now(self._loop.runner, self._loop.iter)
+        reason = error if said else f'DataLoader worker died ({type(error).__name__}: {error})'
         raise InputError(
-            f'{error}: it was killed, perhaps because memory ran out (then lower '
+            f'{reason}: it was killed, perhaps because memory ran out (then lower '
             f'train_dataloader.num_workers). {saved}'
         ) from error
 
