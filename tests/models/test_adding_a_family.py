@@ -34,7 +34,7 @@ def test_the_example_of_the_page_runs(monkeypatch):
         vision_start_token_id=6,
     )
     head = dry_head(config, lora=dict(r=4)).train()
-    head.attention_supervision = AttentionSupervision()
+    head.attention_supervision = (AttentionSupervision(),)
     batch = dry_episodes(config, 2, shots=2, shape=(4, 6), text=40, answer=25)
     with DryRun():
         losses = head.loss(batch, pad_id=0)

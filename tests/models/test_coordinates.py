@@ -119,21 +119,21 @@ def test_boxes_come_back_from_every_family(speech, tmp_path_factory, support, qu
         save(Image.new('RGB', size), folder / f'{index}.jpg', orientation)
         for index, (size, _, orientation) in enumerate((support, query))
     ]
-    patch = speech.family.config.vision_config
+    patch = speech.encoder.family.config.vision_config
     data = load(folder, images, [support[1], query[1]], patch.patch_size * patch.spatial_merge_size)
     sample = data['data_samples']
     assert sample.ori_shape == query[0][::-1]
     batch = speech(collate_episodes([data]))['inputs']
 
-    answer = parse_answer(speech.decode(batch.answer_ids[0]))
+    answer = parse_answer(speech.encoder.decode(batch.answer_ids[0]))
     assert answer.well_formed
     assert answer.box is not None, 'a true box is never an empty one'
     cells = tuple(batch.cells[0].tolist())
     assert close(answer.box, query[1], query[0], cells)
-    told = re.findall(r'bounding box \[(.*?)\]', speech.decode(batch.prompt_ids[0]))
-    seen = speech.family.resized_sizes(batch.grid_thw)
-    assert cells == (seen[1] if speech.family.config.model_type == 'qwen2_5_vl' else (1000, 1000))
-    support_cells = speech.family.cells(seen[0])
+    told = re.findall(r'bounding box \[(.*?)\]', speech.encoder.decode(batch.prompt_ids[0]))
+    seen = speech.encoder.family.resized_sizes(batch.grid_thw)
+    assert cells == (seen[1] if speech.encoder.family.config.model_type == 'qwen2_5_vl' else (1000, 1000))
+    support_cells = speech.encoder.family.cells(seen[0])
     assert close([int(value) for value in told[0].split(',')], support[1], support[0], support_cells)
 
 

@@ -27,8 +27,8 @@ def test_checkpointing_drops_what_the_attention_loss_saw(tmp_path, family):
     head = dry_head(config, lora=dict(r=8), gradient_checkpointing=True).train()
     batch = dry_episodes(config, 1, shots=4, shape=(10, 10), text=60, answer=25)
     peaks = []
-    for settings in (None, AttentionSupervision()):
-        head.attention_supervision = (settings,)
+    for settings in ((), (AttentionSupervision(),)):
+        head.attention_supervision = settings
         batch.features = None
         with DryRun([*head.parameters(), *head.buffers()]) as run:
             before = run.live
