@@ -12,6 +12,7 @@ from mmengine.config import Config
 from pycocotools import mask as coco_mask
 
 from focus_mmdet.errors import InputError
+from focus_mmdet.visualization.episode_visualizer import draw_episode
 from tests.conftest import ROOT
 from tests.dataset_converters import test_got10k, test_lasot, test_mot, test_tao, test_youtube_vis
 from tests.dataset_converters.conftest import painted, write_frame, write_mask
@@ -145,3 +146,7 @@ def test_a_config_reads_what_its_converter_writes(convert, tmp_path, write):
         shots = settings.episodes.shots if 'episodes' in settings else int(settings.ann_file[-11])
         assert len(episode['inputs']) == shots + 1
         assert len(episode['data_samples'].supports) == shots
+        # As tools/browse_dataset.py shows it: a panel a frame.
+        strip = draw_episode(episode['inputs'], episode['data_samples'])
+        assert strip.shape[0] > 256
+        assert strip.shape[1] > 200 * (shots + 1)
