@@ -12,6 +12,7 @@ from mmengine.dataset import InfiniteSampler
 from mmengine.dist import get_rank
 from mmengine.runner import IterBasedTrainLoop, Runner, set_random_seed
 from torch.utils.data import DataLoader
+from torch.utils.data._utils import signal_handling
 
 from focus_mmdet.engine.graceful_stop_hook import save_now
 from focus_mmdet.errors import InputError
@@ -102,10 +103,11 @@ def _iterate_quietly(loader: DataLoader) -> Iterator[Any]:
     """Batches; a worker's death is an error of ``next``.
 
     Torch's handler would raise it in the middle of whatever runs, an optimizer
-    step for one.
+    step for one. Torch installs it once a process, perhaps for an earlier loader.
     """
     before = signal.getsignal(signal.SIGCHLD)
     batches = iter(loader)
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGCHLD, before)
+        torchs = getattr(before, '__module__', '') == signal_handling.__name__
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL if torchs else before)
     return batches

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from focus_mmdet.errors import InputError
 from tests.engine.test_training import LORA, assert_equal_weights, trained_weights
@@ -84,14 +86,14 @@ class KillWorkers(Hook):
         if runner.iter == 1:
             for worker in runner.train_dataloader._iterator._workers:
                 os.kill(worker.pid, signal.SIGKILL)
+            time.sleep(0.5)  # The signal of their death comes in the middle of the iteration.
 
 
 def test_a_dead_worker_ends_the_run_between_iterations_and_saves(run):
     options = {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True}
+    next(iter(DataLoader([0], num_workers=1)))  # An earlier loader's handler is not to raise either.
     whole, _ = run(1, 'whole', 8, **options)
-    handler = signal.getsignal(signal.SIGCHLD)
     with pytest.raises(InputError, match=r'DataLoader worker.*is saved; go on with --resume'):
         run(1, 'killed', 8, [KillWorkers()], **options)
-    assert signal.getsignal(signal.SIGCHLD) == handler
     resumed, _ = run(1, 'killed', 8, resume=True, **options)
     assert_equal_weights(trained_weights(whole, 8), trained_weights(resumed, 8))
