@@ -40,6 +40,6 @@ setup(
         'vllm': ['vllm'],
         # The converters of TAO and YouTube-VIS read JSON that is larger than memory.
         'converters': ['ijson'],
-        'dev': ['pytest', 'hypothesis', 'ruff', 'mypy'],
+        'dev': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'mypy'],
     },
 )
