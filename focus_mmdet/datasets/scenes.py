@@ -26,6 +26,20 @@ def hue_shifted(sprite: Image.Image, turn: float) -> Image.Image:
     return shifted
 
 
+#: Plain colours that are told apart at a few pixels.
+PLAIN_COLOURS = (
+    (225, 35, 45), (250, 140, 30), (250, 225, 50), (40, 165, 60), (70, 215, 230),
+    (40, 70, 220), (130, 50, 190), (250, 130, 200), (25, 25, 30), (245, 245, 245),
+)  # fmt: skip
+
+
+def silhouette(sprite: Image.Image, colour: tuple[int, int, int]) -> Image.Image:
+    """The outline of an RGBA drawing, filled with one RGB colour."""
+    filled = Image.new('RGB', sprite.size, colour)
+    filled.putalpha(sprite.getchannel('A'))
+    return filled
+
+
 def recoloured(sprite: Image.Image, like: Image.Image) -> Image.Image:
     """Another drawing in the colours of ``like``: the other kind of look-alike.
 

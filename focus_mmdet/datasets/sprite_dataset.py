@@ -7,6 +7,7 @@ import numpy as np
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
+from focus_mmdet.datasets.scenes import PLAIN_COLOURS
 from focus_mmdet.errors import InputError, check_number
 
 
@@ -32,6 +33,9 @@ class SpriteEpisodeDataset(BaseDetDataset):
         size: (width, height) of the scenes in pixels.
         scale: Range of an object's longer side, relative to the scene.
         negatives: Share of episodes, 0..1, whose query lacks the target.
+        plain: Share of episodes, 0..1, that show silhouettes in plain colours:
+            one for the target and what has its colours, another for each other
+            object. An easy start for a model that cannot yet match.
         seed: Changes every episode.
         **kwargs: As of ``BaseDetDataset``: ``pipeline``, ``test_mode``, ...
     """
@@ -50,6 +54,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
         size: tuple[int, int] = (96, 96),
         scale: tuple[float, float] = (0.25, 0.5),
         negatives: float = 0.0,
+        plain: float = 0.0,
         seed: int = 0,
         **kwargs: Any,
     ) -> None:
@@ -69,7 +74,12 @@ class SpriteEpisodeDataset(BaseDetDataset):
         objects = 1 + look_alikes + same_colours + distractors
         if negatives > 0 and (target == 'largest' or objects == 1):
             raise InputError(f'negatives={negatives}: give every scene a target and another object')
-        self.negatives = negatives
+        check_number('plain', plain, low=0, high=1)
+        if plain > 0 and objects - same_colours > len(PLAIN_COLOURS):
+            raise InputError(
+                f'plain={plain} with {objects} objects in a scene: at most {len(PLAIN_COLOURS)} colours'
+            )
+        self.negatives, self.plain = negatives, plain
         self.length = length
         self.scene = {
             'shots': shots,
@@ -110,6 +120,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
                     'shots': self.scene['shots'],
                     'seed': self.seed,
                     'negative': rng.random() < self.negatives,
+                    'plain': rng.random() < self.plain,
                 }
             )
         return records

@@ -21,7 +21,13 @@ from mmengine.structures import InstanceData
 from PIL import Image
 from torch import Tensor
 
-from focus_mmdet.datasets.scenes import compose_scene, hue_shifted, recoloured
+from focus_mmdet.datasets.scenes import (
+    PLAIN_COLOURS,
+    compose_scene,
+    hue_shifted,
+    recoloured,
+    silhouette,
+)
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError
 from focus_mmdet.errors import InputError, check_number
 
@@ -217,7 +223,18 @@ class RenderSpriteEpisode(BaseTransform):
         first, *others = [self._read(path) for path in results['sprites']]
         alike = [hue_shifted(first, rng.uniform(0.25, 0.75)) for _ in range(scene['look_alikes'])]
         same = [recoloured(other, first) for other in others[: scene['same_colours']]]
-        return [first, *alike, *same, *others[scene['same_colours'] :]]
+        objects = [first, *alike, *same, *others[scene['same_colours'] :]]
+        return self._silhouettes(rng, objects, len(alike), len(same)) if results['plain'] else objects
+
+    def _silhouettes(
+        self, rng: np.random.Generator, objects: Sequence[Image.Image], alike: int, same: int
+    ) -> list[Image.Image]:
+        order = rng.permutation(len(PLAIN_COLOURS))
+        places = [0, *range(1, alike + 1), *[0] * same, *range(alike + 1, len(objects) - same)]
+        return [
+            silhouette(drawing, PLAIN_COLOURS[order[place]])
+            for drawing, place in zip(objects, places, strict=True)
+        ]
 
     def _read(self, path: str) -> Image.Image:
         try:

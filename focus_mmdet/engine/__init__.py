@@ -7,6 +7,7 @@ from focus_mmdet.engine.checkpoint_loading import register_safe_loader
 from focus_mmdet.engine.episode_visualization_hook import EpisodeVisualizationHook
 from focus_mmdet.engine.graceful_stop_hook import GracefulStopHook
 from focus_mmdet.engine.grpo_loop import GRPOTrainLoop
+from focus_mmdet.engine.muon_with_adamw import MuonWithAdamW
 from focus_mmdet.engine.reference_policy_hook import ReferencePolicyHook
 from focus_mmdet.engine.resumable_train_loop import ResumableTrainLoop
 from focus_mmdet.engine.rewards import (
@@ -36,6 +37,7 @@ __all__ = [
     'GracefulStopHook',
     'IoUReward',
     'IoUThresholdReward',
+    'MuonWithAdamW',
     'ReferencePolicyHook',
     'ResumableTrainLoop',
     'Reward',

@@ -12,7 +12,7 @@ from focus_mmdet.errors import InputError
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
-    """Pass only parameters that require a gradient to the optimizer.
+    """Pass only parameters that require a gradient to the optimizer, with their names.
 
     MMEngine's default also hands over the frozen billions of a LoRA model.
     ``paramwise_cfg`` is not supported.
@@ -22,7 +22,7 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         if self.paramwise_cfg:
             raise InputError('optim_wrapper.paramwise_cfg does not go with TrainableOptimWrapperConstructor')
         module: Any = model.module if is_model_wrapper(model) else model
-        trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        trainable = [pair for pair in module.named_parameters() if pair[1].requires_grad]
         if not trainable:
             raise InputError('nothing to train: set model.bbox_head.lora, or unfreeze some weights')
         optimizer = OPTIMIZERS.build({**self.optimizer_cfg, 'params': trainable})

@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -164,6 +166,35 @@ def test_train_and_test_objects_are_disjoint():
     assert names[0]
     assert names[1]
     assert names[0].isdisjoint(names[1])
+
+
+def test_plain_drawings_differ_in_colour_but_where_they_shall_not():
+    scene = dict(look_alikes=1, same_colours=1, distractors=2, size=(256, 256), scale=(0.2, 0.25))
+    for episode in sprites(plain=1.0, shots=1, **scene):
+        support, query = ([_inmost_colour(image, box) for box in boxes] for image, boxes in _objects(episode))
+        assert np.abs(np.array(support) - query).max() < 12  # Interpolation at thin places.
+        target, alike, same, *others = (np.array(colour) for colour in query)
+        assert np.abs(target - same).max() < 12
+        different = [target, alike, *others]
+        assert all(np.abs(a - b).max() > 40 for a, b in combinations(different, 2))
+    assert sprites(plain=0.5, seed=3).data_list  # Both kinds.
+    with pytest.raises(InputError, match='at most 10 colours'):
+        sprites(plain=0.1, distractors=11)
+
+
+def _objects(episode):
+    """Image and boxes of the support and of the query, the target first."""
+    sample = episode['data_samples']
+    for image, frame in zip(episode['inputs'], [*sample.supports, sample], strict=True):
+        yield image, [frame.instances[0]['bbox'], *frame.distractors]
+
+
+def _inmost_colour(image, box):
+    """The colour that most pixels of a box have."""
+    x1, y1, x2, y2 = map(int, box)
+    pixels = image[:, y1:y2, x1:x2].flatten(1).T
+    colours, counts = np.unique(pixels.numpy() // 8 * 8, axis=0, return_counts=True)
+    return colours[counts.argmax()].astype(int)
 
 
 def test_too_few_sprites_are_reported(tmp_path):
