@@ -23,7 +23,8 @@ def prepare_cpu_launch(config: Config) -> None:
     if not distributed.is_initialized():
         distributed.init_process_group('gloo')
     config.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel', broadcast_buffers=False))
-    config.model_wrapper_cfg.device_ids = None
+    if config.model_wrapper_cfg.type == 'MMDistributedDataParallel':
+        config.model_wrapper_cfg.device_ids = None
 
 
 def check_inputs(config: Config, loaders: Sequence[str]) -> None:

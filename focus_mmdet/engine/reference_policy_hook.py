@@ -6,6 +6,7 @@ from mmengine.runner import Runner
 
 from focus_mmdet.engine.unwrap import detector_of
 from focus_mmdet.errors import InputError
+from focus_mmdet.models.sharding import spread_like, whole
 
 _KEY = 'reference_policy'
 
@@ -20,7 +21,7 @@ class ReferencePolicyHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         reference = detector_of(runner.model).bbox_head.reference or {}
-        checkpoint[_KEY] = {name: weight.cpu() for name, weight in reference.items()}
+        checkpoint[_KEY] = {name: whole(weight).cpu() for name, weight in reference.items()}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if not runner._resume:
@@ -32,4 +33,8 @@ class ReferencePolicyHook(Hook):
             )
         if checkpoint[_KEY]:
             head = detector_of(runner.model).bbox_head
-            head.reference = {name: weight.to(head.vlm.device) for name, weight in checkpoint[_KEY].items()}
+            own = dict(head.vlm.named_parameters())
+            head.reference = {
+                name: spread_like(weight.to(head.vlm.device), own[name])
+                for name, weight in checkpoint[_KEY].items()
+            }

@@ -15,7 +15,9 @@ from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
 
 from focus_mmdet.engine.graceful_stop_hook import save_now
+from focus_mmdet.engine.save_together import save_together
 from focus_mmdet.errors import InputError
+from focus_mmdet.models.sharding import is_sharded
 
 
 @LOOPS.register_module()
@@ -41,6 +43,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         different = runner._randomness_cfg.get('diff_rank_seed', False)
         loader = runner.build_dataloader(dataloader, runner.seed, different)
         super().__init__(runner, _Resumed(loader, self), *args, **kwargs)
+        if is_sharded(runner.model):
+            save_together(runner)
 
     def seed_iteration(self) -> None:
         """Set the random state that this iteration has in any run."""

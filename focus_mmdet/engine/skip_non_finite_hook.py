@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.utils import get_total_norm
 
 from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.models.sharding import whole
 
 _KEY = 'train/skipped_steps'
 
@@ -54,7 +55,7 @@ class FiniteSteps:
     def step(self, **options: Any) -> None:
         groups = self.wrapper.optimizer.param_groups
         gradients = [weight.grad for group in groups for weight in group['params'] if weight.grad is not None]
-        largest = get_total_norm(gradients, norm_type=float('inf'))
+        largest = whole(get_total_norm(gradients, norm_type=float('inf')))
         bad = torch.stack([~torch.as_tensor(self._finite), ~largest.isfinite()]).float()
         all_reduce(bad, op='max')
         bad_loss, bad_gradient = bad.bool().tolist()

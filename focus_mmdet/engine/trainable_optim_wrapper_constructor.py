@@ -8,6 +8,7 @@ from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMI
 from torch import nn
 
 from focus_mmdet.errors import InputError
+from focus_mmdet.models.sharding import save_whole_state
 
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
@@ -26,5 +27,6 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         if not trainable:
             raise InputError('nothing to train: set model.bbox_head.lora, or unfreeze some weights')
         optimizer = OPTIMIZERS.build({**self.optimizer_cfg, 'params': trainable})
+        save_whole_state(optimizer)
         wrapper = {'type': 'OptimWrapper', **self.optim_wrapper_cfg}
         return OPTIM_WRAPPERS.build(wrapper, default_args={'optimizer': optimizer})

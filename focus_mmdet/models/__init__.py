@@ -2,6 +2,7 @@
 
 from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
 from focus_mmdet.models.focus_detector import FocusDetector
+from focus_mmdet.models.fully_sharded_model import FullyShardedModel
 from focus_mmdet.models.vlm_head import VLMHead
 
-__all__ = ['EpisodeDataPreprocessor', 'FocusDetector', 'VLMHead']
+__all__ = ['EpisodeDataPreprocessor', 'FocusDetector', 'FullyShardedModel', 'VLMHead']

@@ -89,11 +89,15 @@ class MassProbe(AttentionProbe):
         return torch.cat(masses)
 
 
-@dataclass
 class ProbeGroup:
-    """Several probes of one forward pass."""
+    """Several probes of one forward pass.
 
-    probes: Sequence[AttentionProbe]
+    No dataclass: sharding rebuilds those that it finds among a layer's inputs
+    with a gradient, and what the copies measure would be lost.
+    """
+
+    def __init__(self, probes: Sequence[AttentionProbe]) -> None:
+        self.probes = probes
 
     def observe(self, layer: int, query: Tensor, key: Tensor, scale: float) -> None:
         """As of each probe."""

@@ -10,6 +10,7 @@ from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.rollout import Rollout
+from focus_mmdet.models.sharding import spread_like, whole
 from focus_mmdet.models.vlm_head import VLMHead
 
 
@@ -105,16 +106,21 @@ class FocusDetector(BaseDetector):
                 'trained with (same model.pretrained and model.bbox_head.lora), or another checkpoint.'
             )
         self._stored |= {name.removeprefix(prefix) for name in own.keys() & state_dict.keys()}
+        for name, weight in self.named_parameters(prefix.removesuffix('.'), remove_duplicate=False):
+            if name in state_dict:
+                state_dict[name] = spread_like(state_dict[name], weight)
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 
 def _keep_stored(module: FocusDetector, state_dict: dict, prefix: str, local_metadata: dict) -> None:
-    """Drop from a state dict what the pretrained folder already holds."""
+    """Drop from a state dict what the pretrained folder already holds; the rest is whole."""
     # No weight tells the scale of an adapter, and another one is another model.
     local_metadata['lora_alpha'] = module.bbox_head.lora_alpha
     kept = {prefix + name for name in module._stored}
     for name in [name for name in state_dict if name.startswith(prefix) and name not in kept]:
         del state_dict[name]
+    for name, weight in state_dict.items():
+        state_dict[name] = whole(weight)
 
 
 def _forget_frozen(module: FocusDetector, incompatible: Any) -> None:

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from mmengine.dist import all_reduce
 from torch import Tensor
 from transformers import DynamicCache, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.attention_probe import AttentionProbe, ReceivedProbe
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
+from focus_mmdet.models.sharding import is_sharded
 from focus_mmdet.models.vlm import VisionLanguageModel
 
 
@@ -84,6 +86,14 @@ def _pick(logits: Tensor, sampling: Sampling, noise: Tensor | None) -> tuple[Ten
     return chosen, logps.gather(-1, chosen[:, None])[:, 0]
 
 
+def _any_alive(alive: Tensor, together: bool) -> bool:
+    """Is an answer unfinished, here or ``together`` with others, whose passes need this process's shards?"""
+    unfinished = alive.any().float()
+    if together:
+        all_reduce(unfinished, op='max')
+    return bool(unfinished)
+
+
 @torch.no_grad()
 def generate(
     vlm: VisionLanguageModel,
@@ -146,6 +156,7 @@ def generate(
     ids, logps = [], []
     alive = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
     lengths = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+    together = is_sharded(vlm)
     for step in range(max_new_tokens):
         logits[:, forbidden] = float('-inf')
         chosen, logp = _pick(logits, sampling, None if noise is None else noise[:, step])
@@ -153,7 +164,7 @@ def generate(
         logps.append(logp)
         lengths += alive
         alive = alive & (chosen != stop_id)
-        if step + 1 == max_new_tokens or not alive.any():
+        if step + 1 == max_new_tokens or not _any_alive(alive, together):
             break
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
         position = (following + step)[None, :, None].expand(3, -1, -1)

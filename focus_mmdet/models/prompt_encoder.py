@@ -13,7 +13,7 @@ from focus_mmdet.errors import InputError
 from focus_mmdet.models.families import VLMFamily
 
 #: Sets of prompt tokens that attention can be measured on.
-MARKS = ('box_text', 'box_region', 'support_image', 'query_region')
+MARKS = ('box_text', 'box_end', 'box_region', 'support_image', 'query_region')
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class EncodedPrompt:
     Attributes:
         ids: (P,) token ids.
         marks: (P,) bool per name. ``box_text``: digits and spaces between the
-            brackets of the support boxes; ``box_region``: visual tokens of
-            the supports whose centre lies in the box; ``support_image``: all
-            visual tokens of the supports; ``query_region``: visual tokens of
-            the query in the true box, none where it is not known.
+            brackets of the support boxes; ``box_end``: the tokens of
+            ``box_ends``; ``box_region``: visual tokens of the supports whose
+            centre lies in the box; ``support_image``: all visual tokens of the
+            supports; ``query_region``: visual tokens of the query in the true
+            box, none where it is not known.
         query_rows: Range [start, stop) of the query image's visual tokens.
         box_ends: Per support the range of tokens that have read its whole
             box: its last digit and what follows before the next image.
@@ -88,17 +89,19 @@ class PromptEncoder:
         images = torch.eq(ids, self.family.image_token_id).nonzero()[:, 0].split(counts)
         spans, offsets = support_box_spans(text, boxes), encoded['offset_mapping']
         regions = self._regions(len(ids), sample, images, grid_thw)
+        ends = [_box_end(span, offsets) for span in spans]
         nothing = _marked(len(ids), [])
         return EncodedPrompt(
             ids=ids,
             marks={
                 'box_text': _box_text(text, spans, offsets),
+                'box_end': _marked(len(ids), [torch.arange(*end) for end in ends]),
                 'box_region': sum(regions[:-1], start=nothing),
                 'support_image': _marked(len(ids), images[:-1]),
                 'query_region': regions[-1],
             },
             query_rows=(int(images[-1][0]), int(images[-1][-1]) + 1),
-            box_ends=[_box_end(span, offsets) for span in spans],
+            box_ends=ends,
             regions=regions[:-1],
         )
 

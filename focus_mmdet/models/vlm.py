@@ -6,6 +6,8 @@ prefill, decoding and the shared-prefix pass.
 """
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.models.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.families import FAMILIES, VLMFamily
+from focus_mmdet.models.sharding import forget_gathered
 
 
 def check_pretrained(pretrained: str) -> None:
@@ -129,6 +132,28 @@ class VisionLanguageModel(nn.Module):
             self.model = AutoModelForImageTextToText.from_config(self.family.config, **options)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({'use_reentrant': False})
+
+    @contextmanager
+    def other_weights(self, weights: dict[str, Tensor]) -> Iterator[None]:
+        """Have ``weights``, by name, in place of one's own, and one's own back.
+
+        In place, because who shards the model hands out its weights itself.
+        No backward pass may lie between: autograd would find its weights changed.
+        """
+        own: dict[str, Tensor] = {name: weight for name, weight in self.named_parameters() if name in weights}
+        kept = {name: weight.detach().clone() for name, weight in own.items()}
+        self._write(own, weights)
+        try:
+            yield
+        finally:
+            self._write(own, kept)
+
+    @torch.no_grad()
+    def _write(self, own: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+        for name, weight in own.items():
+            weight.copy_(values[name])
+        if own:
+            forget_gathered(self)
 
     @property
     def layers(self) -> int:

@@ -12,7 +12,6 @@ from mmengine.structures import InstanceData
 from peft import LoraConfig
 from torch import Tensor
 from torch.distributions import Categorical
-from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from focus_mmdet.core.attention import reachable_margin
@@ -233,7 +232,7 @@ class VLMHead(BaseModule):
             batch: The prompts.
             shared: Prompts and answers laid out as one sequence per group.
             temperature: Divides the logits.
-            weights: Trainable weights to use in place of the current ones.
+            weights: Weights to use in place of the current ones; only before a pass that is learned from.
         """
         prompts, mask = pad(batch.prompt_ids, 0, 'right')
         prefix, following = self.vlm.prompt_positions(prompts, mask, batch.grid_thw)
@@ -245,11 +244,8 @@ class VLMHead(BaseModule):
             features=self.vlm.image_features(batch),
             select=(shared.source[0].flatten(), shared.source[1].flatten()),
         )
-        if weights is None:
-            logits = self.vlm(**inputs)
-        else:
-            logits = functional_call(self.vlm, weights, kwargs=inputs, tie_weights=True)
-        logits = logits / temperature
+        with self.vlm.other_weights(weights or {}):
+            logits = self.vlm(**inputs) / temperature
         shape = shared.target_ids.shape
         # No (N * L, V) table of log-probabilities is kept for backward.
         chosen = logits.gather(-1, shared.target_ids.flatten()[:, None])[:, 0]
@@ -269,13 +265,13 @@ class VLMHead(BaseModule):
         """
         objective = rollout.objective
         shared = share_prefix(batch.prompt_ids, rollout.answers, pad_id)
-        logps, entropy = self.answer_logps(batch, shared, objective.temperature)
         reference = None
         if objective.beta != 0:
             if self.reference is None:
                 raise RuntimeError('beta is not 0, but no reference policy was set')
             with torch.no_grad():
                 reference, _ = self.answer_logps(batch, shared, objective.temperature, self.reference)
+        logps, entropy = self.answer_logps(batch, shared, objective.temperature)
         old = logps.detach() if rollout.old_logps is None else rollout.old_logps
         mask = shared.target_mask
         terms = policy_terms(
