@@ -56,6 +56,20 @@ def tiny_config(folder, **head):
     return config
 
 
+def test_sharding_divides_what_stays_and_gathers_a_part(vlm_folder):
+    config = tiny_config(vlm_folder())
+    copy = estimate(config, gpus=4)
+    config.model_wrapper_cfg = dict(type='FullyShardedModel')
+    assert estimate(config, gpus=1) == estimate(tiny_config(vlm_folder()), gpus=1)
+    sharded = estimate(config, gpus=4)
+    for name in ('weights', 'trained weights', 'gradients', 'optimizer states'):
+        assert 0 <= 4 * sharded[name] - copy[name] < 4
+    everything = copy['weights'] + copy['trained weights']
+    assert 0 < sharded['gathered for a moment'] < everything
+    config.model_wrapper_cfg.reshard_after_forward = False
+    assert estimate(config, gpus=4)['gathered for a moment'] == pytest.approx(everything, rel=0.01)
+
+
 @pytest.mark.parametrize('lora', [None, dict(r=4)])
 def test_weights_and_optimizer_states_are_exact(vlm_folder, lora):
     config = tiny_config(vlm_folder(), lora=lora, freeze_vision=lora is not None)

@@ -17,6 +17,7 @@ ADAPTERS = {
     'model.bbox_head.freeze_vision': True,
     'model.bbox_head.gradient_checkpointing': True,
 }
+HALF = {**ADAPTERS, 'model.bbox_head.dtype': 'bfloat16'}
 PENALIZED = {'optim_wrapper.optimizer': SGD, 'train_cfg.beta': 0.1, 'param_scheduler': []}
 
 
@@ -38,7 +39,7 @@ def last_log(folder: Path) -> dict:
 
 @pytest.mark.parametrize(
     ('stage', 'wrapper', 'options'),
-    [(1, SHARDED, {}), (1, KEEP, ADAPTERS), (2, SHARDED, {**ADAPTERS, **PENALIZED})],
+    [(1, SHARDED, {}), (1, KEEP, HALF), (2, SHARDED, {**ADAPTERS, **PENALIZED})],
     ids=['stage1', 'stage1-lora-kept', 'stage2-lora'],
 )
 def test_sharding_changes_nothing(train, stage, wrapper, options):

@@ -45,6 +45,7 @@ CHANGES: list[dict[str, Any]] = [
     {'max_pixels': 0.5},
     {'shots': 1},
     {'model.bbox_head.quantization': dict(load_in_4bit=True, bnb_4bit_use_double_quant=True)},
+    {'model_wrapper_cfg': dict(type='FullyShardedModel')},
 ]
 
 
@@ -105,6 +106,7 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
         'trained weights': size(trained),
         'gradients': size(trained),
         'gradient buckets of DDP': size(trained) if gpus > 1 else 0,
+        'gathered for a moment': 0,
     }
     work = {}
     if stage2:
@@ -113,8 +115,25 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     work['learning'] = learning_peak(head, optimizer, config, episode, stage2)
     states = [value for state in optimizer.state.values() for value in state.values()]
     rows['optimizer states'] = size(state for state in states if state.dim())
+    if gpus > 1 and (wrapper := config.get('model_wrapper_cfg') or {}).get('type') == 'FullyShardedModel':
+        keep = not wrapper.get('reshard_after_forward', True)
+        rows = sharded(rows, gpus, gathered_at_once(head, keep))
     rows['reserve (assumed)'] = RESERVE
     return {**rows, **work, 'total': sum(rows.values()) + max(work.values())}
+
+
+def sharded(rows: dict[str, int], gpus: int, gathered: int) -> dict[str, int]:
+    """What a GPU holds of them, and what it gathers from the others."""
+    spread = {name: -(-value // gpus) for name, value in rows.items()}
+    return {**spread, 'gradient buckets of DDP': 0, 'gathered for a moment': gathered}
+
+
+def gathered_at_once(head: VLMHead, keep: bool) -> int:
+    """Bytes: all weights where they are kept; else those outside the blocks, and two of the largest."""
+    total = size(head.parameters())
+    names = set(head.vlm.model._no_split_modules)
+    blocks = [size(part.parameters()) for part in head.vlm.modules() if type(part).__name__ in names]
+    return total if keep else total - sum(blocks) + 2 * max(blocks)
 
 
 def saved_by_quantization(head: VLMHead, options: dict | None) -> int:
@@ -132,10 +151,10 @@ def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, 
     """Bytes that forward, backward and update need above all that stays."""
     vlm, episodes = head.vlm.family.config, int(config.train_dataloader.batch_size)
     hooks = [hook for hook in config.get('custom_hooks') or [] if hook['type'] == 'AttentionSupervisionHook']
-    if hooks:
-        fields = AttentionSupervision.__dataclass_fields__
-        settings = {key: value for key, value in hooks[0].items() if key in fields and key != 'columns'}
-        head.attention_supervision = (AttentionSupervision(**settings),)
+    known = set(AttentionSupervision.__dataclass_fields__) - {'columns'}
+    head.attention_supervision = tuple(
+        AttentionSupervision(**{key: value for key, value in hook.items() if key in known}) for hook in hooks
+    )
     batch = dry_episodes(vlm, episodes, **episode)
     answers = _answers(config, episodes) if stage2 else []
     limit = config.train_cfg.get('max_tokens_per_pass')
@@ -186,13 +205,14 @@ def _answers(config: Config, episodes: int) -> list[list[Tensor]]:
     return [[answer] * int(config.train_cfg.num_generations)] * episodes
 
 
-def changed(config: Config, change: dict[str, Any]) -> Config | None:
+def changed(config: Config, change: dict[str, Any], gpus: int) -> Config | None:
     """A copy with one change, or None where it is no change."""
     copy = Config(config.to_dict())
     (key, value), *_ = change.items()
+    alone = key == 'model_wrapper_cfg' and gpus == 1
     without_adapters = key.endswith('quantization') and not copy.model.bbox_head.get('lora')
     other_stage = key.startswith('train_cfg.') and copy.train_cfg.get('type') != 'GRPOTrainLoop'
-    if without_adapters or other_stage:
+    if alone or without_adapters or other_stage:
         return None
     if key in ('max_pixels', 'shots'):
         for step in find(copy.train_dataloader, key):
@@ -205,7 +225,7 @@ def changed(config: Config, change: dict[str, Any]) -> Config | None:
 def suggest(config: Config, gpus: int, total: int) -> Iterator[str]:
     """What each single change would bring."""
     for change in CHANGES:
-        copy = changed(config, change)
+        copy = changed(config, change, gpus)
         if copy is None:
             continue
         less = estimate(copy, gpus)['total']
@@ -214,6 +234,7 @@ def suggest(config: Config, gpus: int, total: int) -> Iterator[str]:
             'max_pixels': 'half of ResizeToPixelBudget.max_pixels',
             'shots': 'one shot',
             'model.bbox_head.quantization': 'configs/ablations/qlora.py: 4-bit weights',
+            'model_wrapper_cfg': 'configs/focus_stage1_fsdp.py: spread over the GPUs',
         }
         if less < total:
             yield f'  {what.get(key, f"{key}={value}"):<48}{less / 1e9:9.2f} GB'
