@@ -1,19 +1,14 @@
 """Stage 1 on the embedded model: the 7B config with other sizes."""
 
 _base_ = [
-    '_base_/models/focus_qwen2_vl_7b.py',
+    '_base_/models/focus_tiny.py',
     '_base_/datasets/tiny.py',
     '_base_/schedules/stage1.py',
     '_base_/default_runtime.py',
 ]
 
 # A base this small has little to keep: everything trains, the vision tower included.
-model = dict(
-    pretrained='checkpoints/focus-tiny-base',
-    bbox_head=dict(
-        dtype='float32', lora=None, freeze_vision=False, gradient_checkpointing=False, max_new_tokens=40
-    ),
-)
+model = dict(bbox_head=dict(freeze_vision=False))
 
 max_iters = 800
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters)

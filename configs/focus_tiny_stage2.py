@@ -1,16 +1,11 @@
 """Stage 2 on the embedded model, from the weights of its stage 1."""
 
 _base_ = [
-    '_base_/models/focus_qwen2_vl_7b.py',
+    '_base_/models/focus_tiny.py',
     '_base_/datasets/tiny.py',
     '_base_/schedules/stage2.py',
     '_base_/default_runtime.py',
 ]
-
-model = dict(
-    pretrained='checkpoints/focus-tiny-base',
-    bbox_head=dict(dtype='float32', lora=None, gradient_checkpointing=False, max_new_tokens=40),
-)
 
 max_iters = 200
 train_cfg = dict(max_iters=max_iters, val_interval=max_iters, max_completion_length=40)

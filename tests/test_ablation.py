@@ -14,16 +14,16 @@ import ablation
 
 def test_arms_are_trained_tested_and_not_done_twice(vlm_folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    arms = {name: ablation.ARMS[name] for name in ('vanilla', 'SFT + attention + GRPO')}
+    arms = {name: ablation.ARMS[name] for name in ('vanilla', 'SFT + every step supervised + GRPO')}
     monkeypatch.setattr(ablation, 'ARMS', arms)
     arguments = ['--work-dir', str(tmp_path), '--pretrained', vlm_folder(), '--seeds', '0']
     arguments += ['--stage1-iters', '2', '--stage2-iters', '1', '--episodes', '3']
     monkeypatch.setattr(sys, 'argv', ['ablation.py', *arguments])
     ablation.main()
     results = json.loads((tmp_path / 'results.json').read_text())
-    assert set(results) == {'vanilla-seed0', 'attention-grpo-seed0'}
+    assert set(results) == {'vanilla-seed0', 'steps-grpo-seed0'}
     for figures in results.values():
-        assert set(figures) == {'photos', 'crowd', 'alone', 'moved', 'shuffled', 'removed'}
+        assert set(figures) == set(ablation.Config.fromfile(ablation.PROBES).test_sets)
         assert all(row['episodes'] == 3 for row in figures.values())
     assert (tmp_path / 'curves.png').stat().st_size > 1000
     lines = (tmp_path / 'table.md').read_text().splitlines()

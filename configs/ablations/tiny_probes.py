@@ -1,21 +1,21 @@
 """Test sets of ``tools/analysis_tools/ablation.py``: held-out objects, and probes.
 
-Crowds hold four objects: the target, the same drawing in other colours,
-another drawing in the target's colours, and an unrelated one.
+``pairs`` are what the arms train on, ``drawings`` the same with the drawings as
+they are. Crowds hold four objects: the target, the same drawing in other
+colours, another drawing in the target's colours, and an unrelated one.
 """
 
-_base_ = ['../focus_tiny_stage2.py']
+_base_ = ['../focus_tiny_pairs_stage2.py']
 
 boxes = dict(type='LoadAnnotations', with_bbox=True)
 budget = dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16)
-frames = [
-    dict(type='ForEachFrame', transforms=[boxes, budget]),
-    dict(type='PackEpisodeInputs'),
-]
+frames = [dict(type='ForEachFrame', transforms=[boxes, budget]), dict(type='PackEpisodeInputs')]
+removed = [dict(type='RenderSpriteEpisode'), dict(type='RemoveSupports'), *frames]
+pairs = {{_base_.test_dataloader.dataset}}
 crowd = dict(
     type='SpriteEpisodeDataset',
     data_root='data/sprites/test',
-    length=192,
+    length=256,
     distractors=1,
     look_alikes=1,
     same_colours=1,
@@ -24,16 +24,33 @@ crowd = dict(
     test_mode=True,
     pipeline=[dict(type='RenderSpriteEpisode'), *frames],
 )
-alone = dict(crowd, distractors=0, look_alikes=0, same_colours=0, scale=(0.25, 0.8))
+photos = dict(
+    type='EpisodeDataset',
+    data_root='data/realset/',
+    ann_file='test.json',
+    episodes=dict(type='RandomEpisodes', shots=1, per_track=24),
+    test_mode=True,
+    pipeline=[
+        dict(
+            type='ForEachFrame',
+            transforms=[
+                dict(type='LoadFrame'), dict(type='CropAroundBox', scale=(1.5, 3.5)), boxes, budget,
+            ],
+        ),
+        dict(type='PackEpisodeInputs'),
+    ],
+)  # fmt: skip
 
 test_sets = dict(
-    photos={{_base_.val_dataloader.dataset}},
+    pairs=pairs,
+    # The two objects change places: does the answer follow the support's box?
+    moved=dict(pairs, target=1),
+    shuffled=dict(type='ShuffledSupports', dataset=pairs),
+    removed=dict(pairs, pipeline=removed),
+    drawings=dict(pairs, plain=0.0),
     crowd=crowd,
-    alone=alone,
-    # Do the supports matter?
-    moved=dict(crowd, target=3),
-    shuffled=dict(type='ShuffledSupports', dataset=crowd),
-    removed=dict(crowd, pipeline=[dict(type='RenderSpriteEpisode'), dict(type='RemoveSupports'), *frames]),
+    alone=dict(crowd, distractors=0, look_alikes=0, same_colours=0, scale=(0.25, 0.8)),
+    photos=photos,
 )
 val_evaluator = [dict(type='InContextMetric', matcher=True)]
 test_evaluator = val_evaluator

@@ -2,9 +2,9 @@
 
     python tools/analysis_tools/ablation.py --work-dir work_dirs/ablation            # three seeds
     python tools/analysis_tools/ablation.py --work-dir work_dirs/ablation_reduced \
-        --seeds 0 --stage1-iters 200 --stage2-iters 50                               # minutes
+        --seeds 0 --stage1-iters 200 --stage2-iters 20 --episodes 64                 # minutes
 
-Every arm starts from the same base; arms with and without the attention loss
+Every arm starts from the same base; arms with and without an attention loss
 train equally long, and so do those with GRPO. What is finished is kept in
 WORK_DIR/results.json, so an interrupted run goes on where it was. Writes
 table.md and curves.png beside it; the last line is JSON.
@@ -24,30 +24,35 @@ import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.engine.launch import check_inputs
 
-CONFIGS = {
-    'sft': 'configs/focus_tiny_stage1.py',
-    'attention': 'configs/focus_tiny_stage1.py',
-    'grpo': 'configs/focus_tiny_stage2.py',
+STEPS = {
+    'sft': 'configs/ablations/pairs_sft.py',
+    'paper': 'configs/ablations/pairs_paper_attention.py',
+    'steps': 'configs/focus_tiny_pairs_stage1.py',
+    'grpo': 'configs/focus_tiny_pairs_stage2.py',
 }
 ARMS = {
     'vanilla': (),
     'SFT': ('sft',),
+    "SFT + the paper's attention loss": ('paper',),
+    'SFT + every step supervised': ('steps',),
     'GRPO': ('grpo',),
     'SFT + GRPO': ('sft', 'grpo'),
-    'SFT + attention': ('attention',),
-    'SFT + attention + GRPO': ('attention', 'grpo'),
+    "SFT + the paper's attention loss + GRPO": ('paper', 'grpo'),
+    'SFT + every step supervised + GRPO': ('steps', 'grpo'),
 }
 PROBES = 'configs/ablations/tiny_probes.py'
 #: (title, test set, metric) of each column.
 COLUMNS = (
-    ('photos mIoU', 'photos', 'mIoU'),
-    ('crowd mIoU', 'crowd', 'mIoU'),
-    ('right object', 'crowd', 'choice'),
-    ('some object', 'crowd', 'any_object@0.5'),
-    ('lone object', 'alone', 'acc@0.5'),
+    ('pairs mIoU', 'pairs', 'mIoU'),
+    ('right object of two', 'pairs', 'choice'),
     ('box moved: follows', 'moved', 'choice'),
-    ('supports shuffled', 'shuffled', 'mIoU'),
-    ('supports removed', 'removed', 'mIoU'),
+    ('supports shuffled: mIoU', 'shuffled', 'mIoU'),
+    ('supports removed: mIoU', 'removed', 'mIoU'),
+    ('drawings: right of two', 'drawings', 'choice'),
+    ('crowd mIoU', 'crowd', 'mIoU'),
+    ('crowd: right of four', 'crowd', 'choice'),
+    ('lone object', 'alone', 'acc@0.5'),
+    ('photos mIoU', 'photos', 'mIoU'),
 )
 BASELINES = {
     'copy the support': 'copy_support_mIoU',
@@ -84,10 +89,8 @@ class Ablation:
         count = self.iters[steps[-1]]
         file = folder / f'iter_{count}.pth'
         if not file.is_file():
-            config = self._config(CONFIGS[steps[-1]], folder, seed)
+            config = self._config(STEPS[steps[-1]], folder, seed)
             config.load_from = self.checkpoint(steps[:-1], seed)
-            if steps[-1] == 'sft':
-                config.custom_hooks = []
             _shorten(config, count)
             check_inputs(config, ['train_dataloader'])
             Runner.from_cfg(config).train()
@@ -171,7 +174,7 @@ def draw_curves(work_dir: Path, file: Path) -> None:
     """Learning curves of every training run found in ``work_dir``."""
     panels = {
         'loss_lm': 'language-model loss',
-        'attention_mass': 'attention mass',
+        'attention_mass_query': 'attention mass of the answer on the target',
         'rewards/iou/mean': 'IoU reward',
     }
     figure, axes = plt.subplots(1, len(panels), figsize=(15, 4))
@@ -195,14 +198,14 @@ def main() -> None:
     parser.add_argument('--work-dir', required=True)
     parser.add_argument('--pretrained', help="folder of the base; default: the configs'")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--stage1-iters', type=int, default=800)
+    parser.add_argument('--stage1-iters', type=int, default=2400)
     parser.add_argument('--stage2-iters', type=int, default=200)
     parser.add_argument('--episodes', type=int, default=192, help='of each test set')
     args = parser.parse_args()
     check_folder('--work-dir', args.work_dir)
     work_dir = Path(args.work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
-    iters = {'sft': args.stage1_iters, 'attention': args.stage1_iters, 'grpo': args.stage2_iters}
+    iters = {step: args.stage2_iters if step == 'grpo' else args.stage1_iters for step in STEPS}
     ablation = Ablation(work_dir, args.pretrained, iters, args.episodes)
     for seed in args.seeds:
         for arm, steps in ARMS.items():
@@ -213,7 +216,7 @@ def main() -> None:
     (work_dir / 'table.md').write_text(text + '\n')
     draw_curves(work_dir, work_dir / 'curves.png')
     print(text)
-    print(json.dumps({key: round(value['crowd']['mIoU'], 4) for key, value in ablation.results.items()}))
+    print(json.dumps({key: round(value['pairs']['mIoU'], 4) for key, value in ablation.results.items()}))
 
 
 if __name__ == '__main__':
