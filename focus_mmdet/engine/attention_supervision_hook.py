@@ -38,7 +38,7 @@ class AttentionSupervisionHook(Hook):
         rows: Whose attention: ``'query_image'``, ``'answer'``,
             ``'answer_opening'`` or ``'box_end'`` tokens; see
             :class:`AttentionSupervision`.
-        columns: To what: ``'box_text'``, ``'box_region'``,
+        columns: To what: ``'box_text'``, ``'box_end'``, ``'box_region'``,
             ``'support_image'`` or ``'query_region'`` tokens.
         warmup_iters: Iterations over which the weight rises linearly.
         stop_iter: Iteration from which the loss is off; None for never.

@@ -53,7 +53,12 @@ def _reason(error: Exception) -> str:
 
 
 def load_local_checkpoint(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a checkpoint file; its name is kept for later error messages.
+    """Read a checkpoint file to the CPU; its name is kept for later error messages.
+
+    Args:
+        filename: Path.
+        map_location: MMEngine's wish, the GPU. Not heeded: what is spread over
+            several GPUs may not fit one, and whoever takes weights moves them.
 
     Raises:
         InputError: No such file, or one that is not a safe checkpoint.
@@ -63,7 +68,7 @@ def load_local_checkpoint(filename: str, map_location: Any = None) -> dict[str, 
         raise InputError(f'{filename}: no such checkpoint')
     try:
         with torch.serialization.safe_globals(_SAFE):
-            checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:
         raise InputError(
             f'{filename}: not a checkpoint that can be loaded safely ({_reason(error)}). '
@@ -105,7 +110,7 @@ def find_readable_checkpoint(work_dir: str) -> str | None:
     found = [path for path in Path(work_dir).glob('iter_*.pth') if path.stem[5:].isdigit()]
     for path in sorted(found, key=number, reverse=True):
         try:
-            load_local_checkpoint(str(path), map_location='cpu')
+            load_local_checkpoint(str(path))
         except InputError as error:
             print_log(f'Not resumed from: {error}', 'current', logging.WARNING)
         else:

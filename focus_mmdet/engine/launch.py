@@ -23,7 +23,7 @@ def prepare_cpu_launch(config: Config) -> None:
     if not distributed.is_initialized():
         distributed.init_process_group('gloo')
     config.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel', broadcast_buffers=False))
-    if config.model_wrapper_cfg.type == 'MMDistributedDataParallel':
+    if config.model_wrapper_cfg.get('type') != 'FullyShardedModel':
         config.model_wrapper_cfg.device_ids = None
 
 

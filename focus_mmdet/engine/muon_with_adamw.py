@@ -5,6 +5,7 @@ from typing import Any
 
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW, Muon, Optimizer
 
 from focus_mmdet.errors import InputError
@@ -24,7 +25,7 @@ class MuonWithAdamW(Optimizer):
         betas: Of AdamW.
 
     Raises:
-        InputError: Parameters without names.
+        InputError: Parameters without names, or sharded ones.
     """
 
     def __init__(
@@ -39,6 +40,8 @@ class MuonWithAdamW(Optimizer):
             raise InputError(
                 "optimizer MuonWithAdamW: set optim_wrapper.constructor='TrainableOptimWrapperConstructor'"
             )
+        if any(isinstance(parameter, DTensor) for _, parameter in named):
+            raise InputError('optimizer MuonWithAdamW does not go with FullyShardedModel: take AdamW')
         matrices = [pair for pair in named if _is_transform(*pair)]
         others = [pair for pair in named if not _is_transform(*pair)]
         self._parts: list[Optimizer] = []

@@ -95,7 +95,9 @@ class _Resumed:
         said = str(error).startswith('DataLoader worker')
         if not died and not said:
             return
-        saved = save_now(self._loop.runner, self._loop.iter)
+        saved = 'Go on from the last checkpoint with --resume'
+        if not is_sharded(self._loop.runner.model):  # That takes all processes, and the others know nothing.
+            saved = save_now(self._loop.runner, self._loop.iter)
         reason = error if said else f'DataLoader worker died ({type(error).__name__}: {error})'
         raise InputError(
             f'{reason}: it was killed, perhaps because memory ran out (then lower '

@@ -40,7 +40,8 @@ class RolloutRequest:
 class RolloutEngine(ABC):
     """Samples answers from the current policy.
 
-    No collective may be called in it: lengths differ between ranks.
+    No collective may be called in it, because lengths differ between ranks; the
+    passes of a sharded model call some, and have an engine write in step.
     """
 
     @abstractmethod

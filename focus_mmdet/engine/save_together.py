@@ -3,8 +3,9 @@
 from typing import Any
 
 from mmengine.dist import is_main_process
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+
+from focus_mmdet.engine.unwrap import detector_of
 
 
 def save_together(runner: Runner) -> None:
@@ -13,14 +14,14 @@ def save_together(runner: Runner) -> None:
     MMEngine's ``save_checkpoint`` runs in the first process alone, which
     would wait for the others for ever.
     """
-    save = runner.save_checkpoint
+    save, detector = runner.save_checkpoint, detector_of(runner.model)
+    detector.saved_together = True
 
     def join(*args: Any, save_optimizer: bool = True, **kwargs: Any) -> None:
         if is_main_process():
             save(*args, save_optimizer=save_optimizer, **kwargs)
             return
-        model: Any = runner.model
-        (model.module if is_model_wrapper(model) else model).state_dict()
+        detector.state_dict()
         if save_optimizer:
             runner.optim_wrapper.state_dict()
         runner.call_hook('before_save_checkpoint', checkpoint={})

@@ -17,6 +17,7 @@ from focus_mmdet.errors import InputError
 from focus_mmdet.models.focus_detector import FocusDetector
 from focus_mmdet.models.generation import Generated
 from focus_mmdet.models.lora import merged_weights
+from focus_mmdet.models.sharding import is_sharded
 
 
 @TASK_UTILS.register_module()
@@ -66,6 +67,8 @@ class VLLMRollout(RolloutEngine):
         )
 
     def _send_weights(self, detector: FocusDetector) -> None:
+        if is_sharded(detector):
+            raise InputError('train_cfg.rollout VLLMRollout does not go with FullyShardedModel')
         if self._engine is None:
             self._engine = self._start(detector)
         executor = self._engine.llm_engine.model_executor

@@ -5,6 +5,7 @@ from typing import Any
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import MODELS
 from torch import Tensor
+from torch.distributed.tensor import DTensor
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
@@ -40,6 +41,8 @@ class FocusDetector(BaseDetector):
         self.data_preprocessor: EpisodeDataPreprocessor
         self.bbox_head: VLMHead = MODELS.build({**bbox_head, 'pretrained': pretrained})
         self._stored = {name for name, weight in self.named_parameters() if weight.requires_grad}
+        #: Set by the loops of focus_mmdet, where all processes take part in saving.
+        self.saved_together = False
         self.register_state_dict_post_hook(_keep_stored)
         self.register_load_state_dict_post_hook(_forget_frozen)
 
@@ -120,7 +123,13 @@ def _keep_stored(module: FocusDetector, state_dict: dict, prefix: str, local_met
     for name in [name for name in state_dict if name.startswith(prefix) and name not in kept]:
         del state_dict[name]
     for name, weight in state_dict.items():
-        state_dict[name] = whole(weight)
+        if isinstance(weight, DTensor):
+            if not module.saved_together:
+                raise InputError(
+                    'FullyShardedModel: saving takes every process; set train_cfg.type to ResumableTrainLoop '
+                    "or GRPOTrainLoop, and optim_wrapper.constructor='TrainableOptimWrapperConstructor'"
+                )
+            state_dict[name] = whole(weight).cpu()
 
 
 def _forget_frozen(module: FocusDetector, incompatible: Any) -> None:

@@ -21,7 +21,9 @@ class FullyShardedModel(nn.Module):
     gathered when it is needed, and let go. Without, as in ZeRO-2, gathered
     weights are kept until backward. Checkpoints are those of any other run.
 
-    Each process loads the whole model once, before it is spread. A run
+    Each GPU holds the whole model once, before it is spread: what this saves
+    is the gradients, optimizer states and, in training, the weights. It takes
+    the loops of focus_mmdet and ``TrainableOptimWrapperConstructor``. A run
     without a launcher is not wrapped.
 
     Args:
@@ -29,11 +31,15 @@ class FullyShardedModel(nn.Module):
         reshard_after_forward: Gather weights again for backward.
 
     Raises:
-        InputError: The weights are quantized.
+        InputError: The weights are quantized, or the option is no bool.
     """
 
     def __init__(self, module: FocusDetector, reshard_after_forward: bool = True) -> None:
         super().__init__()
+        if not isinstance(reshard_after_forward, bool):
+            raise InputError(
+                f'model_wrapper_cfg.reshard_after_forward={reshard_after_forward!r}: give True or False'
+            )
         vlm = module.bbox_head.vlm
         if getattr(vlm.model, 'is_quantized', False):
             raise InputError(

@@ -1,6 +1,9 @@
 """Tensors that are spread over processes, and back."""
 
+from typing import Any
+
 import torch
+from mmengine.dist import is_main_process
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor, distribute_tensor
@@ -32,16 +35,20 @@ def forget_gathered(model: nn.Module) -> None:
             module.reshard()
 
 
+def _on_main(value: Any) -> Any:
+    """Whole, one at a time on the CPU, because together they may not fit a GPU; others need no copy."""
+    if not isinstance(value, DTensor):
+        return value
+    full = whole(value)
+    return full.cpu() if is_main_process() else full.new_zeros(0)
+
+
 def save_whole_state(optimizer: Optimizer) -> None:
     """Let an optimizer of sharded weights save and load states that are whole."""
 
     def gather(_: Optimizer, state_dict: dict) -> dict:
-        # One at a time to the CPU: together they may not fit a GPU.
         state = {
-            index: {
-                name: whole(value).cpu() if isinstance(value, DTensor) else value
-                for name, value in values.items()
-            }
+            index: {name: _on_main(value) for name, value in values.items()}
             for index, values in state_dict['state'].items()
         }
         return {**state_dict, 'state': state}

@@ -140,6 +140,8 @@ class VisionLanguageModel(nn.Module):
         In place, because who shards the model hands out its weights itself.
         No backward pass may lie between: autograd would find its weights changed.
         """
+        if weights:
+            forget_gathered(self)
         own: dict[str, Tensor] = {name: weight for name, weight in self.named_parameters() if name in weights}
         kept = {name: weight.detach().clone() for name, weight in own.items()}
         self._write(own, weights)
@@ -154,6 +156,7 @@ class VisionLanguageModel(nn.Module):
             weight.copy_(values[name])
         if own:
             forget_gathered(self)
+            torch.clear_autocast_cache()  # It knows weights by their place, not by what is in it.
 
     @property
     def layers(self) -> int:

@@ -42,15 +42,16 @@ def make_config(vlm_folder, tmp_path, monkeypatch):
 
 @pytest.fixture
 def write_config(make_config, tmp_path):
-    """The path of such a config as a file, without validation, with a reward that random answers get."""
+    """The path of such a config as a file, with a reward that random answers get."""
 
-    def write(stage: int, max_iters: int, hooks=(), **options) -> str:
+    def write(stage: int, max_iters: int, hooks=(), validate=False, **options) -> str:
         if stage == 2:
             options['train_cfg.rewards'] = [dict(type='TextReward')]
         imports = dict(imports=['focus_mmdet', 'tests.engine.two_processes'])
         config = make_config(stage, 'run', custom_imports=imports, **options)
         config.train_cfg.max_iters = max_iters
-        config.update(val_cfg=None, val_dataloader=None, val_evaluator=None)
+        if not validate:
+            config.update(val_cfg=None, val_dataloader=None, val_evaluator=None)
         config.custom_hooks.extend(hooks)
         path = tmp_path / f'config{len(list(tmp_path.glob("config*.py")))}.py'
         config.dump(path)

@@ -1,19 +1,16 @@
 """A resumed run loads nothing twice and ends with the weights of one that ran through."""
 
-import os
-import signal
-import time
 from pathlib import Path
 
 import pytest
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
-from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from focus_mmdet.errors import InputError
 from tests.engine.test_training import LORA, assert_equal_weights, trained_weights
+from tests.engine.two_processes import KillWorkers
 
 
 class NoteEpisode(BaseTransform):
@@ -81,19 +78,11 @@ def test_resuming_loads_nothing_twice(run, stage, workers, options):
     assert_equal_weights(trained_weights(whole, 5), trained_weights(resumed, 5))
 
 
-class KillWorkers(Hook):
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
-        if runner.iter == 1:
-            for worker in runner.train_dataloader._iterator._workers:
-                os.kill(worker.pid, signal.SIGKILL)
-            time.sleep(0.5)  # The signal of their death comes in the middle of the iteration.
-
-
 def test_a_dead_worker_ends_the_run_between_iterations_and_saves(run):
     options = {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True}
     next(iter(DataLoader([0], num_workers=1)))  # An earlier loader's handler is not to raise either.
     whole, _ = run(1, 'whole', 8, **options)
     with pytest.raises(InputError, match=r'DataLoader worker.*is saved; go on with --resume'):
-        run(1, 'killed', 8, [KillWorkers()], **options)
+        run(1, 'killed', 8, [KillWorkers(2)], **options)
     resumed, _ = run(1, 'killed', 8, resume=True, **options)
     assert_equal_weights(trained_weights(whole, 8), trained_weights(resumed, 8))

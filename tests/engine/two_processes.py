@@ -1,6 +1,8 @@
 """What test_distributed.py plugs into two processes by ``custom_imports``."""
 
 import os
+import signal
+import time
 from zlib import crc32
 
 import torch
@@ -69,3 +71,17 @@ class SignalAt(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter + 1 == self.iteration and get_rank() == self.rank:
             os.kill(os.getpid(), self.which)
+
+
+@HOOKS.register_module()
+class KillWorkers(Hook):
+    """The data workers of one process die."""
+
+    def __init__(self, iteration, rank=0):
+        self.iteration, self.rank = iteration, rank
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter + 1 == self.iteration and get_rank() == self.rank:
+            for worker in runner.train_dataloader._iterator._workers:
+                os.kill(worker.pid, signal.SIGKILL)
+            time.sleep(0.5)  # The signal of their death comes in the middle of the iteration.

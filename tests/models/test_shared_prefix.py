@@ -76,3 +76,22 @@ def test_padding_prompts_of_a_batch_changes_nothing(shared_detector):
         ids, mask, positions, detector.bbox_head.vlm.image_features(batch), select=last
     )
     torch.testing.assert_close(together, right, rtol=1e-5, atol=1e-5)
+
+
+def test_the_reference_leaves_nothing_behind_in_half_precision(shared_detector):
+    """Autocast would keep the reference's weights in half precision for the policy."""
+    head = shared_detector().bbox_head
+    detector = shared_detector()
+    batch = detector.data_preprocessor(random_batch(3, [1]))['inputs']
+    shared = share_prefix(batch.prompt_ids, [[torch.tensor([20, 30, 40])] * 2], detector.pad_id)
+    own = {name: weight.clone() for name, weight in head.vlm.named_parameters()}
+    other = {name: 1.5 * weight for name, weight in head.snapshot().items()}
+    with torch.autocast('cpu', torch.bfloat16):
+        alone, _ = head.answer_logps(batch, shared, 1.0)
+        torch.clear_autocast_cache()
+        with torch.no_grad():
+            reference, _ = head.answer_logps(batch, shared, 1.0, other)
+        behind, _ = head.answer_logps(batch, shared, 1.0)
+    assert torch.equal(alone, behind)
+    assert (reference - alone).abs().max() > 1e-2
+    assert all(torch.equal(weight, own[name]) for name, weight in head.vlm.named_parameters())

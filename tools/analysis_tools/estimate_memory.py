@@ -11,6 +11,7 @@ bytes. The model folder is not needed where its name is a published one.
 import argparse
 import json
 from collections.abc import Iterable, Iterator
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,9 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     }
     head = dry_head(vlm, **options).train()
     trained = [weight for weight in head.parameters() if weight.requires_grad]
-    optimizer = OPTIMIZERS.build({'foreach': True, **config.optim_wrapper.optimizer, 'params': trained})
+    optimizer = build_optimizer(head, config.optim_wrapper.optimizer)
     episode = episode_size(config, vlm)
+    at_start = 0
     stage2 = config.train_cfg.get('type') == 'GRPOTrainLoop'
     rows = {
         'weights': size([*head.parameters(), *head.buffers()])
@@ -116,10 +118,18 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     states = [value for state in optimizer.state.values() for value in state.values()]
     rows['optimizer states'] = size(state for state in states if state.dim())
     if gpus > 1 and (wrapper := config.get('model_wrapper_cfg') or {}).get('type') == 'FullyShardedModel':
+        at_start = rows['weights'] + rows['trained weights']
         keep = not wrapper.get('reshard_after_forward', True)
         rows = sharded(rows, gpus, gathered_at_once(head, keep))
     rows['reserve (assumed)'] = RESERVE
-    return {**rows, **work, 'total': sum(rows.values()) + max(work.values())}
+    return {**rows, **work, 'total': max(sum(rows.values()) + max(work.values()), at_start + RESERVE)}
+
+
+def build_optimizer(head: VLMHead, options: Any) -> Any:
+    """The config's, in its fastest form."""
+    named = [pair for pair in head.named_parameters() if pair[1].requires_grad]
+    fast = 'foreach' in signature(OPTIMIZERS.get(options['type'])).parameters
+    return OPTIMIZERS.build({**({'foreach': True} if fast else {}), **options, 'params': named})
 
 
 def sharded(rows: dict[str, int], gpus: int, gathered: int) -> dict[str, int]:
@@ -129,11 +139,19 @@ def sharded(rows: dict[str, int], gpus: int, gathered: int) -> dict[str, int]:
 
 
 def gathered_at_once(head: VLMHead, keep: bool) -> int:
-    """Bytes: all weights where they are kept; else those outside the blocks, and two of the largest."""
-    total = size(head.parameters())
+    """Bytes of weights, and of gradients that have not been summed up yet.
+
+    Weights outside the blocks are gathered twice, as sent and as used, and so
+    is one block while the next is on its way; or all are kept.
+    """
     names = set(head.vlm.model._no_split_modules)
-    blocks = [size(part.parameters()) for part in head.vlm.modules() if type(part).__name__ in names]
-    return total if keep else total - sum(blocks) + 2 * max(blocks)
+    blocks = [list(part.parameters()) for part in head.vlm.modules() if type(part).__name__ in names]
+    inside = {id(weight) for block in blocks for weight in block}
+    outside = [weight for weight in head.parameters() if id(weight) not in inside]
+    largest = max(size(block) for block in blocks)
+    gradients = max(size(weight for weight in group if weight.requires_grad) for group in [outside, *blocks])
+    weights = size(head.parameters()) if keep else size(outside) + largest
+    return weights + size(outside) + largest + 2 * gradients
 
 
 def saved_by_quantization(head: VLMHead, options: dict | None) -> int:
@@ -209,10 +227,14 @@ def changed(config: Config, change: dict[str, Any], gpus: int) -> Config | None:
     """A copy with one change, or None where it is no change."""
     copy = Config(config.to_dict())
     (key, value), *_ = change.items()
-    alone = key == 'model_wrapper_cfg' and gpus == 1
+    sharding = key == 'model_wrapper_cfg'
+    # Quantized weights are not sharded.
+    other = copy.model.bbox_head.get('quantization') if sharding else copy.get('model_wrapper_cfg')
+    if (sharding and gpus == 1) or (other and (sharding or key.endswith('quantization'))):
+        return None
     without_adapters = key.endswith('quantization') and not copy.model.bbox_head.get('lora')
     other_stage = key.startswith('train_cfg.') and copy.train_cfg.get('type') != 'GRPOTrainLoop'
-    if alone or without_adapters or other_stage:
+    if without_adapters or other_stage:
         return None
     if key in ('max_pixels', 'shots'):
         for step in find(copy.train_dataloader, key):

@@ -27,7 +27,7 @@ def publish(checkpoint: str, out: str) -> Path:
     Raises:
         InputError: Not a checkpoint of ``tools/train.py``.
     """
-    content = load_local_checkpoint(checkpoint, map_location='cpu')
+    content = load_local_checkpoint(checkpoint)
     if not {'meta', 'state_dict'} <= content.keys():
         raise InputError(f'{checkpoint}: not a checkpoint written by tools/train.py')
     kept = {key: content[key] for key in ('meta', 'state_dict')}
