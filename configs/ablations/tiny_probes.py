@@ -11,7 +11,7 @@ boxes = dict(type='LoadAnnotations', with_bbox=True)
 budget = dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16)
 frames = [dict(type='ForEachFrame', transforms=[boxes, budget]), dict(type='PackEpisodeInputs')]
 removed = [dict(type='RenderSpriteEpisode'), dict(type='RemoveSupports'), *frames]
-pairs = {{_base_.test_dataloader.dataset}}
+pairs = dict(_base_.test_dataloader.dataset)
 crowd = dict(
     type='SpriteEpisodeDataset',
     data_root='data/sprites/test',
