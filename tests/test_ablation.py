@@ -1,4 +1,4 @@
-"""tools/analysis_tools/ablation.py on a model that knows nothing."""
+"""tools/analysis_tools/ablation.py for a few iterations."""
 
 import json
 import sys
@@ -12,11 +12,11 @@ sys.path.insert(0, str(ROOT / 'tools' / 'analysis_tools'))
 import ablation
 
 
-def test_arms_are_trained_tested_and_not_done_twice(vlm_folder, tmp_path, monkeypatch, capsys):
+def test_arms_are_trained_tested_and_not_done_twice(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     arms = {name: ablation.ARMS[name] for name in ('vanilla', 'SFT + every step supervised + GRPO')}
     monkeypatch.setattr(ablation, 'ARMS', arms)
-    arguments = ['--work-dir', str(tmp_path), '--pretrained', vlm_folder(), '--seeds', '0']
+    arguments = ['--work-dir', str(tmp_path), '--pretrained', 'checkpoints/focus-tiny-base', '--seeds', '0']
     arguments += ['--stage1-iters', '2', '--stage2-iters', '1', '--episodes', '3']
     monkeypatch.setattr(sys, 'argv', ['ablation.py', *arguments])
     ablation.main()

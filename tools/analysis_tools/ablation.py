@@ -199,7 +199,7 @@ def main() -> None:
     parser.add_argument('--pretrained', help="folder of the base; default: the configs'")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--stage1-iters', type=int, default=2400)
-    parser.add_argument('--stage2-iters', type=int, default=200)
+    parser.add_argument('--stage2-iters', type=int, default=100)
     parser.add_argument('--episodes', type=int, default=192, help='of each test set')
     args = parser.parse_args()
     check_folder('--work-dir', args.work_dir)
