@@ -6,6 +6,7 @@ import sys
 import pytest
 from mmengine.config import Config
 
+from focus_mmdet.models.tiny import build_tiny_vlm
 from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / 'tools' / 'analysis_tools'))
@@ -14,9 +15,10 @@ import ablation
 
 def test_arms_are_trained_tested_and_not_done_twice(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
+    model = build_tiny_vlm(tmp_path / 'vlm', 'qwen3_vl', width=64, layers=5, vision=32)
     arms = {name: ablation.ARMS[name] for name in ('vanilla', 'SFT + every step supervised + GRPO')}
     monkeypatch.setattr(ablation, 'ARMS', arms)
-    arguments = ['--work-dir', str(tmp_path), '--pretrained', 'checkpoints/focus-tiny-base', '--seeds', '0']
+    arguments = ['--work-dir', str(tmp_path), '--pretrained', str(model), '--seeds', '0']
     arguments += ['--stage1-iters', '2', '--stage2-iters', '1', '--episodes', '3']
     monkeypatch.setattr(sys, 'argv', ['ablation.py', *arguments])
     ablation.main()
