@@ -177,7 +177,8 @@ def test_plain_drawings_differ_in_colour_but_where_they_shall_not():
         assert np.abs(target - same).max() < 12
         different = [target, alike, *others]
         assert all(np.abs(a - b).max() > 40 for a, b in combinations(different, 2))
-    assert sprites(plain=0.5, seed=3).data_list  # Both kinds.
+    mixed = sprites(plain=0.5)
+    assert {mixed.get_data_info(index)['plain'] for index in range(len(mixed))} == {False, True}
     with pytest.raises(InputError, match='at most 10 colours'):
         sprites(plain=0.1, distractors=11)
 
