@@ -14,10 +14,10 @@ from torch.utils.data import Dataset
 
 @DATASETS.register_module()
 class ShuffledSupports(Dataset):
-    """Each episode with the supports of another one, the one after it.
+    """Each episode with the supports of another one, half the dataset away.
 
-    A model that looks at the supports does worse here than without this
-    wrapper.
+    Neighbours may show the same object. A model that looks at the supports
+    does worse here than without this wrapper.
 
     Args:
         dataset: An episode dataset, or its config.
@@ -42,7 +42,8 @@ class ShuffledSupports(Dataset):
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        episode, other = self.dataset[index], self.supports[(index + 1) % len(self.supports)]
+        count = len(self.supports)
+        episode, other = self.dataset[index], self.supports[(index + count // 2) % count]
         episode['data_samples'].supports = other['data_samples'].supports
         return {**episode, 'inputs': [*other['inputs'][:-1], episode['inputs'][-1]]}
 

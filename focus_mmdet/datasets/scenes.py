@@ -113,6 +113,9 @@ def compose_scene(
 ) -> tuple[np.ndarray, list[Box]]:
     """Paste sprites on a random background.
 
+    They are placed in random order, so neither size nor overlap tells which
+    one is the first.
+
     Args:
         rng: Everything random comes from it.
         sprites: RGBA drawings. Each leaves enough of the others free; where
@@ -126,11 +129,13 @@ def compose_scene(
         of the sprites, in order.
     """
     scene = background(rng, size)
-    while (placed := _layout(rng, sprites, size, scale)) is None:
+    order = rng.permutation(len(sprites)).tolist()
+    while (placed := _layout(rng, [sprites[place] for place in order], size, scale)) is None:
         scale = (0.95 * scale[0], 0.95 * scale[1])
     for drawing, box in placed:
         scene.paste(drawing, box[:2], drawing)
-    return np.asarray(scene), [box for _, box in placed]
+    boxes = [box for _, box in placed]
+    return np.asarray(scene), [boxes[order.index(place)] for place in range(len(sprites))]
 
 
 def _layout(

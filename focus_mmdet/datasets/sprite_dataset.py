@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 from mmdet.datasets import BaseDetDataset
@@ -16,7 +17,8 @@ class SpriteEpisodeDataset(BaseDetDataset):
     """Cut-and-paste episodes, drawn in the data workers by ``RenderSpriteEpisode``.
 
     A record only says which sprites and which seed; the same record draws the
-    same pixels. Train and test use different folders of sprites.
+    same pixels. Train and test use different folders of sprites; layouts and
+    backgrounds follow from the sprites, so no two folders share them.
 
     Args:
         data_root: Folder of RGBA sprites (``*.webp`` or ``*.png``).
@@ -118,9 +120,14 @@ class SpriteEpisodeDataset(BaseDetDataset):
                     'sprites': sprites,
                     'scene': self.scene,
                     'shots': self.scene['shots'],
-                    'seed': self.seed,
+                    'entropy': [self.seed, index, _number(sprites)],
                     'negative': rng.random() < self.negatives,
                     'plain': rng.random() < self.plain,
                 }
             )
         return records
+
+
+def _number(files: list[str]) -> int:
+    """Of sprites, wherever their folder lies."""
+    return crc32(' '.join(Path(file).stem for file in files).encode())

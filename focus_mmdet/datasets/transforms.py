@@ -207,7 +207,8 @@ class RenderSpriteEpisode(BaseTransform):
         objects = self._objects(results)
         frames = []
         for index in range(scene['shots'] + 1):
-            rng = np.random.default_rng([results['seed'], results['img_id'], index])
+            # From 1: NumPy takes a trailing 0 for none, and the drawings' stream is that.
+            rng = np.random.default_rng([*results['entropy'], index + 1])
             absent = results['negative'] and index == scene['shots']
             shown = [
                 drawing for place, drawing in enumerate(objects) if not absent or place != scene['target']
@@ -219,7 +220,7 @@ class RenderSpriteEpisode(BaseTransform):
     def _objects(self, results: dict[str, Any]) -> list[Image.Image]:
         """The drawings of an episode, the same in all of its scenes."""
         scene = results['scene']
-        rng = np.random.default_rng([results['seed'], results['img_id']])
+        rng = np.random.default_rng(results['entropy'])
         first, *others = [self._read(path) for path in results['sprites']]
         alike = [hue_shifted(first, rng.uniform(0.25, 0.75)) for _ in range(scene['look_alikes'])]
         same = [recoloured(other, first) for other in others[: scene['same_colours']]]
@@ -253,12 +254,12 @@ class RenderSpriteEpisode(BaseTransform):
         shape = image.shape[:2]
         scene = results['scene']
         others = [[float(value) for value in box] for box in boxes]
-        # What resembles the target stands behind it, see _objects.
-        alike = [place <= scene['look_alikes'] + scene['same_colours'] for place in range(scene['objects'])]
         target = scene['target']
         if target == 'largest':
             target = max(range(len(others)), key=lambda i: _area(others[i]))
-        del alike[target]
+        kinds = _kinds(scene)
+        drawing, colours = kinds.pop(target)
+        alike = [kind[0] == drawing or kind[1] == colours for kind in kinds]
         shown = [] if absent else [{'bbox': others.pop(target), 'bbox_label': 0, 'ignore_flag': 0}]
         return {
             'img_id': results['img_id'],
@@ -273,6 +274,15 @@ class RenderSpriteEpisode(BaseTransform):
             'distractors': others,
             'look_alikes': alike,
         }
+
+
+def _kinds(scene: dict[str, Any]) -> list[tuple[int, int]]:
+    """(drawing, colours) of each object: what shares one of them are look-alikes."""
+    alike, same = scene['look_alikes'], scene['same_colours']
+    return [
+        (0 if place <= alike else place, 0 if alike < place <= alike + same else place)
+        for place in range(scene['objects'])
+    ]
 
 
 def _area(box: Sequence[float]) -> float:

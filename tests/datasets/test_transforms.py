@@ -88,13 +88,13 @@ def test_sprite_boxes_are_exact():
 def sprites(shots=2, **options):
     return DATASETS.build(
         dict(
-            type='SpriteEpisodeDataset', data_root=str(ROOT / 'data/sprites/train'), length=4, shots=shots,
+            type='SpriteEpisodeDataset', shots=shots,
             pipeline=[
                 dict(type='RenderSpriteEpisode'),
                 dict(type='ForEachFrame', transforms=[dict(type='LoadAnnotations', with_bbox=True)]),
                 dict(type='PackEpisodeInputs'),
             ],
-            **options,
+            **{'data_root': str(ROOT / 'data/sprites/train'), 'length': 4, **options},
         )
     )  # fmt: skip
 
