@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # bash tools/dist_train.sh CONFIG GPUS [train.py options]
+# Asked to stop, processes have STOP_SECONDS (600) to finish a step and save.
 set -euo pipefail
 CONFIG=$1
 GPUS=$2
 shift 2
 exec "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$GPUS" \
+    --shutdown-timeout="${STOP_SECONDS:-600}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
     "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"

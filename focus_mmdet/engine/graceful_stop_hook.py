@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmdet.registry import HOOKS
-from mmengine.dist import all_reduce, is_main_process
+from mmengine.dist import all_reduce
 from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -23,8 +23,7 @@ def save_now(runner: Runner, iterations: int) -> str:
     if saver is None or saver.by_epoch or iterations == 0:
         return 'Nothing was saved'
     saver._save_checkpoint_with_step(runner, iterations, meta=dict(epoch=runner.epoch, iter=iterations))
-    what = f'Iteration {iterations} is saved' if is_main_process() else 'The first process saves'
-    return f'{what}; go on with --resume'
+    return f'Iteration {iterations} is saved; go on with --resume'
 
 
 @HOOKS.register_module()

@@ -1,15 +1,17 @@
 """Go on where a run stopped, without loading again what it was trained on."""
 
+import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from mmdet.registry import LOOPS
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import get_rank
+from mmengine.dist import get_rank, is_main_process
 from mmengine.runner import IterBasedTrainLoop, Runner, set_random_seed
 from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
@@ -42,6 +44,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     def __init__(self, runner: Runner, dataloader: Any, *args: Any, **kwargs: Any) -> None:
         different = runner._randomness_cfg.get('diff_rank_seed', False)
         loader = runner.build_dataloader(dataloader, runner.seed, different)
+        loader.worker_init_fn = partial(_start_alone, loader.worker_init_fn)
         super().__init__(runner, _Resumed(loader, self), *args, **kwargs)
         if is_sharded(runner.model):
             save_together(runner)
@@ -95,14 +98,26 @@ class _Resumed:
         said = str(error).startswith('DataLoader worker')
         if not died and not said:
             return
+        runner = self._loop.runner
         saved = 'Go on from the last checkpoint with --resume'
-        if not is_sharded(self._loop.runner.model):  # That takes all processes, and the others know nothing.
-            saved = save_now(self._loop.runner, self._loop.iter)
+        # Shards are saved by all processes, and the others know nothing; gradients are never saved.
+        if is_main_process() and not is_sharded(runner.model) and runner.optim_wrapper.should_update():
+            saved = save_now(runner, self._loop.iter)
         reason = error if said else f'DataLoader worker died ({type(error).__name__}: {error})'
         raise InputError(
             f'{reason}: it was killed, perhaps because memory ran out (then lower '
             f'train_dataloader.num_workers). {saved}'
         ) from error
+
+
+def _start_alone(initialize: Callable[[int], None] | None, worker: int) -> None:
+    """Keep signals to the process group, as torchrun sends them, from a data worker.
+
+    The run needs it to finish its step.
+    """
+    os.setpgrp()
+    if initialize is not None:
+        initialize(worker)
 
 
 def _iterate_quietly(loader: DataLoader) -> Iterator[Any]:

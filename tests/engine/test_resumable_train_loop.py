@@ -78,11 +78,17 @@ def test_resuming_loads_nothing_twice(run, stage, workers, options):
     assert_equal_weights(trained_weights(whole, 5), trained_weights(resumed, 5))
 
 
-def test_a_dead_worker_ends_the_run_between_iterations_and_saves(run):
-    options = {'train_dataloader.num_workers': 1, 'train_dataloader.persistent_workers': True}
+@pytest.mark.parametrize('accumulated', [1, 3])
+def test_a_dead_worker_ends_the_run_between_iterations_and_loses_nothing(run, accumulated):
+    options = {
+        'train_dataloader.num_workers': 1,
+        'train_dataloader.persistent_workers': True,
+        'optim_wrapper.accumulative_counts': accumulated,
+        'default_hooks.checkpoint.interval': 3,
+    }
     next(iter(DataLoader([0], num_workers=1)))  # An earlier loader's handler is not to raise either.
     whole, _ = run(1, 'whole', 8, **options)
-    with pytest.raises(InputError, match=r'DataLoader worker.*is saved; go on with --resume'):
+    with pytest.raises(InputError, match=r'DataLoader worker.*o on .*with --resume'):
         run(1, 'killed', 8, [KillWorkers(2)], **options)
     resumed, _ = run(1, 'killed', 8, resume=True, **options)
     assert_equal_weights(trained_weights(whole, 8), trained_weights(resumed, 8))

@@ -76,6 +76,30 @@ def test_both_processes_stop_when_one_is_asked(write_config, tmp_path, stage, wh
     )
 
 
+def test_torchrun_is_asked_and_data_workers_stay_for_the_step(write_config, tmp_path):
+    """It signals the process group of every rank."""
+    config = write_config(
+        1,
+        100,
+        [dict(type='SignalAt', which=int(signal.SIGTERM), iteration=3, launcher=True)],
+        **{
+            'optim_wrapper.accumulative_counts': 2,
+            'train_dataloader.num_workers': 1,
+            'default_hooks.checkpoint.interval': 100,
+        },
+    )
+    folder = tmp_path / 'run'
+    environment = {**rank_environments(2)[0], 'PYTHON': sys.executable, 'STOP_SECONDS': '120'}
+    environment['PORT'] = environment['MASTER_PORT']
+    command = ['bash', 'tools/dist_train.sh', config, '2', '--work-dir', str(folder)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert run.returncode != 0
+    assert 'DataLoader worker' not in run.stderr
+    saved = find_readable_checkpoint(str(folder))
+    assert saved is not None, run.stderr[-3000:]
+    assert int(Path(saved).stem.removeprefix('iter_')) % 2 == 0
+
+
 def test_a_full_disk_leaves_the_checkpoint_before(write_config, tmp_path):
     folder = tmp_path / 'run'
     assert finish(start([write_config(1, 2), '--work-dir', str(folder)], tmp_path / 'first.log')) == [0]

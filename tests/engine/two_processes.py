@@ -63,14 +63,15 @@ class BrokenPixels(Hook):
 
 @HOOKS.register_module()
 class SignalAt(Hook):
-    """Send one process a signal in the middle of an iteration."""
+    """Send one process, or what launched it, a signal in the middle of an iteration."""
 
-    def __init__(self, which, iteration, rank=0):
+    def __init__(self, which, iteration, rank=0, launcher=False):
         self.which, self.iteration, self.rank = which, iteration, rank
+        self.pid = os.getppid() if launcher else os.getpid()
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter + 1 == self.iteration and get_rank() == self.rank:
-            os.kill(os.getpid(), self.which)
+            os.kill(self.pid, self.which)
 
 
 @HOOKS.register_module()
