@@ -41,7 +41,8 @@ def _input_message(error: Exception) -> str | None:
         # A data worker wraps the message into its own traceback.
         return text.rsplit(f'{type(error).__name__}: ', 1)[-1].strip()
     if isinstance(error, OSError) and error.errno in _FULL:
-        return f'{error.filename}: {error.strerror}. Make room; what was written before is whole'
+        file = f'{error.filename}: ' if error.filename else ''
+        return f'{file}{error.strerror}. Make room; what was written before is whole'
     if isinstance(error, TypeError) and 'unexpected keyword argument' in text:
         return f'{text.replace(".__init__()", "")}. Check the spelling of the key in the config'
     if isinstance(error, KeyError) and 'is not in the' in text and 'registry' in text:

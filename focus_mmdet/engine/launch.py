@@ -40,7 +40,11 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
     if config.model.get('type') == 'FocusDetector':
         check_pretrained(config.model.pretrained)
     start = config.get('load_from')
-    if start and '://' not in start and not Path(start).is_file():
+    if start and '://' in start:
+        raise InputError(
+            f'{start}: download it first, and give its path: only a file is read without running code'
+        )
+    if start and not Path(start).is_file():
         raise InputError(
             f'{start}: no such checkpoint (load_from, or the checkpoint given). Train the earlier stage '
             'first, or set load_from=/path/to/checkpoint.pth'
@@ -70,6 +74,11 @@ def check_numbers(config: Config) -> None:
         value = (config.get(section) or {}).get(name)
         if value is not None:
             check_number(key, value, low=low, whole=True)
+    if config.get('default_hooks', {}).get('checkpoint', {}).get('max_keep_ckpts') == 1:
+        raise InputError(
+            'default_hooks.checkpoint.max_keep_ckpts=1: keep 2, because the old one goes before the new one '
+            'is written, and a kill between them would leave none'
+        )
 
 
 def check_schedule(config: Config) -> None:

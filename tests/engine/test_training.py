@@ -15,7 +15,7 @@ from focus_mmdet.engine import grpo_loop
 from focus_mmdet.engine.answer_sample_hook import answer_boxes
 from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
 from focus_mmdet.engine.grpo_loop import ScoredAnswers
-from focus_mmdet.engine.launch import check_numbers, check_schedule
+from focus_mmdet.engine.launch import check_inputs, check_numbers, check_schedule
 from focus_mmdet.engine.rewards import Answers, Reward
 from focus_mmdet.errors import InputError
 
@@ -315,6 +315,7 @@ def test_what_stage_2_cannot_do_is_refused(make_config, options, message):
         {'optim_wrapper.accumulative_counts': 0},
         {'train_dataloader.batch_size': 0},
         {'randomness.seed': 'abc'},
+        {'default_hooks.checkpoint.max_keep_ckpts': 1},
     ],
 )
 def test_counts_that_make_no_sense_are_named(make_config, options):
@@ -379,6 +380,12 @@ def test_checkpoints_cannot_run_code(tmp_path, capsys):
         load_local_checkpoint(str(path))
     assert 'weights_only' not in str(error.value)
     assert 'ran' not in capsys.readouterr().out
+
+
+def test_a_checkpoint_from_the_network_is_refused(make_config):
+    """MMEngine would load it with code and all."""
+    with pytest.raises(InputError, match='download it first'):
+        check_inputs(make_config(1, 'remote', load_from='https://example.org/iter_4.pth'), [])
 
 
 @pytest.mark.parametrize('content', [b'', b'hello', b'not a checkpoint', None])

@@ -132,7 +132,7 @@ def _shorten(config: Config, count: int) -> None:
     """Train for ``count`` iterations, the schedule in proportion."""
     ratio = count / config.train_cfg.max_iters
     config.train_cfg.update(max_iters=count, val_interval=count + 1)
-    config.default_hooks.checkpoint.update(interval=count, max_keep_ckpts=1)
+    config.default_hooks.checkpoint.update(interval=count, max_keep_ckpts=2)
     for scheduler in config.param_scheduler:
         scheduler.update(begin=round(scheduler.begin * ratio), end=max(1, round(scheduler.end * ratio)))
 
