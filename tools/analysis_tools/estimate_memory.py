@@ -39,6 +39,11 @@ TEXT, ANSWER = 62, 25
 RESERVE = int(2e9)
 #: Tried in this order, alone, where a config does not fit.
 CHANGES: list[dict[str, Any]] = [
+    {
+        'model.bbox_head.lora': dict(_delete_=True, r=8, lora_alpha=16),
+        'model.bbox_head.freeze_vision': True,
+        'model.bbox_head.dtype': 'bfloat16',
+    },
     {'model.bbox_head.gradient_checkpointing': True},
     {'train_dataloader.batch_size': 1},
     {'train_cfg.max_tokens_per_pass': 1},
@@ -232,9 +237,10 @@ def changed(config: Config, change: dict[str, Any], gpus: int) -> Config | None:
     other = copy.model.bbox_head.get('quantization') if sharding else copy.get('model_wrapper_cfg')
     if (sharding and gpus == 1) or (other and (sharding or key.endswith('quantization'))):
         return None
-    without_adapters = key.endswith('quantization') and not copy.model.bbox_head.get('lora')
+    adapters = bool(copy.model.bbox_head.get('lora'))
+    useless = adapters if key.endswith('lora') else key.endswith('quantization') and not adapters
     other_stage = key.startswith('train_cfg.') and copy.train_cfg.get('type') != 'GRPOTrainLoop'
-    if without_adapters or other_stage:
+    if useless or other_stage:
         return None
     if key in ('max_pixels', 'shots'):
         for step in find(copy.train_dataloader, key):
@@ -244,8 +250,8 @@ def changed(config: Config, change: dict[str, Any], gpus: int) -> Config | None:
     return None if copy.to_dict() == config.to_dict() else copy
 
 
-def suggest(config: Config, gpus: int, total: int) -> Iterator[str]:
-    """What each single change would bring."""
+def suggest(config: Config, gpus: int, total: int, room: float) -> Iterator[str]:
+    """What each single change would bring, and whether that is enough."""
     for change in CHANGES:
         copy = changed(config, change, gpus)
         if copy is None:
@@ -254,12 +260,14 @@ def suggest(config: Config, gpus: int, total: int) -> Iterator[str]:
         (key, value), *_ = change.items()
         what = {
             'max_pixels': 'half of ResizeToPixelBudget.max_pixels',
-            'shots': 'one shot',
+            'shots': 'shots=1 of the dataset',
+            'model.bbox_head.lora': 'model.bbox_head.lora, as configs/focus_stage1.py',
             'model.bbox_head.quantization': 'configs/ablations/qlora.py: 4-bit weights',
             'model_wrapper_cfg': 'configs/focus_stage1_fsdp.py: spread over the GPUs',
         }
         if less < total:
-            yield f'  {what.get(key, f"{key}={value}"):<48}{less / 1e9:9.2f} GB'
+            enough = 'fits' if less <= room else 'still too much'
+            yield f'  {what.get(key, f"{key}={value}"):<48}{less / 1e9:9.2f} GB  {enough}'
 
 
 def main() -> None:
@@ -279,8 +287,12 @@ def main() -> None:
         print('(rollout and learning follow each other: the larger one counts)')
     if args.gpu_memory is not None and rows['total'] > args.gpu_memory * 1e9:
         print(f'does not fit into {args.gpu_memory} GB. With one change (--cfg-options, or in the config):')
-        lines = list(suggest(config, args.gpus, rows['total']))
-        print('\n'.join(lines or ['  nothing here helps: a smaller model, or a larger GPU']))
+        lines = list(suggest(config, args.gpus, rows['total'], args.gpu_memory * 1e9))
+        if not any(line.endswith('fits') for line in lines):
+            lines.append(
+                '  none of these alone is enough: combine them, or take a smaller model or a larger GPU'
+            )
+        print('\n'.join(lines))
     print(json.dumps(rows))
 
 
