@@ -30,7 +30,8 @@ def matched_box(images: Sequence[Tensor], sample: dict[str, Any]) -> Tensor:
     """
     support, query = (image.permute(1, 2, 0).cpu().numpy() for image in images[-2:])
     x1, y1, x2, y2 = (round(float(value)) for value in sample['supports'][-1].gt_instances.bboxes[0])
-    crop = support[max(0, y1) : max(y1 + 1, y2), max(0, x1) : max(x1 + 1, x2)]
+    x1, y1 = min(max(0, x1), support.shape[1] - 1), min(max(0, y1), support.shape[0] - 1)
+    crop = support[y1 : max(y1 + 1, y2), x1 : max(x1 + 1, x2)]
     best, found = -2.0, torch.zeros(4)
     for scale in _MATCHER_SCALES:
         width, height = (max(2, round(length * scale)) for length in crop.shape[1::-1])

@@ -42,6 +42,8 @@ class ScoreCalibration(BaseMetric):
         for sample in data_samples:
             predicted = sample['pred_instances']
             if not len(predicted['bboxes']):
+                # Kept: MMEngine cuts the sampler's padding by counting.
+                self.results.append((float('nan'), 0.0))
                 continue
             best = predicted['scores'].argmax()
             right = 0.0
@@ -52,9 +54,11 @@ class ScoreCalibration(BaseMetric):
             self.results.append((float(predicted['scores'][best]), right))
 
     def compute_metrics(self, results: list[tuple[float, float]]) -> dict[str, float]:
-        if not results:
+        scores, right = torch.tensor(results, dtype=torch.float64).view(-1, 2).T
+        answered = ~scores.isnan()
+        scores, right = scores[answered], right[answered]
+        if not len(scores):
             return {'answers': 0.0}
-        scores, right = torch.tensor(results, dtype=torch.float64).T
         scale, offset = fit_platt(scores, right)
         if scale <= 0:
             print_log(
@@ -65,7 +69,7 @@ class ScoreCalibration(BaseMetric):
             )
         fitted = (scale * scores.logit(1e-6) + offset).sigmoid()
         return {
-            'answers': float(len(results)),
+            'answers': float(len(scores)),
             'ece': calibration_error(scores, right),
             'ece_fitted': calibration_error(fitted, right),
             'scale': scale,

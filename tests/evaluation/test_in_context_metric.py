@@ -67,6 +67,14 @@ def test_the_matcher_finds_a_shifted_copy_of_the_support():
     assert metric.evaluate(1)['in_context/matcher_mIoU'] == pytest.approx(1.0)
 
 
+def test_the_matcher_takes_a_support_at_the_very_edge():
+    metric = InContextMetric(matcher=True)
+    image = torch.zeros(3, 64, 64, dtype=torch.uint8)
+    sample = episode([], [], (10, 10, 20, 20), support=(63.6, 10, 64, 20), support_shape=(64, 64))
+    metric.process({'inputs': [[image, image]]}, [sample])
+    assert metric.evaluate(1)['in_context/matcher_mIoU'] == 0
+
+
 def test_absent_objects_are_judged_by_presence_alone():
     metric = InContextMetric(thresholds=(0.5,))
     there, near = episode([[0, 0, 10, 10]], [0.9]), episode([[0, 0, 10, 2]], [0.9])

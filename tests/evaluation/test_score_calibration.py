@@ -54,5 +54,13 @@ def test_silence_has_no_score():
     metric = ScoreCalibration()
     empty = {'bboxes': torch.zeros(0, 4), 'scores': torch.zeros(0)}
     metric.process({}, [{'instances': [], 'pred_instances': empty}])
-    metric.results = []
-    assert metric.compute_metrics([]) == {'answers': 0.0}
+    assert metric.evaluate(1) == {'score/answers': 0.0}
+
+
+def test_episodes_that_a_sampler_repeated_count_once_beside_silence():
+    metric = ScoreCalibration()
+    empty = {'bboxes': torch.zeros(0, 4), 'scores': torch.zeros(0)}
+    full = {'bboxes': torch.zeros(1, 4), 'scores': torch.tensor([0.5])}
+    samples = [{'instances': [], 'pred_instances': predicted} for predicted in (full, empty, full, full)]
+    metric.process({}, samples)
+    assert metric.evaluate(3)['score/answers'] == 2
