@@ -63,6 +63,9 @@ def use_amp(config: Config) -> None:
         raise InputError(f'--amp needs optim_wrapper.type OptimWrapper, not {name}')
     wrapper.type = 'AmpOptimWrapper'
     wrapper.setdefault('loss_scale', 'dynamic')
+    wrapper.setdefault(
+        'dtype', 'bfloat16' if config.model.bbox_head.get('dtype') == 'bfloat16' else 'float16'
+    )
 
 
 def resume(config: Config, checkpoint: str) -> None:

@@ -1,4 +1,4 @@
-"""Rollouts by vLLM, in the training process (``pip install focus_mmdet[vllm]``).
+"""Rollouts by vLLM, in the training process (``pip install -e '.[vllm]'``).
 
 Not run with a real vLLM yet: its requests and the weights it is sent are
 tested against a stand-in that answers with transformers.
@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from mmdet.registry import TASK_UTILS
+from mmengine.dist import get_world_size
 from PIL import Image
 from torch import Tensor
 
@@ -29,7 +30,7 @@ class VLLMRollout(RolloutEngine):
         **options: Of ``vllm.LLM``, e.g. ``gpu_memory_utilization=0.3``.
 
     Raises:
-        InputError: vLLM is not installed.
+        InputError: vLLM is not installed, or weights are quantized or sharded.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -39,7 +40,7 @@ class VLLMRollout(RolloutEngine):
             import vllm
         except ImportError as error:
             raise InputError(
-                "train_cfg.rollout=dict(type='VLLMRollout') needs vLLM: pip install 'focus_mmdet[vllm]', "
+                "train_cfg.rollout=dict(type='VLLMRollout') needs vLLM: pip install -e '.[vllm]', "
                 "or use dict(type='SharedPrefillRollout')"
             ) from error
         self._vllm: Any = vllm
@@ -48,10 +49,12 @@ class VLLMRollout(RolloutEngine):
 
     def sample(self, detector: FocusDetector, request: RolloutRequest) -> Generated:
         self._send_weights(detector)
-        prompts, settings = self._requests(detector, request)
-        outputs = self._engine.generate(prompts, settings, use_tqdm=False)
-        completions = [output.outputs[0] for output in outputs]
         device = request.batch.prompt_ids[0].device
+        prompts, settings = self._requests(detector, request)
+        # Its kernels are for its own types.
+        with torch.autocast(device.type, enabled=False):
+            outputs = self._engine.generate(prompts, settings, use_tqdm=False)
+        completions = [output.outputs[0] for output in outputs]
         stop = detector.data_preprocessor.encoder.stop_id
         ids = [torch.tensor(list(completion.token_ids), device=device) for completion in completions]
         logps = [
@@ -69,6 +72,8 @@ class VLLMRollout(RolloutEngine):
     def _send_weights(self, detector: FocusDetector) -> None:
         if is_sharded(detector):
             raise InputError('train_cfg.rollout VLLMRollout does not go with FullyShardedModel')
+        if getattr(detector.bbox_head.vlm.model, 'is_quantized', False):
+            raise InputError('train_cfg.rollout VLLMRollout does not go with model.bbox_head.quantization')
         if self._engine is None:
             self._engine = self._start(detector)
         executor = self._engine.llm_engine.model_executor
@@ -85,6 +90,9 @@ class VLLMRollout(RolloutEngine):
             # Log-probabilities after temperature, top-k and top-p.
             'logprobs_mode': 'processed_logprobs',
         }
+        if get_world_size() > 1:
+            # Else every process's engine is on the first GPU.
+            options['distributed_executor_backend'] = 'external_launcher'
         return self._vllm.LLM(**{**options, **self._options})
 
     def _requests(self, detector: FocusDetector, request: RolloutRequest) -> tuple[list[dict], list[Any]]:

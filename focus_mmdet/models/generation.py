@@ -83,6 +83,9 @@ def _pick(logits: Tensor, sampling: Sampling, noise: Tensor | None) -> tuple[Ten
         # Scaled by the true total, so rounding can't step past the last id.
         target = noise[:, None] * cumulative[:, -1:]
         chosen = torch.searchsorted(cumulative, target, right=True).clamp(max=logits.shape[-1] - 1)[:, 0]
+        # A GPU's running sum need not rise, which can give width to an id that is never to be written.
+        impossible = logps.gather(-1, chosen[:, None])[:, 0] == float('-inf')
+        chosen = torch.where(impossible, logps.argmax(-1), chosen)
     return chosen, logps.gather(-1, chosen[:, None])[:, 0]
 
 
