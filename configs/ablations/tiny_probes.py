@@ -46,11 +46,15 @@ test_sets = dict(
     # The two objects change places: does the answer follow the support's box?
     moved=dict(pairs, target=1),
     shuffled=dict(type='ShuffledSupports', dataset=pairs),
+    # Four answers each, drawn as stage 2 draws them.
+    drawn=dict(type='RepeatDataset', times=4, dataset=pairs),
     removed=dict(pairs, pipeline=removed),
     drawings=dict(pairs, plain=0.0),
     crowd=crowd,
     alone=dict(crowd, distractors=0, look_alikes=0, same_colours=0, scale=(0.25, 0.8)),
     photos=photos,
 )
+#: Of model.bbox_head, by test set; 0 for the rest.
+temperatures = dict(drawn=1.0)
 val_evaluator = [dict(type='InContextMetric', matcher=True)]
 test_evaluator = val_evaluator

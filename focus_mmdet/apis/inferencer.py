@@ -51,14 +51,19 @@ class InContextInferencer:
         device: E.g. ``'cuda:0'``; default is a GPU where there is one.
 
     Raises:
-        InputError: The checkpoint does not fit the config, or the model
-            folder is missing.
+        InputError: The checkpoint does not fit the config, the model folder is
+            missing, or the config has no ``inference_pipeline``.
     """
 
     def __init__(
         self, config: str | Path | Config, checkpoint: str | None = None, device: str | None = None
     ) -> None:
         self.config = config if isinstance(config, Config) else read_config(str(config))
+        if 'inference_pipeline' not in self.config:
+            raise InputError(
+                'the config has no inference_pipeline: the transforms of one episode whose images are read, '
+                'as in configs/_base_/datasets/episodes.py'
+            )
         DefaultScope.get_instance('focus_mmdet', scope_name='mmdet')
         self.model: Any = MODELS.build(self.config.model)
         if checkpoint is not None:

@@ -23,7 +23,7 @@ from focus_mmdet.models.attention_probe import MassProbe, ProbeGroup
 from focus_mmdet.models.attention_supervision import AttentionSupervision, attention_loss, build_probe
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.episode_encoder import EpisodeEncoder
-from focus_mmdet.models.generation import Generated, generate
+from focus_mmdet.models.generation import Generated, Sampling, generate
 from focus_mmdet.models.lora import add_lora
 from focus_mmdet.models.rollout import Rollout
 from focus_mmdet.models.vlm import VisionLanguageModel
@@ -49,6 +49,8 @@ class VLMHead(BaseModule):
             only: the shared prefix of stage 2 needs a mask).
         load_weights: False draws random weights: for benchmarks and dry runs.
         max_new_tokens: Longest answer in tokens when predicting.
+        temperature: Predicted answers are drawn at this one; 0 takes the most
+            probable token each time.
         score_calibration: Scale and offset of the scores' logits, as
             ``ScoreCalibration`` fits them; (1, 0) leaves scores as they are.
         quantization: Options of ``transformers.BitsAndBytesConfig`` for the
@@ -65,6 +67,7 @@ class VLMHead(BaseModule):
         attn_implementation: str = 'sdpa',
         load_weights: bool = True,
         max_new_tokens: int = 50,
+        temperature: float = 0.0,
         score_calibration: tuple[float, float] = (1.0, 0.0),
         quantization: dict[str, Any] | None = None,
     ) -> None:
@@ -75,6 +78,7 @@ class VLMHead(BaseModule):
                 'and freeze_vision=True'
             )
         check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
+        check_number('model.bbox_head.temperature', temperature, low=0)
         check_number('model.bbox_head.score_calibration: scale', score_calibration[0], low=1e-6)
         check_number('model.bbox_head.score_calibration: offset', score_calibration[1])
         self.vlm = VisionLanguageModel(
@@ -94,6 +98,7 @@ class VLMHead(BaseModule):
             )
         self.attn_implementation = attn_implementation
         self.max_new_tokens = max_new_tokens
+        self.temperature = temperature
         self.score_calibration = tuple(score_calibration)
         #: Armed by AttentionSupervisionHook; empty is plain fine-tuning.
         self.attention_supervision: tuple[AttentionSupervision, ...] = ()
@@ -186,7 +191,13 @@ class VLMHead(BaseModule):
         ``answer`` (the text) and ``parse_error`` (None, or why there is no
         box) are set on each sample, and ``attention`` where armed.
         """
-        generated = self.generate(batch, speech, self.max_new_tokens, record_attention=self.record_attention)
+        drawn: dict[str, Any] = {}
+        if self.temperature > 0:
+            drawn['sampling'] = Sampling(self.temperature)
+            drawn['noise'] = torch.rand(len(samples), self.max_new_tokens)
+        generated = self.generate(
+            batch, speech, self.max_new_tokens, record_attention=self.record_attention, **drawn
+        )
         results = []
         for index, sample in enumerate(samples):
             text = speech.decode(generated.ids[index])

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -84,3 +85,23 @@ def test_a_file_that_is_no_image_is_named(inferencer, photo, tmp_path):
     text.write_text('hello')
     with pytest.raises(InputError, match=r'notes\.txt: cannot be read as an image'):
         inferencer([(photo[0], (1, 1, 5, 5))], [str(text)])
+
+
+def test_answers_are_drawn_at_a_temperature_and_greedy_at_0(inferencer, photo, monkeypatch):
+    path, _ = photo
+
+    def answers():
+        torch.manual_seed(0)
+        return [inferencer([(path, (10, 10, 50, 40))], [path])[0].answer for _ in range(3)]
+
+    assert len(set(answers())) == 1
+    monkeypatch.setattr(inferencer.model.bbox_head, 'temperature', 1.0)
+    drawn = answers()
+    assert len(set(drawn)) == 3  # Random weights write nearly anything.
+    assert answers() == drawn
+
+
+def test_a_config_without_an_inference_pipeline_is_named(config):
+    bare = Config({key: value for key, value in config.to_dict().items() if key != 'inference_pipeline'})
+    with pytest.raises(InputError, match='inference_pipeline'):
+        InContextInferencer(bare, device='cpu')

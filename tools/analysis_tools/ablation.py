@@ -44,6 +44,7 @@ PROBES = 'configs/ablations/tiny_probes.py'
 #: (title, test set, metric) of each column.
 COLUMNS = (
     ('pairs mIoU', 'pairs', 'mIoU'),
+    ('answers drawn: mIoU', 'drawn', 'mIoU'),
     ('right object of two', 'pairs', 'choice'),
     ('box moved: follows', 'moved', 'choice'),
     ('supports shuffled: mIoU', 'shuffled', 'mIoU'),
@@ -103,10 +104,10 @@ class Ablation:
             return
         checkpoint = self.checkpoint(steps, seed)
         figures = {}
-        sets = Config.fromfile(PROBES).test_sets
-        for name in sets:
+        probes = Config.fromfile(PROBES)
+        for name, dataset in probes.test_sets.items():
             config = self._config(PROBES, self.work_dir / 'test' / f'{key}-{name}', seed)
-            dataset = sets[name]
+            config.model.bbox_head.temperature = probes.temperatures.get(name, 0.0)
             dataset.get('dataset', dataset).indices = self.episodes
             config.load_from, config.test_dataloader.dataset = checkpoint, dataset
             metrics = Runner.from_cfg(config).test()
@@ -157,7 +158,9 @@ def table(results: Results, seeds: list[int]) -> str:
         ]
         cells = []
         for _, name, metric in COLUMNS:
-            over_episodes = runs[0][name].get('mIoU_95') if metric == 'mIoU' else None
+            # Several answers to one episode are not independent.
+            interval = metric == 'mIoU' and name != 'drawn'
+            over_episodes = runs[0][name].get('mIoU_95') if interval else None
             cells.append(_cell([run[name][metric] for run in runs], over_episodes))
         lines.append('| ' + ' | '.join([arm, *cells]) + ' |')
     vanilla = results[_key((), seeds[0])]

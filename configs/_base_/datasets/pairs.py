@@ -3,6 +3,16 @@
 Chosen on the validation drawings, reported on the test drawings.
 """
 
+inference_pipeline = [
+    dict(
+        type='ForEachFrame',
+        transforms=[
+            dict(type='LoadAnnotations', with_bbox=True),
+            dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16),
+        ],
+    ),
+    dict(type='PackEpisodeInputs'),
+]
 train_pairs = dict(
     type='SpriteEpisodeDataset',
     data_root='data/sprites/train',
@@ -13,17 +23,7 @@ train_pairs = dict(
     plain=1.0,
     size=(64, 64),
     scale=(0.25, 0.45),
-    pipeline=[
-        dict(type='RenderSpriteEpisode'),
-        dict(
-            type='ForEachFrame',
-            transforms=[
-                dict(type='LoadAnnotations', with_bbox=True),
-                dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16),
-            ],
-        ),
-        dict(type='PackEpisodeInputs'),
-    ],
+    pipeline=[dict(type='RenderSpriteEpisode'), *inference_pipeline],
 )
 held_out = dict(train_pairs, length=256, test_mode=True)
 train_dataloader = dict(

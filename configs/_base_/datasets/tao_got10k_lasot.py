@@ -1,4 +1,12 @@
-"""TAO, GOT-10k and LaSOT together, as the paper's joint model trains; validated on TAO."""
+"""TAO, GOT-10k and LaSOT together, as the paper's joint model trains; validated on TAO.
+
+python tools/dataset_converters/tao.py data/tao --split train
+python tools/dataset_converters/tao.py data/tao --split validation
+python tools/dataset_converters/make_episodes.py data/tao/validation.json \
+    data/tao/validation_4shots.json --image-root data/tao/frames --protocol tao --shots 4
+python tools/dataset_converters/got10k.py data/got10k --split train
+python tools/dataset_converters/lasot.py data/lasot --split train
+"""
 
 _base_ = 'tao.py'
 

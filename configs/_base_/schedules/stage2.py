@@ -3,7 +3,7 @@
 max_iters = 500
 
 # The paper states neither steps, KL weight, clip range nor temperature.
-# beta is ours; the rest are the defaults of trl.GRPOConfig.
+# beta and loss_type are ours; the rest are the defaults of trl.GRPOConfig.
 train_cfg = dict(
     type='GRPOTrainLoop',
     max_iters=max_iters,
