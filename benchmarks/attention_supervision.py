@@ -243,6 +243,9 @@ def main() -> None:
                 ratios[f'{prefix}time_ratio'] = round(time_ratio, 3)
                 ratios[f'{prefix}memory_ratio'] = round(memory_ratio, 3)
         print(f'{row["tokens"]:>7}{cells}', flush=True)
+    if device == 'cuda':
+        ratios['model_gb'] = round(torch.cuda.memory_allocated() / 1e9, 2)
+        print(f'peaks are above the {ratios["model_gb"]} GB of the model and its optimizer')
     print(json.dumps({**ratios, 'device': name}))
 
 

@@ -28,7 +28,7 @@ def save_now(runner: Runner, iterations: int) -> str:
 
 @HOOKS.register_module()
 class GracefulStopHook(Hook):
-    """On SIGTERM or Ctrl-C: finish the step, save, exit with status 75.
+    """On SIGTERM or Ctrl-C: finish the step, save, end all hooks, exit with status 75.
 
     ``--resume`` goes on from there. Accumulated iterations are finished with
     their step, because no checkpoint holds their gradients. All ranks stop at
@@ -50,7 +50,8 @@ class GracefulStopHook(Hook):
             self._before[which] = signal.signal(which, self._ask)
 
     def after_train(self, runner: Runner) -> None:
-        self._restore()
+        if not (self._asked and is_torchelastic_launched()):
+            self._restore()
 
     def _ask(self, number: int, frame: Any) -> None:
         self._asked = True
@@ -72,6 +73,6 @@ class GracefulStopHook(Hook):
         if not bool(asked):
             return
         print_log(f'Asked to stop. {save_now(runner, runner.iter + 1)}', 'current', logging.WARNING)
-        if not is_torchelastic_launched():
-            self._restore()
+        self._asked = True
+        runner.call_hook('after_train')
         raise SystemExit(STOPPED)

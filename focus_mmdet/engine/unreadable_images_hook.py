@@ -15,7 +15,7 @@ from focus_mmdet.datasets import EpisodeDataset
 
 @HOOKS.register_module()
 class UnreadableImagesHook(Hook):
-    """List what ``EpisodeDataset.max_unreadable`` let pass, of all ranks, after training."""
+    """At the end, or when stopped, list what ``EpisodeDataset.max_unreadable`` let pass on all ranks."""
 
     def after_train(self, runner: Runner) -> None:
         datasets = _episode_datasets(runner.train_dataloader.dataset)

@@ -82,8 +82,11 @@ def test_the_merged_folder_is_a_model_to_start_from(trained, tmp_path):
     config = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage1.py'))
     config.model.pretrained = str(folder)
     photo = str(next((ROOT / 'data/realset').rglob('*.jpg')))
-    (found,) = InContextInferencer(config)([(photo, (10, 10, 200, 200))], [photo])
-    assert found.answer
+    exported, own = InContextInferencer(config), InContextInferencer(config)
+    own.model = detector.eval()
+    (answer,), (same,) = (find([(photo, (10, 10, 200, 200))], [photo]) for find in (exported, own))
+    assert answer.answer == same.answer
+    assert answer.score == pytest.approx(same.score, rel=1e-3)
 
 
 def test_what_cannot_be_exported_is_refused(trained, tmp_path):
