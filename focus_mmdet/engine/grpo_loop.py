@@ -195,6 +195,12 @@ class GRPOTrainLoop(ResumableTrainLoop):
                 f'{accumulated}: passes over one rollout would be summed, not followed by updates; '
                 'set one of them to 1'
             )
+        if self.objective.loss_type == 'dapo' and accumulated > 1:
+            raise InputError(
+                f"train_cfg.loss_type='dapo' with optim_wrapper.accumulative_counts={accumulated}: it weighs "
+                'the tokens of all answers of a step alike, and the later ones are not known yet. Raise '
+                'train_dataloader.batch_size, and set train_cfg.max_tokens_per_pass to what memory holds'
+            )
 
     def run_iter(self, data_batch: Any) -> None:
         """One rollout and ``num_iterations`` updates on it."""

@@ -119,6 +119,9 @@ class VLMHead(BaseModule):
     def loss(self, batch: EpisodeBatch, pad_id: int) -> dict[str, Tensor]:
         """Stage 1: language-model loss and, where armed, the attention loss.
 
+        The first is a mean over the answer tokens of this batch: accumulated
+        batches weigh alike, whatever their numbers of tokens.
+
         Raises:
             InputError: An episode has no ground truth.
         """
