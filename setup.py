@@ -40,6 +40,8 @@ setup(
         'vllm': ['vllm'],
         # The converters of TAO and YouTube-VIS read JSON that is larger than memory.
         'converters': ['ijson'],
+        # Further logs of MMEngine's, and what mmdet's analyze_logs draws with.
+        'monitoring': ['tensorboard', 'seaborn'],
         'dev': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'mypy'],
     },
 )
