@@ -30,8 +30,9 @@ class SpriteEpisodeDataset(BaseDetDataset):
         target: Which object of the scenes the supports point at. 0 is the one
             the others were made to resemble, then come look-alikes, drawings
             in the same colours and distractors: the same pixels, another
-            question. ``'largest'`` asks for the largest in the query, and
-            takes no support.
+            question. ``'any'`` draws one for each episode, so that nothing
+            about an object says whether it is meant. ``'largest'`` asks for
+            the largest in the query, and takes no support.
         size: (width, height) of the scenes in pixels.
         scale: Range of an object's longer side, relative to the scene.
         negatives: Share of episodes, 0..1, whose query lacks the target.
@@ -66,9 +67,9 @@ class SpriteEpisodeDataset(BaseDetDataset):
         for name, count in (('distractors', distractors), ('look_alikes', look_alikes)):
             check_number(name, count, low=0, whole=True)
         check_number('same_colours', same_colours, low=0, whole=True)
-        if target != 'largest':
+        if target not in ('any', 'largest'):
             check_number('target', target, low=0, high=look_alikes + same_colours + distractors, whole=True)
-        elif shots > 0:
+        elif target == 'largest' and shots > 0:
             raise InputError(
                 f"target='largest' with shots={shots}: it differs from scene to scene; set shots=0"
             )
@@ -81,18 +82,18 @@ class SpriteEpisodeDataset(BaseDetDataset):
             raise InputError(
                 f'plain={plain} with {objects} objects in a scene: at most {len(PLAIN_COLOURS)} colours'
             )
-        self.negatives, self.plain = negatives, plain
+        self.negatives, self.plain, self.target = negatives, plain, target
         self.length = length
         self.scene = {
             'shots': shots,
             'look_alikes': look_alikes,
             'same_colours': same_colours,
-            'target': target,
             'objects': objects,
             'size': tuple(size),
             'scale': tuple(scale),
         }
         self.drawings = 1 + same_colours + distractors
+        self.objects = objects
         self.seed = seed
         super().__init__(ann_file='', data_root=data_root, **kwargs)
 
@@ -123,6 +124,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
                     'entropy': [self.seed, index, _number(sprites)],
                     'negative': rng.random() < self.negatives,
                     'plain': rng.random() < self.plain,
+                    'target': int(rng.integers(self.objects)) if self.target == 'any' else self.target,
                 }
             )
         return records

@@ -211,7 +211,7 @@ class RenderSpriteEpisode(BaseTransform):
             rng = np.random.default_rng([*results['entropy'], index + 1])
             absent = results['negative'] and index == scene['shots']
             shown = [
-                drawing for place, drawing in enumerate(objects) if not absent or place != scene['target']
+                drawing for place, drawing in enumerate(objects) if not absent or place != results['target']
             ]
             image, boxes = compose_scene(rng, shown, scene['size'], scene['scale'])
             frames.append(self._record(results, index, image, boxes, absent))
@@ -254,7 +254,7 @@ class RenderSpriteEpisode(BaseTransform):
         shape = image.shape[:2]
         scene = results['scene']
         others = [[float(value) for value in box] for box in boxes]
-        target = scene['target']
+        target = results['target']
         if target == 'largest':
             target = max(range(len(others)), key=lambda i: _area(others[i]))
         kinds = _kinds(scene)

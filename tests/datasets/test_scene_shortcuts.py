@@ -39,6 +39,19 @@ def test_the_target_is_no_larger_and_no_freer_than_others(distractors):
     assert abs(right - chance) < 3 * (chance * (1 - chance) / 400) ** 0.5
 
 
+def test_any_object_may_be_asked_for():
+    options = dict(shots=1, look_alikes=1, same_colours=1, distractors=1, size=(64, 64), length=80)
+    every = [sprites(target=target, **options) for target in range(4)]
+    for index, episode in enumerate(sprites(target='any', **options)):
+        asked = [boxes(dataset[index])[0].tolist() for dataset in every]
+        place = asked.index(boxes(episode)[0].tolist())
+        support = every[place][index]['data_samples'].supports[0]
+        assert episode['data_samples'].supports[0].instances == support.instances
+    records = sprites(target='any', **{**options, 'length': 400})
+    targets = [records.get_data_info(index)['target'] for index in range(400)]
+    assert np.bincount(targets, minlength=4).min() > 60
+
+
 def test_no_two_folders_share_layouts():
     folders = [
         sprites(shots=0, look_alikes=0, length=40, data_root=str(ROOT / f'data/sprites/{split}'))
