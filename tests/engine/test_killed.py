@@ -55,19 +55,27 @@ def train_and_kill(arguments, folder: Path, processes: int, kills: int, seed: in
         killed += 1
 
 
+ACCUMULATED = {
+    'optim_wrapper.accumulative_counts': 2,
+    'train_dataloader.num_workers': 1,
+    'train_dataloader.persistent_workers': True,
+}
+
+
 @pytest.mark.parametrize(
-    ('stage', 'processes', 'kills'),
+    ('stage', 'processes', 'kills', 'options'),
     [
-        (1, 1, 3),
-        pytest.param(1, 1, 20, marks=pytest.mark.slow),
-        pytest.param(2, 1, 20, marks=pytest.mark.slow),
-        pytest.param(1, 2, 20, marks=pytest.mark.slow),
-        pytest.param(2, 2, 20, marks=pytest.mark.slow),
+        (1, 1, 3, ACCUMULATED),
+        pytest.param(1, 1, 20, {}, marks=pytest.mark.slow),
+        pytest.param(2, 1, 20, {}, marks=pytest.mark.slow),
+        pytest.param(1, 2, 20, {}, marks=pytest.mark.slow),
+        pytest.param(2, 2, 20, {}, marks=pytest.mark.slow),
+        pytest.param(1, 2, 20, ACCUMULATED, marks=pytest.mark.slow),
     ],
 )
-def test_a_killed_run_ends_with_the_same_weights(write_config, tmp_path, stage, processes, kills):
-    max_iters = 5 * kills
-    config = write_config(stage, max_iters)
+def test_a_killed_run_ends_with_the_same_weights(write_config, tmp_path, stage, processes, kills, options):
+    max_iters = 5 * kills + kills % 2  # no half step at the end
+    config = write_config(stage, max_iters, **options)
     whole, often = tmp_path / 'whole', tmp_path / 'often'
     runs = forked_run.start([config, '--work-dir', str(whole)], tmp_path / 'whole.log', processes)
     assert forked_run.finish(runs, 1200) == [0] * processes, (tmp_path / 'whole.log.0').read_text()[-3000:]
