@@ -5,8 +5,8 @@ set -euo pipefail
 CONFIG=$1
 GPUS=$2
 shift 2
+export TORCH_ELASTIC_SHUTDOWN_TIMEOUT="${STOP_SECONDS:-600}"
 exec "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$GPUS" \
-    --shutdown-timeout="${STOP_SECONDS:-600}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
     "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"

@@ -13,6 +13,7 @@ from peft import LoraConfig
 from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText
 
+from focus_mmdet.engine.checkpoint_loading import check_local
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.focus_detector import FocusDetector
 from focus_mmdet.models.lora import adapter_weights, merged_weights
@@ -25,8 +26,11 @@ def load_detector(config: Config, checkpoint: str | None) -> FocusDetector:
     """The detector of a config with the weights of a checkpoint, on the CPU.
 
     Raises:
-        InputError: The model folder is missing or the checkpoint does not fit.
+        InputError: The model folder is missing or the checkpoint does not fit,
+            or is no file.
     """
+    if checkpoint is not None:
+        check_local(checkpoint)
     DefaultScope.get_instance('focus_mmdet', scope_name='mmdet')
     detector: FocusDetector = MODELS.build(config.model)
     if checkpoint is not None:

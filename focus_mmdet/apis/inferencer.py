@@ -8,12 +8,10 @@ from typing import Any
 import mmcv
 import numpy as np
 import torch
-from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.dataset import Compose
-from mmengine.registry import DefaultScope
-from mmengine.runner import load_checkpoint
 
+from focus_mmdet.apis.export import load_detector
 from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.errors import InputError
@@ -64,13 +62,10 @@ class InContextInferencer:
                 'the config has no inference_pipeline: the transforms of one episode whose images are read, '
                 'as in configs/_base_/datasets/episodes.py'
             )
-        DefaultScope.get_instance('focus_mmdet', scope_name='mmdet')
-        self.model: Any = MODELS.build(self.config.model)
-        if checkpoint is not None:
-            load_checkpoint(self.model, checkpoint, map_location='cpu')
+        self.model: Any = load_detector(self.config, checkpoint)
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         try:
-            self.model.to(device).eval()
+            self.model.to(device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f'device {device!r} cannot be used: {str(error).splitlines()[0]}') from error
         self.model.bbox_head.record_attention = True

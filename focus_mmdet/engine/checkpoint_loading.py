@@ -93,6 +93,12 @@ def _named(weights: Any, filename: str) -> OrderedDict:
     return named
 
 
+def check_local(filename: str) -> None:
+    """Raise :class:`InputError` for an address: MMEngine's loaders of those run code."""
+    if '://' in filename:
+        raise InputError(f'{filename}: download it first, and give its path')
+
+
 def register_safe_loader() -> None:
     """Use :func:`load_local_checkpoint` for every local path."""
     CheckpointLoader.register_scheme(prefixes='', loader=load_local_checkpoint, force=True)

@@ -1,8 +1,11 @@
 """Stop a run when asked to, with nothing lost."""
 
 import logging
+import os
 import signal
 import threading
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -12,9 +15,24 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.distributed import is_torchelastic_launched
+from torch.utils.data import DataLoader
 
 #: Exit status of a run that was asked to stop and can be resumed (EX_TEMPFAIL).
 STOPPED = 75
+
+
+def start_workers_alone(loader: DataLoader) -> None:
+    """Keep signals to the process group, as torchrun sends them, from the data workers.
+
+    The run needs these to finish its step, or its validation.
+    """
+    loader.worker_init_fn = partial(_start_alone, loader.worker_init_fn)
+
+
+def _start_alone(initialize: Callable[[int], None] | None, worker: int) -> None:
+    os.setpgrp()
+    if initialize is not None:
+        initialize(worker)
 
 
 def save_now(runner: Runner, iterations: int) -> str:
@@ -44,6 +62,8 @@ class GracefulStopHook(Hook):
         self._before: dict[signal.Signals, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
+        if runner.val_loop is not None:
+            start_workers_alone(runner.val_loop.dataloader)
         if threading.current_thread() is not threading.main_thread():
             return
         for which in (signal.SIGTERM, signal.SIGINT):

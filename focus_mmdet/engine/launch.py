@@ -9,6 +9,7 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
+from focus_mmdet.engine.checkpoint_loading import check_local
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.vlm import check_pretrained
 
@@ -40,10 +41,8 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
     if config.model.get('type') == 'FocusDetector':
         check_pretrained(config.model.pretrained)
     start = config.get('load_from')
-    if start and '://' in start:
-        raise InputError(
-            f'{start}: download it first, and give its path: only a file is read without running code'
-        )
+    if start:
+        check_local(start)
     if start and not Path(start).is_file():
         raise InputError(
             f'{start}: no such checkpoint (load_from, or the checkpoint given). Train the earlier stage '
@@ -74,7 +73,8 @@ def check_numbers(config: Config) -> None:
         value = (config.get(section) or {}).get(name)
         if value is not None:
             check_number(key, value, low=low, whole=True)
-    if config.get('default_hooks', {}).get('checkpoint', {}).get('max_keep_ckpts') == 1:
+    saver = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    if saver.get('max_keep_ckpts') == 1:
         raise InputError(
             'default_hooks.checkpoint.max_keep_ckpts=1: keep 2, because the old one goes before the new one '
             'is written, and a kill between them would leave none'

@@ -1,10 +1,8 @@
 """Go on where a run stopped, without loading again what it was trained on."""
 
-import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
@@ -16,7 +14,7 @@ from mmengine.runner import IterBasedTrainLoop, Runner, set_random_seed
 from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
 
-from focus_mmdet.engine.graceful_stop_hook import save_now
+from focus_mmdet.engine.graceful_stop_hook import save_now, start_workers_alone
 from focus_mmdet.engine.save_together import save_together
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.sharding import is_sharded
@@ -31,8 +29,9 @@ class ResumableTrainLoop(IterBasedTrainLoop):
       MMEngine's way remains: they are all loaded once more.)
     - The random state of every iteration, and of what the main process loads
       for it, is derived from (seed, iteration, rank).
-    - A data worker that dies ends the run between two iterations, and what is
-      learned is saved.
+    - A data worker that dies ends the run between two iterations. What is
+      learned is saved where the first process can do so alone and no
+      accumulated gradient would be lost.
 
     Args:
         runner: The runner.
@@ -44,7 +43,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     def __init__(self, runner: Runner, dataloader: Any, *args: Any, **kwargs: Any) -> None:
         different = runner._randomness_cfg.get('diff_rank_seed', False)
         loader = runner.build_dataloader(dataloader, runner.seed, different)
-        loader.worker_init_fn = partial(_start_alone, loader.worker_init_fn)
+        start_workers_alone(loader)
         super().__init__(runner, _Resumed(loader, self), *args, **kwargs)
         if is_sharded(runner.model):
             save_together(runner)
@@ -108,16 +107,6 @@ class _Resumed:
             f'{reason}: it was killed, perhaps because memory ran out (then lower '
             f'train_dataloader.num_workers). {saved}'
         ) from error
-
-
-def _start_alone(initialize: Callable[[int], None] | None, worker: int) -> None:
-    """Keep signals to the process group, as torchrun sends them, from a data worker.
-
-    The run needs it to finish its step.
-    """
-    os.setpgrp()
-    if initialize is not None:
-        initialize(worker)
 
 
 def _iterate_quietly(loader: DataLoader) -> Iterator[Any]:

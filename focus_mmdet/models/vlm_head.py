@@ -49,8 +49,9 @@ class VLMHead(BaseModule):
             only: the shared prefix of stage 2 needs a mask).
         load_weights: False draws random weights: for benchmarks and dry runs.
         max_new_tokens: Longest answer in tokens when predicting.
-        temperature: Predicted answers are drawn at this one; 0 takes the most
-            probable token each time.
+        temperature: Predicted answers are drawn at this one, from torch's random
+            state, and scored by the probabilities they were drawn from; 0
+            takes the most probable token each time.
         score_calibration: Scale and offset of the scores' logits, as
             ``ScoreCalibration`` fits them; (1, 0) leaves scores as they are.
         quantization: Options of ``transformers.BitsAndBytesConfig`` for the

@@ -1,4 +1,4 @@
-"""Nothing but the support tells which object of a drawn scene is meant."""
+"""Neither size, place nor pixels of a drawn scene tell which of its objects is meant."""
 
 import numpy as np
 import pytest

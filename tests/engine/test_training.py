@@ -10,6 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 
+from focus_mmdet.apis.export import load_detector
 from focus_mmdet.core.grpo import LOSS_TYPES
 from focus_mmdet.engine import grpo_loop
 from focus_mmdet.engine.answer_sample_hook import answer_boxes
@@ -385,8 +386,11 @@ def test_checkpoints_cannot_run_code(tmp_path, capsys):
 
 def test_a_checkpoint_from_the_network_is_refused(make_config):
     """MMEngine would load it with code and all."""
+    address = 'https://example.org/iter_4.pth'
     with pytest.raises(InputError, match='download it first'):
-        check_inputs(make_config(1, 'remote', load_from='https://example.org/iter_4.pth'), [])
+        check_inputs(make_config(1, 'remote', load_from=address), [])
+    with pytest.raises(InputError, match='download it first'):
+        load_detector(make_config(1, 'remote'), address)
 
 
 @pytest.mark.parametrize('content', [b'', b'hello', b'not a checkpoint', None])

@@ -22,6 +22,7 @@ from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, read_config, run_cli
+from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import check_inputs
 
 STEPS = {
@@ -91,7 +92,9 @@ class Ablation:
         file = folder / f'iter_{count}.pth'
         if not file.is_file():
             config = self._config(STEPS[steps[-1]], folder, seed)
-            config.load_from = self.checkpoint(steps[:-1], seed)
+            started = find_readable_checkpoint(str(folder))
+            config.resume = started is not None
+            config.load_from = started or self.checkpoint(steps[:-1], seed)
             _shorten(config, count)
             check_inputs(config, ['train_dataloader'])
             Runner.from_cfg(config).train()
@@ -100,12 +103,11 @@ class Ablation:
     def test(self, steps: tuple[str, ...], seed: int) -> None:
         """Metrics on every test set."""
         key = _key(steps, seed)
-        if key in self.results:
-            return
-        checkpoint = self.checkpoint(steps, seed)
-        figures = {}
         probes = Config.fromfile(PROBES)
-        for name, dataset in probes.test_sets.items():
+        figures = self.results.get(key, {})
+        left = {name: each for name, each in probes.test_sets.items() if name not in figures}
+        checkpoint = self.checkpoint(steps, seed) if left else None
+        for name, dataset in left.items():
             config = self._config(PROBES, self.work_dir / 'test' / f'{key}-{name}', seed)
             config.model.bbox_head.temperature = probes.temperatures.get(name, 0.0)
             dataset.get('dataset', dataset).indices = self.episodes
@@ -133,7 +135,7 @@ def _shorten(config: Config, count: int) -> None:
     """Train for ``count`` iterations, the schedule in proportion."""
     ratio = count / config.train_cfg.max_iters
     config.train_cfg.update(max_iters=count, val_interval=count + 1)
-    config.default_hooks.checkpoint.update(interval=count, max_keep_ckpts=2)
+    config.default_hooks.checkpoint.update(interval=400, max_keep_ckpts=2)
     for scheduler in config.param_scheduler:
         scheduler.update(begin=round(scheduler.begin * ratio), end=max(1, round(scheduler.end * ratio)))
 

@@ -19,10 +19,10 @@ matplotlib.use('Agg')
 
 import torch
 from matplotlib import pyplot
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 
+from focus_mmdet.apis.export import load_detector
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets import collate_episodes
 from focus_mmdet.errors import InputError
@@ -88,9 +88,7 @@ def main() -> None:
         name, separator, checkpoint = pair.partition('=')
         if not separator:
             raise InputError(f'{pair}: give NAME=CHECKPOINT, or NAME=none')
-        model = MODELS.build(config.model).eval()
-        if checkpoint != 'none':
-            load_checkpoint(model, checkpoint, map_location='cpu')
+        model = load_detector(config, None if checkpoint == 'none' else checkpoint)
         figures[name] = shares(model.to('cuda' if torch.cuda.is_available() else 'cpu'), episodes)
         print(f'\n{name}: {count} episodes\nlayer' + ''.join(f'{kind:>22}' for kind in KINDS))
         for layer, row in enumerate(figures[name].tolist()):

@@ -16,6 +16,7 @@ from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError
 
 COLUMNS = ('mIoU', 'acc@0.5', 'acc@0.75', 'parse_rate')
@@ -25,6 +26,7 @@ def evaluate(config: Config, checkpoint: str) -> dict[str, float]:
     """Metrics of one checkpoint on the test episodes of ``config``."""
     config = Config(config.to_dict())
     config.load_from = None if checkpoint == 'none' else checkpoint
+    check_inputs(config, ['test_dataloader'])
     metrics: dict[str, float] = Runner.from_cfg(config).test()
     return {name.removeprefix('in_context/'): value for name, value in metrics.items()}
 

@@ -261,7 +261,7 @@ def suggest(config: Config, gpus: int, total: int, room: float) -> Iterator[str]
         what = {
             'max_pixels': 'half of ResizeToPixelBudget.max_pixels',
             'shots': 'shots=1 of the dataset',
-            'model.bbox_head.lora': 'model.bbox_head.lora, as configs/focus_stage1.py',
+            'model.bbox_head.lora': 'lora, freeze_vision, dtype of focus_stage1.py',
             'model.bbox_head.quantization': 'configs/ablations/qlora.py: 4-bit weights',
             'model_wrapper_cfg': 'configs/focus_stage1_fsdp.py: spread over the GPUs',
         }
@@ -290,7 +290,7 @@ def main() -> None:
         lines = list(suggest(config, args.gpus, rows['total'], args.gpu_memory * 1e9))
         if not any(line.endswith('fits') for line in lines):
             lines.append(
-                '  none of these alone is enough: combine them, or take a smaller model or a larger GPU'
+                '  no single change is enough: combine some, or take a smaller model or a larger GPU'
             )
         print('\n'.join(lines))
     print(json.dumps(rows))

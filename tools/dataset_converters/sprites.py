@@ -9,6 +9,7 @@ object is missing, and the file says so. Images go into the folder of --out.
 
 import argparse
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from PIL import Image
@@ -30,8 +31,10 @@ def draw_video(
     writer.start_video(name)
     check_folder('--out', folder / name)
     (folder / name).mkdir(parents=True, exist_ok=True)
+    drawings = crc32(' '.join(objects).encode())
     for frame in range(args.frames):
-        rng = np.random.default_rng([args.seed, video, frame])
+        # From 1: NumPy takes a trailing 0 for none.
+        rng = np.random.default_rng([args.seed, video, drawings, frame + 1])
         shown = [each for each in objects if rng.random() >= ABSENT] or list(objects)
         size = (args.size, args.size)
         image, boxes = compose_scene(rng, [objects[each] for each in shown], size, (0.15, 0.4))

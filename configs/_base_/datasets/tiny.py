@@ -37,6 +37,7 @@ train_sprites = dict(
     type='SpriteEpisodeDataset',
     data_root=sprites + 'train',
     length=50000,
+    target='any',
     size=(64, 64),
     pipeline=sprite_pipeline,
 )
