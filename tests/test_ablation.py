@@ -2,8 +2,10 @@
 
 import json
 import sys
+from types import SimpleNamespace
 
 import pytest
+import torch
 from mmengine.config import Config
 
 from focus_mmdet.models.tiny import build_tiny_vlm
@@ -36,6 +38,28 @@ def test_arms_are_trained_tested_and_not_done_twice(tmp_path, monkeypatch, capsy
 
     monkeypatch.setattr(ablation.Runner, 'from_cfg', lambda *_: pytest.fail('done already'))
     ablation.main()
+
+
+def test_an_arm_that_was_interrupted_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    model = build_tiny_vlm(tmp_path / 'vlm', 'qwen3_vl', width=64, layers=5, vision=32)
+    configs = []
+
+    def note(config):
+        configs.append(config)
+        return SimpleNamespace(train=lambda: None)
+
+    monkeypatch.setattr(ablation.Runner, 'from_cfg', note)
+    arms = ablation.Ablation(tmp_path, str(model), dict.fromkeys(ablation.STEPS, 4), 3)
+    for saved in (False, True):
+        if saved:
+            torch.save({'meta': {}, 'state_dict': {}}, tmp_path / 'sft-seed0' / 'iter_2.pth')
+        else:
+            (tmp_path / 'sft-seed0').mkdir()
+        arms.checkpoint(('sft',), 0)
+    assert [(config.resume, config.load_from) for config in configs] == [
+        (False, None), (True, str(tmp_path / 'sft-seed0' / 'iter_2.pth'))
+    ]  # fmt: skip
 
 
 def test_intervals_are_over_seeds_or_over_episodes():
