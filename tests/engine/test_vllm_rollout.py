@@ -11,7 +11,10 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText
 
+from focus_mmdet.engine import vllm_rollout
 from focus_mmdet.engine.rollout_engine import RolloutRequest, SharedPrefillRollout
+from focus_mmdet.engine.vllm_rollout import VLLMRollout
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.generation import Sampling
 from focus_mmdet.models.processor import load_processor
 from tests.conftest import random_batch
@@ -63,29 +66,46 @@ class StandIn:
         return SimpleNamespace(outputs=[SimpleNamespace(token_ids=ids, logprobs=logps)])
 
 
-@pytest.mark.parametrize('family', ['qwen3_vl', 'qwen2_vl'])
-@pytest.mark.parametrize('lora', [None, dict(r=4, lora_alpha=8)])
-def test_it_answers_as_the_training_model_does_now(make_detector, monkeypatch, family, lora):
+@pytest.fixture
+def rollout(monkeypatch):
     vllm = ModuleType('vllm')
     vllm.LLM, vllm.SamplingParams = StandIn, SimpleNamespace
     monkeypatch.setitem(sys.modules, 'vllm', vllm)
-    from focus_mmdet.engine.vllm_rollout import VLLMRollout
+    return VLLMRollout()
 
+
+def test_each_process_has_its_own_gpu(rollout, make_detector, monkeypatch):
+    started = []
+    monkeypatch.setattr(rollout._vllm, 'LLM', lambda **options: started.append(options))
+    monkeypatch.setattr(vllm_rollout, 'get_world_size', lambda: 2)
+    rollout._start(make_detector())
+    assert started[0]['distributed_executor_backend'] == 'external_launcher'
+
+
+def test_quantized_weights_are_not_sent(rollout, make_detector):
+    detector = make_detector()
+    detector.bbox_head.vlm.model.is_quantized = True
+    with pytest.raises(InputError, match='quantization'):
+        rollout.sample(detector, None)
+
+
+@pytest.mark.parametrize('family', ['qwen3_vl', 'qwen2_vl'])
+@pytest.mark.parametrize('lora', [None, dict(r=4, lora_alpha=8)])
+def test_it_answers_as_the_training_model_does_now(make_detector, rollout, family, lora):
     detector = make_detector(family, lora=lora).eval()
     data = random_batch(2, [1, 2])
     request = RolloutRequest(
         detector.data_preprocessor(data)['inputs'], data['inputs'], 2, 6, Sampling(top_k=1), [5, 6, 7, 8]
     )
-    engine = VLLMRollout()
-    before = engine.sample(detector, request)
+    before = rollout.sample(detector, request)
     with torch.no_grad():
         for name, weight in detector.named_parameters():
             if weight.requires_grad and ('lora_B' in name or (lora is None and 'mlp' in name)):
                 weight.add_(torch.randn_like(weight) * 0.2)
-    after = engine.sample(detector, request)
+    after = rollout.sample(detector, request)
     expected = SharedPrefillRollout().sample(detector, request)
     rows = [row.tolist() for row in after.ids]
     assert rows == [row.tolist() for row in expected.ids]
     assert rows != [row.tolist() for row in before.ids]
     assert after.cut.tolist() == expected.cut.tolist()
-    assert [options.seed for options in engine._engine.requests] == [5, 6, 7, 8] * 2
+    assert [options.seed for options in rollout._engine.requests] == [5, 6, 7, 8] * 2
