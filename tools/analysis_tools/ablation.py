@@ -2,7 +2,7 @@
 
     python tools/analysis_tools/ablation.py --work-dir work_dirs/ablation            # three seeds
     python tools/analysis_tools/ablation.py --work-dir work_dirs/ablation_reduced \
-        --seeds 0 --stage1-iters 200 --stage2-iters 20 --episodes 64                 # minutes
+        --seeds 0 --stage1-iters 200 --stage2-iters 20 --episodes 64
 
 Every arm starts from the same base; arms with and without an attention loss
 train equally long, and so do those with GRPO. What is finished is kept in
