@@ -9,6 +9,7 @@ import torch
 from mmengine.optim.optimizer import amp_optimizer_wrapper
 from mmengine.runner import Runner
 
+from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
 from focus_mmdet.errors import InputError
 from tests.engine import two_processes  # noqa: F401  registers BrokenPixels
 from tests.engine.forked_run import finish, start
@@ -59,14 +60,38 @@ def test_many_in_a_row_stop_the_run_and_name_the_episodes(make_config, stage):
     assert Path(episode['supports'][0]).is_file()
 
 
-def test_a_loss_scaler_still_finds_its_scale(make_config, monkeypatch):
+@pytest.fixture
+def scaled(monkeypatch):
+    """Options of a dynamic loss scale that begins too high, on the CPU."""
     monkeypatch.setattr(amp_optimizer_wrapper, 'is_cuda_available', lambda: True)
     scaler = partial(torch.amp.GradScaler, 'cpu', init_scale=2.0**127)
     monkeypatch.setattr(amp_optimizer_wrapper, 'GradScaler', scaler)
     monkeypatch.setattr('mmengine.runner.amp.autocast', partial(torch.autocast, 'cpu'))
     options = {'optim_wrapper.type': 'AmpOptimWrapper', 'optim_wrapper.dtype': 'bfloat16'}
-    options |= {'optim_wrapper.loss_scale': 'dynamic', 'default_hooks.finite.max_in_a_row': 1}
-    runner = Runner.from_cfg(make_config(1, 'amp', **options, **{'train_cfg.max_iters': 20}))
+    return options | {'optim_wrapper.loss_scale': 'dynamic', 'default_hooks.finite.max_in_a_row': 1}
+
+
+def test_a_loss_scaler_goes_on_where_it_was(make_config, scaled):
+    def train(name, last, resume=False):
+        config = make_config(1, name, **scaled, **{'train_cfg.max_iters': last})
+        config.experiment_name += str(last)
+        config.visualizer.name += str(last)
+        config.update(val_cfg=None, val_dataloader=None, val_evaluator=None, resume=resume)
+        if resume:
+            config.load_from = f'{config.work_dir}/iter_2.pth'
+        Runner.from_cfg(config).train()
+        return load_local_checkpoint(f'{config.work_dir}/iter_{last}.pth')
+
+    whole = train('whole', 6)
+    half = train('half', 2)
+    resumed = train('half', 6, resume=True)
+    scales = [each['optimizer']['loss_scaler']['scale'] for each in (half, resumed, whole)]
+    assert scales[0] > scales[1] == scales[2]
+    assert_equal_weights(whole['state_dict'], resumed['state_dict'])
+
+
+def test_a_loss_scaler_still_finds_its_scale(make_config, scaled):
+    runner = Runner.from_cfg(make_config(1, 'amp', **scaled, **{'train_cfg.max_iters': 20}))
     runner.train()
     skipped = log_scalars(runner)['train/skipped_steps']
     assert skipped[0] == 1
