@@ -1,4 +1,4 @@
-"""The marks on the tokens that a real Qwen2-VL would see."""
+"""The marks on the tokens that a real Qwen2-VL or Qwen3-VL would see."""
 
 import lzma
 
@@ -8,35 +8,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from transformers import PreTrainedTokenizerFast, Qwen2VLConfig
+from transformers import PreTrainedTokenizerFast, Qwen2VLConfig, Qwen3VLConfig
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from focus_mmdet.models.families import Qwen2VL
+from focus_mmdet.models.families import Qwen2VL, Qwen3VL
 from focus_mmdet.models.processor import ImageTextProcessor
 from focus_mmdet.models.prompt_encoder import PromptEncoder
 from tests.conftest import ROOT
 
-#: What the published template makes of a user turn with images: a default
-#: system turn, then text and images in order.
-TEMPLATE = (
-    "{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}"
+#: What the published templates make of a user turn with images: text and
+#: images in order. Those of Qwen2-VL and Qwen2.5-VL put a system turn before it.
+USER_TURN = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' }}"
     "{% for part in message['content'] %}{% if part['type'] == 'image' %}"
     "{{ '<|vision_start|><|image_pad|><|vision_end|>' }}{% else %}{{ part['text'] }}{% endif %}{% endfor %}"
     "{{ '<|im_end|>\\n' }}{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
 )
+SYSTEM_TURN = "{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\n' }}"
+FAMILIES = {
+    'qwen2_vl': (Qwen2VL, Qwen2VLConfig, SYSTEM_TURN + USER_TURN),
+    'qwen3_vl': (Qwen3VL, Qwen3VLConfig, USER_TURN),
+}
 
 
-@pytest.fixture(scope='module')
-def encoder(tmp_path_factory):
+@pytest.fixture(scope='module', params=FAMILIES)
+def encoder(request, tmp_path_factory):
+    family, config, template = FAMILIES[request.param]
     file = tmp_path_factory.mktemp('tokenizer') / 'tokenizer.json'
     packed = ROOT / 'tests/data/qwen2_tokenizer/tokenizer.json.xz'
     file.write_bytes(lzma.decompress(packed.read_bytes()))
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(file))
-    processor = ImageTextProcessor(Qwen2VLImageProcessorPil(), tokenizer, chat_template=TEMPLATE)
-    config = Qwen2VLConfig(image_token_id=tokenizer.convert_tokens_to_ids('<|image_pad|>'))
-    return PromptEncoder(Qwen2VL(config), processor)
+    processor = ImageTextProcessor(Qwen2VLImageProcessorPil(), tokenizer, chat_template=template)
+    image_token = tokenizer.convert_tokens_to_ids('<|image_pad|>')
+    return PromptEncoder(family(config(image_token_id=image_token)), processor)
 
 
 def sample_of(boxes):
