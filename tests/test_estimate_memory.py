@@ -144,6 +144,20 @@ def test_what_does_not_fit_comes_with_changes_that_help(vlm_folder, enough):
         assert line.endswith('fits' if fits else 'still too much')
 
 
+@pytest.mark.parametrize(
+    ('path', 'gigabytes'),
+    [('focus_stage1.py', 20), ('focus_stage2.py', 21), ('ablations/qlora.py', 11)],
+)
+def test_true_7b_sizes_take_what_the_readme_says(path, gigabytes):
+    config = Config.fromfile(str(ROOT / 'configs' / path))
+    rows = estimate(config, gpus=8)
+    assert round(rows['total'] / 1e9) == gigabytes
+    # 8.29 B parameters, all but the adapters' 20.2 M in bfloat16.
+    if 'qlora' not in path:
+        assert rows['weights'] == pytest.approx(2 * 8.29e9, rel=0.001)
+    assert rows['trained weights'] == pytest.approx(4 * 20.2e6, rel=0.01)
+
+
 def test_a_published_model_needs_no_folder_and_another_one_does(tmp_path):
     assert vlm_config('nowhere/Qwen3-VL-8B-Instruct').text_config.num_hidden_layers == 36
     with pytest.raises(InputError, match='no model folder'):
