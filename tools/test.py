@@ -6,7 +6,6 @@ from pathlib import Path
 
 from mmdet.registry import METRICS
 from mmengine.config import Config
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from train import load_config
 
@@ -31,7 +30,7 @@ def parse_args() -> argparse.Namespace:
 
 def test(config: Config, out: str | None) -> None:
     """Build the runner and test; write predictions to ``out``."""
-    runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
+    runner = Runner.from_cfg(config)
     if out is not None:
         dump = METRICS.build(dict(type='DumpDetResults', out_file_path=out))
         runner.test_evaluator.metrics.append(dump)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
@@ -79,12 +78,6 @@ def resume(config: Config, checkpoint: str) -> None:
     config.resume, config.load_from = True, checkpoint
 
 
-def train(config: Config) -> None:
-    """Build the runner and train."""
-    runner = Runner.from_cfg(config) if 'runner_type' not in config else RUNNERS.build(config)
-    runner.train()
-
-
 def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -101,7 +94,7 @@ def main() -> None:
     check_schedule(config)
     check_inputs(config, ['train_dataloader', 'val_dataloader'])
     prepare_cpu_launch(config)
-    train(config)
+    Runner.from_cfg(config).train()
     end_launch()
 
 

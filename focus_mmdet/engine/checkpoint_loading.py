@@ -76,6 +76,9 @@ def load_local_checkpoint(filename: str, map_location: Any = None) -> dict[str, 
         ) from error
     if not isinstance(checkpoint, dict):
         raise InputError(f'{filename}: holds no weights; give a checkpoint written by tools/train.py')
+    if isinstance(checkpoint.get('meta'), dict):
+        # Runner.resume would run it as Python; MMEngine writes 'cfg' today.
+        checkpoint['meta'].pop('config', None)
     if 'state_dict' in checkpoint:
         return {**checkpoint, 'state_dict': _named(checkpoint['state_dict'], filename)}
     tensors = all(isinstance(value, torch.Tensor) for value in checkpoint.values())

@@ -22,15 +22,18 @@ STOPPED = 75
 
 
 def start_workers_alone(loader: DataLoader) -> None:
-    """Keep signals to the process group, as torchrun sends them, from the data workers.
+    """Keep signals to stop the run from its data workers, which it needs to finish its step.
 
-    The run needs these to finish its step, or its validation.
+    torchrun and terminals signal the process group, Slurm and systemd every
+    process.
     """
     loader.worker_init_fn = partial(_start_alone, loader.worker_init_fn)
 
 
 def _start_alone(initialize: Callable[[int], None] | None, worker: int) -> None:
     os.setpgrp()
+    # Only the first: torch and multiprocessing end a worker that hangs by SIGTERM, one after the other.
+    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     if initialize is not None:
         initialize(worker)
 
@@ -49,19 +52,22 @@ class GracefulStopHook(Hook):
     """On SIGTERM or Ctrl-C: finish the step, save, end all hooks, exit with status 75.
 
     ``--resume`` goes on from there. Accumulated iterations are finished with
-    their step, because no checkpoint holds their gradients. All ranks stop at
-    the same iteration, whichever was asked: they agree once a step. A second
-    Ctrl-C stops at once; torchrun passes every signal on to who may have got it
-    already, so under torchrun it does not.
+    their step, because no checkpoint holds their gradients; validation behind
+    a finished step is cut short. All ranks stop at the same iteration,
+    whichever was asked: they agree once a step. A second Ctrl-C stops at once;
+    torchrun passes every signal on to who may have got it already, so under
+    torchrun it does not.
     """
 
     priority = 'LOWEST'  # after the CheckpointHook
 
     def __init__(self) -> None:
         self._asked = False
+        self._training = False
         self._before: dict[signal.Signals, Any] = {}
 
     def before_train(self, runner: Runner) -> None:
+        self._training = True
         if runner.val_loop is not None:
             start_workers_alone(runner.val_loop.dataloader)
         if threading.current_thread() is not threading.main_thread():
@@ -70,13 +76,15 @@ class GracefulStopHook(Hook):
             self._before[which] = signal.signal(which, self._ask)
 
     def after_train(self, runner: Runner) -> None:
+        self._training = False
         if not (self._asked and is_torchelastic_launched()):
             self._restore()
 
     def _ask(self, number: int, frame: Any) -> None:
         self._asked = True
-        if not is_torchelastic_launched():
-            self._restore()
+        # Clusters ask several times; who types Ctrl-C twice means it.
+        if number == signal.SIGINT and not is_torchelastic_launched():
+            signal.signal(signal.SIGINT, self._before[signal.SIGINT])
 
     def _restore(self) -> None:
         for which, handler in self._before.items():
@@ -86,13 +94,22 @@ class GracefulStopHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
+        self._stop_if_asked(runner, runner.iter + 1)
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        if self._training:
+            self._stop_if_asked(runner, runner.iter, 'Validation was not finished: see tools/test.py. ')
+
+    def _stop_if_asked(self, runner: Runner, iterations: int, more: str = '') -> None:
         if not runner.optim_wrapper.should_update():
             return
         asked = torch.tensor(float(self._asked), device=next(runner.model.parameters()).device)
         all_reduce(asked, op='max')
         if not bool(asked):
             return
-        print_log(f'Asked to stop. {save_now(runner, runner.iter + 1)}', 'current', logging.WARNING)
+        print_log(f'Asked to stop. {more}{save_now(runner, iterations)}', 'current', logging.WARNING)
         self._asked = True
         runner.call_hook('after_train')
         raise SystemExit(STOPPED)

@@ -74,6 +74,14 @@ def check_numbers(config: Config) -> None:
         if value is not None:
             check_number(key, value, low=low, whole=True)
     saver = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    interval = saver.get('interval', 1)
+    accumulated = (config.get('optim_wrapper') or {}).get('accumulative_counts', 1)
+    if not saver.get('by_epoch', True) and interval > 0 and interval % accumulated:
+        raise InputError(
+            f'default_hooks.checkpoint.interval={interval} is no multiple of '
+            f'optim_wrapper.accumulative_counts={accumulated}: no checkpoint holds the gradients of half a '
+            f'step. Set it to {interval - interval % accumulated + accumulated}'
+        )
     if saver.get('max_keep_ckpts') == 1:
         raise InputError(
             'default_hooks.checkpoint.max_keep_ckpts=1: keep 2, because the old one goes before the new one '

@@ -1,5 +1,6 @@
 """Go on where a run stopped, without loading again what it was trained on."""
 
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,8 @@ from typing import Any
 import numpy as np
 from mmdet.registry import LOOPS
 from mmengine.dataset import InfiniteSampler
-from mmengine.dist import get_rank, is_main_process
+from mmengine.dist import get_rank, get_world_size, is_main_process
+from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner, set_random_seed
 from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
@@ -26,9 +28,11 @@ class ResumableTrainLoop(IterBasedTrainLoop):
 
     - The sampler is advanced, not the loader: no image of an earlier
       iteration is loaded. (With a sampler other than ``InfiniteSampler``,
-      MMEngine's way remains: they are all loaded once more.)
+      MMEngine's way remains: they are all loaded once more.) A warning says
+      where the earlier run took another number of episodes an iteration.
     - The random state of every iteration, and of what the main process loads
-      for it, is derived from (seed, iteration, rank).
+      for it, is derived from (seed, iteration, rank). Data workers start
+      their random states anew.
     - A data worker that dies ends the run between two iterations. What is
       learned is saved where the first process can do so alone and no
       accumulated gradient would be lost.
@@ -44,7 +48,7 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         different = runner._randomness_cfg.get('diff_rank_seed', False)
         loader = runner.build_dataloader(dataloader, runner.seed, different)
         start_workers_alone(loader)
-        super().__init__(runner, _Resumed(loader, self), *args, **kwargs)
+        super().__init__(runner, _Resumed(loader, self, runner.seed), *args, **kwargs)
         if is_sharded(runner.model):
             save_together(runner)
 
@@ -61,8 +65,8 @@ class _Resumed:
     draws a batch for every iteration of the earlier run to throw it away.
     """
 
-    def __init__(self, loader: DataLoader, loop: ResumableTrainLoop) -> None:
-        self._loader, self._loop = loader, loop
+    def __init__(self, loader: DataLoader, loop: ResumableTrainLoop, seed: int) -> None:
+        self._loader, self._loop, self._seed = loader, loop, seed
         self._passed: Iterator[Any] = iter(())
 
     def __getattr__(self, name: str) -> Any:
@@ -75,6 +79,10 @@ class _Resumed:
         """None for each batch of an earlier run, then batches."""
         sampler: Any = self._loader.batch_sampler
         if isinstance(getattr(sampler, 'sampler', None), InfiniteSampler):
+            if sampler.sampler.seed == self._seed:
+                # The checkpoint's, which the runner has by now.
+                sampler.sampler.seed = self._loop.runner.seed
+            self._warn_other_batches(get_world_size() * sampler.batch_size)
             # Kept: this generator's end would be the end of the sampler's, which goes on from here.
             self._passed = iter(sampler)
             for _ in islice(self._passed, self._loop.iter):
@@ -91,6 +99,19 @@ class _Resumed:
                 raise
             yield batch
 
+    def _warn_other_batches(self, episodes: int) -> None:
+        """Tell of an earlier run with another number of episodes an iteration, over all processes."""
+        hub, key = self._loop.runner.message_hub, 'episodes_per_iteration'
+        before = hub.get_info(key, episodes) if self._loop.iter else episodes
+        if before != episodes:
+            print_log(
+                f'The run took {before} episodes an iteration and goes on with {episodes} from iteration '
+                f'{self._loop.iter}: some episodes come again, or not at all in this pass over the dataset',
+                'current',
+                logging.WARNING,
+            )
+        hub.update_info(key, episodes)
+
     def _save_if_worker_died(self, batches: Iterator[Any], error: Exception) -> None:
         # What a dead worker had ready may fail to be fetched before its death is noticed.
         died = any(not worker.is_alive() for worker in getattr(batches, '_workers', ()))
@@ -105,7 +126,7 @@ class _Resumed:
         reason = error if said else f'DataLoader worker died ({type(error).__name__}: {error})'
         raise InputError(
             f'{reason}: it was killed, perhaps because memory ran out (then lower '
-            f'train_dataloader.num_workers). {saved}'
+            f'train_dataloader.num_workers; 0 needs persistent_workers=False). {saved}'
         ) from error
 
 

@@ -78,6 +78,27 @@ def test_resuming_loads_nothing_twice(run, stage, workers, options):
     assert_equal_weights(trained_weights(whole, 5), trained_weights(resumed, 5))
 
 
+def test_the_order_of_episodes_is_that_of_the_checkpoints_seed(run):
+    _, episodes = run(1, 'whole', 4)
+    run(1, 'half', 2)
+    _, loaded = run(1, 'half', 4, resume=True, **{'randomness.seed': 7})
+    assert loaded == episodes[4:]
+
+
+def test_a_resumed_run_with_other_batches_says_what_that_does(run, monkeypatch):
+    said = []
+    monkeypatch.setattr(
+        'focus_mmdet.engine.resumable_train_loop.print_log', lambda text, *_: said.append(text)
+    )
+    run(1, 'half', 2)
+    run(1, 'half', 3, resume=True)
+    assert said == []
+    run(1, 'half', 4, resume=True, **{'train_dataloader.batch_size': 3})
+    assert ['took 2 episodes an iteration and goes on with 3 from iteration 3' in text for text in said] == [
+        True
+    ]
+
+
 @pytest.mark.parametrize('accumulated', [1, 3])
 def test_a_dead_worker_ends_the_run_between_iterations_and_loses_nothing(run, accumulated):
     options = {

@@ -1,11 +1,13 @@
 """Stopped, killed or out of disk: what was saved is whole, and goes on."""
 
+import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
 from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
@@ -41,14 +43,40 @@ def test_a_signal_ends_the_iteration_saves_and_resumes_bit_for_bit(make_config, 
 
 
 def test_a_run_stops_behind_an_accumulated_step(make_config):
-    options = {'optim_wrapper.accumulative_counts': 2}
-    whole = make_config(1, 'whole', **options)
-    Runner.from_cfg(whole).train()
-    config = make_config(1, 'stopped', **options, **{'default_hooks.checkpoint.interval': 100})
-    config.custom_hooks.append(dict(type='SignalAt', which=signal.SIGTERM, iteration=1))
-    with pytest.raises(SystemExit):
+    """Asked twice, and its data workers too, as on a cluster."""
+    options = {
+        'optim_wrapper.accumulative_counts': 3,
+        'default_hooks.checkpoint.interval': 99,
+        'train_dataloader': dict(num_workers=1, persistent_workers=True, prefetch_factor=1),
+    }
+    config = make_config(1, 'stopped', **options)
+    config.custom_hooks += [
+        dict(type='SignalAt', which=signal.SIGTERM, iteration=1, workers=True),
+        dict(type='SignalAt', which=signal.SIGTERM, iteration=2),
+    ]
+    with pytest.raises(SystemExit) as stop:
         Runner.from_cfg(config).train()
-    assert find_readable_checkpoint(config.work_dir) == f'{config.work_dir}/iter_2.pth'
+    assert stop.value.code == STOPPED
+    assert find_readable_checkpoint(config.work_dir) == f'{config.work_dir}/iter_3.pth'
+
+
+@pytest.mark.parametrize('iteration', [2, 4])
+def test_validation_is_cut_short(make_config, iteration):
+    config = make_config(1, 'stopped', **{'train_cfg.val_interval': iteration})
+    runner = Runner.from_cfg(config)
+    validated = []
+
+    class Ask(Hook):
+        def before_val_iter(self, runner, batch_idx, data_batch=None):
+            validated.append(batch_idx)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    runner.register_hook(Ask())
+    with pytest.raises(SystemExit) as stop:
+        runner.train()
+    assert (stop.value.code, validated) == (STOPPED, [0])
+    assert len(runner.val_dataloader) > 1
+    assert find_readable_checkpoint(config.work_dir) == f'{config.work_dir}/iter_{iteration}.pth'
 
 
 @pytest.mark.parametrize(('stage', 'which', 'rank'), [(1, signal.SIGTERM, 1), (2, signal.SIGINT, 0)])

@@ -325,6 +325,7 @@ def test_what_stage_2_cannot_do_is_refused(make_config, options, message):
         {'train_dataloader.batch_size': 0},
         {'randomness.seed': 'abc'},
         {'default_hooks.checkpoint.max_keep_ckpts': 1},
+        {'default_hooks.checkpoint.interval': 3, 'optim_wrapper.accumulative_counts': 2},
     ],
 )
 def test_counts_that_make_no_sense_are_named(make_config, options):
@@ -388,6 +389,18 @@ def test_checkpoints_cannot_run_code(tmp_path, capsys):
     with pytest.raises(InputError, match=r'evil\.pth.*asks for') as error:
         load_local_checkpoint(str(path))
     assert 'weights_only' not in str(error.value)
+    assert 'ran' not in capsys.readouterr().out
+
+
+def test_a_resumed_checkpoint_cannot_run_code(make_config, stage_1, tmp_path, capsys):
+    """Runner.resume executes what MMEngine's checkpoints of old hold as text."""
+    checkpoint = load_local_checkpoint(stage_1())
+    checkpoint['meta']['config'] = "print('code from a checkpoint ran')"
+    path = tmp_path / 'evil.pth'
+    torch.save(checkpoint, path)
+    config = make_config(1, 'evil', resume=True)
+    config.load_from = str(path)
+    Runner.from_cfg(config).train()
     assert 'ran' not in capsys.readouterr().out
 
 

@@ -63,15 +63,17 @@ class BrokenPixels(Hook):
 
 @HOOKS.register_module()
 class SignalAt(Hook):
-    """Send one process, or what launched it, a signal in the middle of an iteration."""
+    """Send one process, what launched it, or also its data workers a signal in the middle of an iteration."""
 
-    def __init__(self, which, iteration, rank=0, launcher=False):
-        self.which, self.iteration, self.rank = which, iteration, rank
+    def __init__(self, which, iteration, rank=0, launcher=False, workers=False):
+        self.which, self.iteration, self.rank, self.workers = which, iteration, rank, workers
         self.pid = os.getppid() if launcher else os.getpid()
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter + 1 == self.iteration and get_rank() == self.rank:
-            os.kill(self.pid, self.which)
+            workers = runner.train_dataloader._iterator._workers if self.workers else []
+            for pid in [*(worker.pid for worker in workers), self.pid]:
+                os.kill(pid, self.which)
 
 
 @HOOKS.register_module()

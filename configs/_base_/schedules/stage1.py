@@ -7,8 +7,9 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 
 # 8 GPUs x 1 episode x 8 accumulated steps = 64. On fewer GPUs raise by the same
-# factor: accumulative_counts, train_cfg.max_iters and the ends of param_scheduler;
-# the last checkpoint, which stage 2's load_from names, then has another number.
+# factor: accumulative_counts, train_cfg.max_iters, the ends of param_scheduler and
+# default_hooks.checkpoint.interval; the last checkpoint, which stage 2's load_from
+# names, then has another number.
 # The paper does not state warm-up and gradient clipping.
 optim_wrapper = dict(
     type='OptimWrapper',
