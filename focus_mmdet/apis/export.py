@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint
 from peft import LoraConfig
 from safetensors.torch import save_file
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, GenerationConfig
 
 from focus_mmdet.engine.checkpoint_loading import check_local
 from focus_mmdet.errors import InputError
@@ -68,15 +68,16 @@ def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str |
     path = _new_folder(folder)
     source = Path(detector.pretrained)
     vlm = detector.bbox_head.vlm
-    model: Any = AutoModelForImageTextToText.from_config(vlm.model.config, dtype=vlm.model.dtype)
+    written = vlm.model.dtype if dtype is None else getattr(torch, dtype)
+    model: Any = AutoModelForImageTextToText.from_config(vlm.model.config, dtype=written)
     own = dict(model.named_parameters())
     with torch.no_grad():
         for name, weight in merged_weights(vlm.model, trained_only=False):
             own.pop(name).copy_(weight)
     if own:
         raise RuntimeError(f'not written: {sorted(own)}')
-    if dtype is not None:
-        model.to(getattr(torch, dtype))
+    if (source / 'generation_config.json').is_file():
+        model.generation_config = GenerationConfig.from_pretrained(source)
     model.save_pretrained(path)
     for file in source.iterdir():
         if file.is_file() and not file.name.endswith(_WEIGHTS) and not (path / file.name).exists():

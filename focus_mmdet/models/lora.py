@@ -1,12 +1,14 @@
 """Low-rank adapters on the language model, through peft."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 from peft import LoraConfig, get_peft_model_state_dict, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.families import VLMFamily
 
 _ADAPTER = 'default'
@@ -33,21 +35,31 @@ def add_lora(model: nn.Module, family: VLMFamily, options: dict[str, Any]) -> No
 def merged_weights(model: nn.Module, trained_only: bool = True) -> Iterator[tuple[str, Tensor]]:
     """Weights by their names in the model without adapters.
 
-    Adapted layers come as base plus adapter, in the base's dtype.
+    Adapted layers are merged in float32; vision weights, norms and embeddings
+    come as they are.
 
     Args:
         model: With or without adapters.
         trained_only: Only what trains here.
+
+    Raises:
+        InputError: An adapter that no weight can take up, such as a bias for a
+            layer that has none.
     """
     for name, module in model.named_modules():
         if isinstance(module, LoraLayer):
-            base = module.get_base_layer().weight
-            yield f'{name}.weight', (base + module.get_delta_weight(_ADAPTER).to(base.dtype)).detach()
+            merged: Any = deepcopy(module).float()
+            try:
+                merged.merge()
+            except RuntimeError as error:
+                raise InputError(f'{name}: {error} Use the adapters themselves (to_peft.py)') from error
+            for part, weight in merged.get_base_layer().named_parameters():
+                yield f'{name}.{part}', weight.detach()
     for name, weight in model.named_parameters():
-        if name.endswith('.base_layer.weight') or '.lora_' in name:
+        if '.base_layer.' in name or '.lora_' in name:
             continue
         if weight.requires_grad or not trained_only:
-            yield name.replace('.base_layer.', '.'), weight.detach()
+            yield name, weight.detach()
 
 
 def adapter_weights(model: nn.Module) -> dict[str, Tensor]:

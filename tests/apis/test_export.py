@@ -1,5 +1,10 @@
 """Exported folders answer as the detector does, in plain transformers and peft."""
 
+import json
+import shutil
+import subprocess
+import sys
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -20,16 +25,16 @@ LORA = dict(r=4, lora_alpha=8)
 def trained(vlm_folder, tmp_path):
     """A detector whose trainable weights have moved, through a checkpoint."""
 
-    def make(family, **head):
+    def make(family, pretrained=None, amount=0.05, **head):
         config = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage1.py'))
-        config.model.pretrained = vlm_folder(family)
+        config.model.pretrained = pretrained or vlm_folder(family)
         config.model.bbox_head.update(head)
         detector = load_detector(config, None)
         torch.manual_seed(1)
         with torch.no_grad():
             for weight in detector.parameters():
                 if weight.requires_grad:
-                    weight.add_(0.05 * torch.randn_like(weight))
+                    weight.add_(amount * torch.randn_like(weight))
         path = str(tmp_path / 'trained.pth')
         save_checkpoint({'state_dict': detector.state_dict()}, path)
         return load_detector(config, path)
@@ -64,6 +69,79 @@ def test_the_merged_folder_gives_the_same_logits_in_transformers(trained, tmp_pa
     assert load_processor(str(folder)).tokenizer.get_vocab() == vocabulary
 
 
+@pytest.mark.parametrize(
+    'options',
+    [dict(use_dora=True), dict(use_rslora=True)],
+    ids=lambda each: next(iter(each)),
+)
+def test_kinds_of_lora_are_merged_as_peft_does(trained, tmp_path, options):
+    detector = trained('qwen2_vl', lora={**LORA, **options}, freeze_vision=True)
+    batch = detector.data_preprocessor(random_batch(3, [2]))['inputs']
+    plain = AutoModelForImageTextToText.from_pretrained(export_huggingface(detector, tmp_path / 'merged'))
+    with torch.no_grad():
+        ours = logits(detector.bbox_head.vlm.model, detector, batch)
+        torch.testing.assert_close(logits(plain.eval(), detector, batch), ours, rtol=1e-4, atol=1e-4)
+
+
+def test_half_precision_is_merged_in_float32(trained, tmp_path):
+    detector = trained('qwen2_vl', lora=LORA, freeze_vision=True, dtype='bfloat16')
+    folder = export_huggingface(detector, tmp_path / 'merged', 'float32')
+    detector.bbox_head.vlm.model.float()
+    batch = detector.data_preprocessor(random_batch(3, [2]))['inputs']
+    plain = AutoModelForImageTextToText.from_pretrained(folder).eval()
+    with torch.no_grad():
+        ours = logits(detector.bbox_head.vlm.model, detector, batch)
+        torch.testing.assert_close(logits(plain, detector, batch), ours, rtol=1e-4, atol=1e-4)
+
+
+PLAIN = """
+import json, sys
+import torch
+from transformers import AutoModelForImageTextToText
+
+model = AutoModelForImageTextToText.from_pretrained(sys.argv[1]).eval()
+settings = model.generation_config
+assert (settings.do_sample, settings.repetition_penalty) == (True, 1.5)
+out = model.generate(**torch.load(sys.argv[2]), max_new_tokens=12, do_sample=False, repetition_penalty=1.0)
+assert not any(name.startswith(('mmengine', 'mmdet', 'focus')) for name in sys.modules)
+print(json.dumps(out[0].tolist()))
+"""
+
+
+def test_plain_transformers_answers_the_same(trained, tmp_path):
+    """In a process that knows nothing of us, with what the published model says of generation."""
+    source = tmp_path / 'source'
+    shutil.copytree(ROOT / 'checkpoints/focus-tiny-base', source)
+    detector = trained('qwen3_vl', str(source), 0.02, lora=LORA, freeze_vision=True)
+    encoder = detector.data_preprocessor.encoder
+    batch = detector.data_preprocessor(random_batch(3, [2]))['inputs']
+    answer = detector.bbox_head.generate(batch, encoder, 12).ids[0].tolist()
+    settings = dict(eos_token_id=encoder.stop_id, repetition_penalty=1.5, do_sample=True)
+    (source / 'generation_config.json').write_text(json.dumps(settings))
+    folder = export_huggingface(detector, tmp_path / 'merged')
+    ids = batch.prompt_ids[0][None]
+    inputs = tmp_path / 'inputs.pt'
+    torch.save(
+        dict(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            pixel_values=batch.pixel_values,
+            image_grid_thw=batch.grid_thw,
+            mm_token_type_ids=encoder.family.image_mask(ids).int(),
+            suppress_tokens=encoder.forbidden_ids,
+        ),
+        inputs,
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', PLAIN, str(folder), str(inputs)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    theirs = json.loads(done.stdout.splitlines()[-1])[ids.shape[1] :]
+    assert theirs[: len(answer)] == answer
+    assert len(set(answer)) > 1, 'a constant answer would prove little'
+
+
 @pytest.mark.parametrize('family', FAMILIES)
 def test_the_adapters_load_in_peft(trained, tmp_path, family):
     detector = trained(family, lora=LORA, freeze_vision=True)
@@ -96,6 +174,9 @@ def test_what_cannot_be_exported_is_refused(trained, tmp_path):
     detector = trained('qwen3_vl', lora=LORA, freeze_vision=False)
     with pytest.raises(InputError, match='more than adapters'):
         export_peft(detector, tmp_path / 'b')
+    detector = trained('qwen3_vl', lora={**LORA, 'lora_bias': True})
+    with pytest.raises(InputError, match='has no bias'):
+        export_huggingface(detector, tmp_path / 'c')
     (tmp_path / 'full').mkdir()
     (tmp_path / 'full' / 'mine.txt').write_text('keep me')
     with pytest.raises(InputError, match='not an empty folder'):
