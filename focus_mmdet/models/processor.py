@@ -1,10 +1,8 @@
 """Load the image processor, tokenizer and chat template of a VLM folder."""
 
-import json
-from pathlib import Path
 from typing import Any
 
-from transformers import AutoImageProcessor, AutoProcessor, AutoTokenizer, ProcessorMixin
+from transformers import AutoProcessor, ProcessorMixin
 from transformers.utils import is_torchvision_available
 
 from focus_mmdet.errors import InputError
@@ -30,31 +28,21 @@ class ImageTextProcessor(ProcessorMixin):
         return self.image_token * (patches // self.image_processor.merge_size**2)
 
 
-def _chat_template(path: Path, tokenizer: Any) -> str:
-    """The template, from either published layout."""
-    for name in ('chat_template.jinja', 'chat_template.json'):
-        file = path / name
-        if file.is_file():
-            text = file.read_text(encoding='utf-8')
-            if name.endswith('.jinja'):
-                return text
-            return str(json.loads(text)['chat_template'])
-    if tokenizer.chat_template is None:
-        raise InputError(
-            f'{path}: no chat template (chat_template.jinja, chat_template.json or in '
-            'tokenizer_config.json). Copy it from the published model.'
-        )
-    return str(tokenizer.chat_template)
-
-
 def load_processor(path: str) -> Any:
     """Processor of the model folder ``path``.
 
     transformers' own class where torchvision is installed, else
     :class:`ImageTextProcessor` over the same files.
+
+    Raises:
+        InputError: The folder holds no chat template.
     """
-    if is_torchvision_available():
-        return AutoProcessor.from_pretrained(path)
-    tokenizer = AutoTokenizer.from_pretrained(path)
-    image_processor = AutoImageProcessor.from_pretrained(path)
-    return ImageTextProcessor(image_processor, tokenizer, chat_template=_chat_template(Path(path), tokenizer))
+    kind = AutoProcessor if is_torchvision_available() else ImageTextProcessor
+    processor = kind.from_pretrained(path)
+    processor.chat_template = processor.chat_template or processor.tokenizer.chat_template
+    if processor.chat_template is None:
+        raise InputError(
+            f'{path}: no chat template (chat_template.jinja, chat_template.json or in '
+            'tokenizer_config.json). Copy it from the published model.'
+        )
+    return processor
