@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from focus_mmdet.errors import InputError
+
 Box = tuple[int, int, int, int]
 
 #: A pasted sprite may lie under others, but this much of its box must be free.
@@ -127,10 +129,17 @@ def compose_scene(
     Returns:
         (height, width, 3) uint8 RGB, and the (x1, y1, x2, y2) boxes in pixels
         of the sprites, in order.
+
+    Raises:
+        InputError: They do not fit, however small.
     """
     scene = background(rng, size)
     order = rng.permutation(len(sprites)).tolist()
     while (placed := _layout(rng, [sprites[place] for place in order], size, scale)) is None:
+        if scale[1] * min(size) < 1:
+            raise InputError(
+                f'{len(sprites)} objects do not fit into a scene of {size[0]} x {size[1]} pixels'
+            )
         scale = (0.95 * scale[0], 0.95 * scale[1])
     for drawing, box in placed:
         scene.paste(drawing, box[:2], drawing)

@@ -31,9 +31,8 @@ class SpriteEpisodeDataset(BaseDetDataset):
             the others were made to resemble, then come look-alikes, drawings
             in the same colours and distractors: the same pixels, another
             question. ``'any'`` draws one for each episode, so that nothing
-            about an object says whether it is meant. ``'largest'`` asks for
-            the largest in the query, and takes no support.
-        size: (width, height) of the scenes in pixels.
+            about an object says whether it is meant.
+        size: (width, height) of the scenes in pixels; all objects must fit.
         scale: Range of an object's longer side, relative to the scene.
         negatives: Share of episodes, 0..1, whose query lacks the target.
         plain: Share of episodes, 0..1, that show silhouettes in plain colours:
@@ -67,15 +66,11 @@ class SpriteEpisodeDataset(BaseDetDataset):
         for name, count in (('distractors', distractors), ('look_alikes', look_alikes)):
             check_number(name, count, low=0, whole=True)
         check_number('same_colours', same_colours, low=0, whole=True)
-        if target not in ('any', 'largest'):
+        if target != 'any':
             check_number('target', target, low=0, high=look_alikes + same_colours + distractors, whole=True)
-        elif target == 'largest' and shots > 0:
-            raise InputError(
-                f"target='largest' with shots={shots}: it differs from scene to scene; set shots=0"
-            )
         check_number('negatives', negatives, low=0, high=1)
         objects = 1 + look_alikes + same_colours + distractors
-        if negatives > 0 and (target == 'largest' or objects == 1):
+        if negatives > 0 and objects == 1:
             raise InputError(f'negatives={negatives}: give every scene a target and another object')
         check_number('plain', plain, low=0, high=1)
         if plain > 0 and objects - same_colours > len(PLAIN_COLOURS):

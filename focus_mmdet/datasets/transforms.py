@@ -254,10 +254,7 @@ class RenderSpriteEpisode(BaseTransform):
         shape = image.shape[:2]
         scene = results['scene']
         others = [[float(value) for value in box] for box in boxes]
-        target = results['target']
-        if target == 'largest':
-            target = max(range(len(others)), key=lambda i: _area(others[i]))
-        kinds = _kinds(scene)
+        target, kinds = results['target'], _kinds(scene)
         drawing, colours = kinds.pop(target)
         alike = [kind[0] == drawing or kind[1] == colours for kind in kinds]
         shown = [] if absent else [{'bbox': others.pop(target), 'bbox_label': 0, 'ignore_flag': 0}]
@@ -283,10 +280,6 @@ def _kinds(scene: dict[str, Any]) -> list[tuple[int, int]]:
         (0 if place <= alike else place, 0 if alike < place <= alike + same else place)
         for place in range(scene['objects'])
     ]
-
-
-def _area(box: Sequence[float]) -> float:
-    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 @TRANSFORMS.register_module()

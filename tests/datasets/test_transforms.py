@@ -135,18 +135,10 @@ def test_an_object_may_be_asked_for_without_a_support():
     assert episode['data_samples'].supports == []
 
 
-def test_the_largest_object_is_asked_for():
-    for episode in sprites(shots=0, target='largest', distractors=2):
-        sample = episode['data_samples']
-        (x1, y1, x2, y2), others = sample.instances[0]['bbox'], sample.distractors
-        assert len(others) == 3
-        assert all((x2 - x1) * (y2 - y1) >= (box[2] - box[0]) * (box[3] - box[1]) for box in others)
-
-
 @pytest.mark.parametrize(
     'options',
     [
-        {'target': 'largest'},
+        {'target': 'second'},
         {'target': 3},
         {'shots': -1},
         {'look_alikes': -1},
@@ -157,6 +149,11 @@ def test_the_largest_object_is_asked_for():
 def test_scenes_that_make_no_sense_are_named(options):
     with pytest.raises(InputError, match=next(iter(options))):
         sprites(**options)
+
+
+def test_a_scene_too_small_for_its_objects_is_named():
+    with pytest.raises(InputError, match='3 objects do not fit into a scene of 6 x 6 pixels'):
+        sprites(distractors=1, look_alikes=1, size=(6, 6))[0]
 
 
 def test_train_and_test_objects_are_disjoint():
