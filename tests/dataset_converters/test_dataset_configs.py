@@ -66,8 +66,9 @@ def permirs(root):
         height=SIZE[1],
         annotated_image_paths=names,
         segmentations=[{'1': {'rle': rle}, '2': {'rle': rle}} for _ in range(SHOWN)],
-        track_category_ids={'1': 5, '2': 5},
+        track_category_ids={'1': 5, '2': 5, '3': 5},
     )
+    video['segmentations'][0]['3'] = {'rle': rle}  # too short for an episode
     path = root / 'annotations/test/all_classes.json'
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(dict(sequences=[video], categories=[dict(id=5, name='dog')], split='test')))
@@ -82,7 +83,7 @@ def davis(root):
         (root / f'ImageSets/2017/{split}.txt').write_text('bear\n')
 
 
-def coco(root, name='instances_{}2017'):
+def coco(root, name='instances_{}2017', rare=False):
     images = [
         dict(id=number, width=SIZE[0], height=SIZE[1], coco_url=f'x/train2017/{number}.jpg')
         for number in range(SHOWN)
@@ -90,7 +91,10 @@ def coco(root, name='instances_{}2017'):
     for number in range(SHOWN):
         write_frame(root / f'train2017/{number}.jpg', SIZE)
     boxes = [dict(id=number, image_id=number, category_id=1, bbox=BOX) for number in range(SHOWN)]
-    content = dict(images=images, annotations=boxes, categories=[dict(id=1, name='dog')])
+    if rare:
+        boxes.append(dict(id=SHOWN, image_id=0, category_id=2, bbox=BOX))
+    classes = [dict(id=1, name='dog'), dict(id=2, name='rare')]
+    content = dict(images=images, annotations=boxes, categories=classes)
     (root / 'annotations').mkdir()
     for split in ('train', 'val'):
         path = root / 'annotations' / f'{name.format(split)}.json'
@@ -98,7 +102,7 @@ def coco(root, name='instances_{}2017'):
 
 
 def lvis(root):
-    coco(root, 'lvis_v1_{}')
+    coco(root, 'lvis_v1_{}', rare=True)
 
 
 def folder(root):

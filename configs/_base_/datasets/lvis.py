@@ -16,7 +16,10 @@ train_dataloader = dict(
 )
 val_dataloader = dict(
     dataset=dict(
-        ann_file='lvis_v1_val_class.json', episodes=dict(type='RandomEpisodes', shots=4, per_track=1), **lvis
+        ann_file='lvis_v1_val_class.json',
+        episodes=dict(type='RandomEpisodes', shots=4, per_track=1),
+        bad_records='drop',  # rare classes with fewer than five images
+        **lvis,
     )
 )
 test_dataloader = val_dataloader

@@ -2,7 +2,7 @@
 
 python tools/dataset_converters/burst.py data/burst --split test --same-class
 python tools/dataset_converters/make_episodes.py data/burst/test.json data/burst/test_2shots.json \
-    --protocol permirs --shots 2
+    --protocol permirs --shots 2 --keep-going
 """
 
 _base_ = 'tao.py'
