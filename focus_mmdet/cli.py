@@ -72,7 +72,17 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
             raise InputError(f'--cfg-options {key}: the config has no {name!r}; did you mean {near[0]!r}?')
     if 'model' not in config:
         raise InputError(f'{path}: no model; inherit from one of configs/ by _base_')
+    _encode_for_the_model(config)
     return config
+
+
+def _encode_for_the_model(config: Config) -> None:
+    """Data workers encode in the language of the model that the options may have changed."""
+    spoken = {'may_be_absent': (config.model.get('data_preprocessor') or {}).get('may_be_absent', False)}
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        collate = (config.get(name) or {}).get('collate_fn') or {}
+        if collate.get('type') == 'encode_episodes':
+            collate.update(spoken, pretrained=config.model.pretrained)
 
 
 def check_folder(flag: str, path: str | Path | None) -> None:

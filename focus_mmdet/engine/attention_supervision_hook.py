@@ -7,6 +7,7 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from focus_mmdet.engine.grpo_loop import GRPOTrainLoop
 from focus_mmdet.engine.unwrap import detector_of
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.attention_supervision import (
@@ -69,9 +70,11 @@ class AttentionSupervisionHook(Hook):
         """Check the settings against the model and the other hooks.
 
         Raises:
-            InputError: A layer or head that does not exist, or a name that
-                another hook has.
+            InputError: A layer or head that does not exist, a name that
+                another hook has, or stage 2, whose loss is another.
         """
+        if isinstance(runner.train_loop, GRPOTrainLoop):
+            raise InputError('AttentionSupervisionHook is for stage 1: GRPOTrainLoop would not read it')
         head = detector_of(runner.model).bbox_head
         select_layers(self.settings.layers, head.vlm.layers)
         select_heads(self.settings.heads, head.vlm.heads)

@@ -29,9 +29,8 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
         pretrained: str,
         max_tokens: int = 32768,
         may_be_absent: bool = False,
-        non_blocking: bool = False,
     ) -> None:
-        super().__init__(non_blocking=non_blocking)
+        super().__init__(non_blocking=True)
         self.encoder = EpisodeEncoder(pretrained, may_be_absent)
         self.max_tokens = max_tokens
         self._warned = False

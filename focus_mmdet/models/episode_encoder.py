@@ -39,8 +39,18 @@ class EpisodeEncoder:
 
     @property
     def stop_id(self) -> int:
-        """The token that ends an answer."""
-        return int(self.tokenizer.convert_tokens_to_ids('<|im_end|>'))
+        """The token that ends an answer.
+
+        Raises:
+            InputError: The tokenizer has no such token.
+        """
+        stop = self.tokenizer.get_vocab().get(self.family.stop_token)
+        if stop is None:
+            raise InputError(
+                f'{self.language[0]}: its tokenizer has no {self.family.stop_token}, which ends an answer of '
+                f'{type(self.family).__name__}'
+            )
+        return int(stop)
 
     @property
     def forbidden_ids(self) -> list[int]:

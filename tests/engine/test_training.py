@@ -307,6 +307,7 @@ def test_bad_grpo_options_are_named(make_config, options, message):
         ({'train_cfg.num_iterations': 2, 'optim_wrapper.accumulative_counts': 2}, 'set one of them to 1'),
         ({'train_cfg.loss_type': 'dapo', 'optim_wrapper.accumulative_counts': 2}, 'max_tokens_per_pass'),
         ({'model.bbox_head.lora': {**LORA, 'lora_dropout': 0.1}}, 'lora_dropout'),
+        ({'custom_hooks': [dict(type='AttentionSupervisionHook')]}, 'is for stage 1'),
     ],
 )
 def test_what_stage_2_cannot_do_is_refused(make_config, options, message):

@@ -6,7 +6,9 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from focus_mmdet.cli import read_config
 from focus_mmdet.models.episode_batch import EpisodeBatch
+from tests.conftest import ROOT
 
 
 def loader(config, folder, **more):
@@ -33,6 +35,14 @@ def test_workers_encode_as_the_model_does(make_config, make_detector):
     prepared = detector.data_preprocessor(data)
     assert_equal(prepared['inputs'], expected)
     assert 'encoded' not in prepared
+
+
+@pytest.mark.parametrize('key', ['pretrained', 'data_preprocessor.may_be_absent'])
+def test_workers_encode_for_the_model_that_the_options_name(key):
+    value = 'checkpoints/Qwen2.5-VL-7B-Instruct' if key == 'pretrained' else True
+    config = read_config(str(ROOT / 'configs/focus_stage1.py'), {f'model.{key}': value})
+    for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        assert config[name].collate_fn[key.split('.')[-1]] == value
 
 
 @pytest.mark.parametrize('other', ['folder', 'may_be_absent'])

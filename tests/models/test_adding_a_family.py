@@ -2,14 +2,24 @@
 
 import re
 
+import pytest
 import torch
 from transformers import Glm4vConfig
 
 from focus_mmdet.core.prefix import share_prefix
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.attention_supervision import AttentionSupervision
 from focus_mmdet.models.dry_run import DryRun, dry_episodes, dry_head
 from focus_mmdet.models.families import FAMILIES
 from tests.conftest import ROOT
+
+
+def test_a_tokenizer_without_the_familys_stop_token_is_named(make_detector, monkeypatch):
+    encoder = make_detector('qwen2_vl').data_preprocessor.encoder
+    assert encoder.decode(torch.tensor([encoder.stop_id])) == ''
+    monkeypatch.setattr(type(encoder.family), 'stop_token', '<|user|>')
+    with pytest.raises(InputError, match=r'has no <\|user\|>'):
+        encoder.stop_id  # noqa: B018  the property raises
 
 
 def test_the_example_of_the_page_runs(monkeypatch):

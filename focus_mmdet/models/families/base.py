@@ -16,6 +16,8 @@ class VLMFamily(ABC):
 
     #: Regular expression of the linear layers that LoRA adapts.
     lora_targets: str
+    #: The token that ends an answer.
+    stop_token: str
 
     def __init__(self, config: Any) -> None:
         self.config = config

@@ -8,6 +8,7 @@ from focus_mmdet.models.families.base import VLMFamily
 
 class Qwen2VL(VLMFamily):
     lora_targets = r'.*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)'
+    stop_token = '<|im_end|>'
 
     def cells(self, resized: tuple[int, int]) -> tuple[int, int]:
         return 1000, 1000
