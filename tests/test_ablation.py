@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from focus_mmdet.errors import InputError
 from focus_mmdet.models.tiny import build_tiny_vlm
 from tests.conftest import ROOT
 
@@ -24,7 +25,7 @@ def test_arms_are_trained_tested_and_not_done_twice(tmp_path, monkeypatch, capsy
     arguments += ['--stage1-iters', '2', '--stage2-iters', '1', '--episodes', '3']
     monkeypatch.setattr(sys, 'argv', ['ablation.py', *arguments])
     ablation.main()
-    results = json.loads((tmp_path / 'results.json').read_text())
+    results = json.loads((tmp_path / 'results.json').read_text())['results']
     assert set(results) == {'vanilla-seed0', 'steps-grpo-seed0'}
     for figures in results.values():
         assert set(figures) == set(ablation.Config.fromfile(ablation.PROBES).test_sets)
@@ -38,6 +39,9 @@ def test_arms_are_trained_tested_and_not_done_twice(tmp_path, monkeypatch, capsy
 
     monkeypatch.setattr(ablation.Runner, 'from_cfg', lambda *_: pytest.fail('done already'))
     ablation.main()
+    monkeypatch.setattr(sys, 'argv', ['ablation.py', *arguments[:-1], '4'])
+    with pytest.raises(InputError, match='another --work-dir'):
+        ablation.main()
 
 
 def test_an_arm_that_was_interrupted_goes_on(tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import check_inputs
+from focus_mmdet.errors import InputError
 
 STEPS = {
     'sft': 'configs/ablations/pairs_sft.py',
@@ -76,12 +77,22 @@ class Ablation:
         pretrained: Folder of the base; None: the configs' own.
         iters: Iterations by step.
         episodes: Most episodes of each test set.
+
+    Raises:
+        InputError: ``work_dir`` holds results of other settings.
     """
 
     def __init__(self, work_dir: Path, pretrained: str | None, iters: dict[str, int], episodes: int) -> None:
         self.work_dir, self.pretrained, self.iters, self.episodes = work_dir, pretrained, iters, episodes
+        self.settings = {'pretrained': pretrained, 'iters': iters, 'episodes': episodes}
         self.file = work_dir / 'results.json'
-        self.results: Results = json.loads(self.file.read_text()) if self.file.is_file() else {}
+        kept = json.loads(self.file.read_text()) if self.file.is_file() else {'settings': self.settings}
+        if kept['settings'] != self.settings:
+            raise InputError(
+                f'{self.file}: results with {kept["settings"]}, asked for {self.settings}. Give the same '
+                'options, or another --work-dir'
+            )
+        self.results: Results = kept.get('results', {})
 
     def checkpoint(self, steps: tuple[str, ...], seed: int) -> str | None:
         """Weights after ``steps``, trained if they are not there yet."""
@@ -115,7 +126,8 @@ class Ablation:
             metrics = Runner.from_cfg(config).test()
             figures[name] = {name.removeprefix('in_context/'): value for name, value in metrics.items()}
         self.results[key] = figures
-        self.file.write_text(json.dumps(self.results, indent=1))
+        kept = {'settings': self.settings, 'results': self.results}
+        self.file.write_text(json.dumps(kept, indent=1))
 
     def _config(self, path: str, folder: Path, seed: int) -> Config:
         config = read_config(path)
