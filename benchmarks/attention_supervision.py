@@ -26,6 +26,7 @@ import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
 from focus_mmdet.models.attention_supervision import AttentionSupervision
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.published_sizes import published_config
+from focus_mmdet.models.vlm import given_features
 from focus_mmdet.models.vlm_head import VLMHead
 
 VARIANTS = ('plain', 'ours', 'eager')
@@ -107,14 +108,15 @@ def eager_losses(head: VLMHead, batch: EpisodeBatch) -> torch.Tensor:
     ids = torch.cat([batch.prompt_ids[0], batch.answer_ids[0]])[None]
     mask = torch.ones_like(ids)
     positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
-    output = vlm.model.model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        mm_encoder_outputs={'image': vlm.image_features(batch)},
-        output_attentions=True,
-        use_cache=False,
-    )
+    with given_features(vlm.model.model, vlm.image_features(batch)) as images:
+        output = vlm.model.model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            output_attentions=True,
+            use_cache=False,
+            **images,
+        )
     start = len(batch.prompt_ids[0]) - 1
     logits = vlm.model.get_output_embeddings()(output.last_hidden_state[0, start : start + ANSWER]).float()
     rows = torch.stack(output.attentions).float().mean((0, 2))[0, slice(*batch.query_rows[0])]

@@ -88,6 +88,22 @@ def _quantized(options: dict[str, Any], load_weights: bool) -> dict[str, Any]:
     return {'quantization_config': config, 'device_map': {'': place}}
 
 
+@contextmanager
+def given_features(model: Any, features: Any) -> Iterator[dict[str, Tensor]]:
+    """Arguments with which ``model`` takes vision features that are already computed.
+
+    Not ``mm_encoder_outputs``: transformers before 5.18 passes over it in silence.
+    """
+    if features is None:
+        yield {}
+        return
+    model.get_image_features = lambda *_, **__: features
+    try:
+        yield {'pixel_values': torch.empty(0)}
+    finally:
+        del model.get_image_features
+
+
 class VisionLanguageModel(nn.Module):
     """A pretrained VLM behind its family adapter.
 
@@ -230,14 +246,15 @@ class VisionLanguageModel(nn.Module):
             (S, V), or (B, V) without ``select``.
         """
         extra = {} if probe is None else {'probe': probe}
-        hidden = self.model.model(
-            input_ids=input_ids,
-            attention_mask=attention_mask,
-            position_ids=position_ids,
-            mm_encoder_outputs=None if features is None else {'image': features},
-            past_key_values=cache,
-            use_cache=cache is not None,
-            **extra,
-        ).last_hidden_state
+        with given_features(self.model.model, features) as images:
+            hidden = self.model.model(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                position_ids=position_ids,
+                past_key_values=cache,
+                use_cache=cache is not None,
+                **images,
+                **extra,
+            ).last_hidden_state
         chosen = hidden[:, -1] if select is None else hidden[select]
         return self.model.get_output_embeddings()(chosen).float()

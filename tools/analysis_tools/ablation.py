@@ -86,7 +86,9 @@ class Ablation:
         self.work_dir, self.pretrained, self.iters, self.episodes = work_dir, pretrained, iters, episodes
         self.settings = {'pretrained': pretrained, 'iters': iters, 'episodes': episodes}
         self.file = work_dir / 'results.json'
-        kept = json.loads(self.file.read_text()) if self.file.is_file() else {'settings': self.settings}
+        kept: dict[str, Any] = (
+            json.loads(self.file.read_text()) if self.file.is_file() else {'settings': self.settings}
+        )
         if kept['settings'] != self.settings:
             raise InputError(
                 f'{self.file}: results with {kept["settings"]}, asked for {self.settings}. Give the same '
