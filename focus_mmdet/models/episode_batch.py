@@ -94,8 +94,15 @@ def _select_images(features: Any, first: int, last: int) -> Any:
     """Images ``first`` to ``last`` of transformers' vision features."""
     chosen = copy(features)
     chosen.pooler_output = features.pooler_output[first:last]
+    tokens = [len(image) for image in features.pooler_output]
+
+    def select(level: Any) -> Any:
+        if isinstance(level, Tensor):  # transformers 5.17 keeps the images of a level together.
+            return level[sum(tokens[:first]) : sum(tokens[:last])]
+        return level[first:last]
+
     if features.get('deepstack_features') is not None:
-        chosen.deepstack_features = [level[first:last] for level in features.deepstack_features]
+        chosen.deepstack_features = [select(level) for level in features.deepstack_features]
     return chosen
 
 
