@@ -240,6 +240,7 @@ def test_a_published_checkpoint_is_named_after_its_contents(untrained, vlm_folde
 
     trained = tmp_path / 'iter_2.pth'
     content = {**torch.load(untrained), 'optimizer': {'state': torch.zeros(9)}, 'message_hub': {}}
+    content['meta'] = {'cfg': f'work_dir = {str(tmp_path)!r}', 'iter': 2}
     torch.save(content, trained)
     done = tool('tools/model_converters/publish_model.py', str(trained), str(tmp_path / 'focus.pth'))
     assert done.returncode == 0, done.stderr
@@ -247,6 +248,7 @@ def test_a_published_checkpoint_is_named_after_its_contents(untrained, vlm_folde
     assert path.stem == f'focus-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}'
     published = torch.load(path, weights_only=True)
     assert published.keys() == {'meta', 'state_dict'}
+    assert published['meta'] == {'iter': 2}
     assert str(tmp_path) not in str(published['state_dict']._metadata), 'no path of this machine'
     detector = FocusDetector(vlm_folder(), dict(type='VLMHead', freeze_vision=True))
     load_checkpoint(detector, str(path), map_location='cpu')

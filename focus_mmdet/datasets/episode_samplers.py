@@ -174,7 +174,8 @@ class RandomEpisodes(EpisodeSampler):
         per_track: Episodes per track.
         min_gap: How many frames each support and the query must be apart,
             where both are of one video.
-        **kwargs: As of :class:`EpisodeSampler`.
+        shots, target, among_look_alikes, negatives, seed: As of
+            :class:`EpisodeSampler`.
     """
 
     def __init__(
@@ -243,7 +244,7 @@ class SameImageEpisodes(EpisodeSampler):
 
     Args:
         per_track: Episodes per track; they take its images in turn.
-        **kwargs: As of :class:`EpisodeSampler`.
+        shots, negatives, seed: As of :class:`EpisodeSampler`.
     """
 
     def __init__(

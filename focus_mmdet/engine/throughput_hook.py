@@ -31,13 +31,19 @@ def flops_per_token(head: VLMHead) -> tuple[float, float]:
 
     def cost(weights: list[Any], backward: bool) -> float:
         return sum(
-            weight.numel() * (2 + 2 * backward + 2 * weight.requires_grad)
+            _size(weight) * (2 + 2 * backward + 2 * weight.requires_grad)
             for weight in weights
             if weight.dim() > 1
         )
 
     trains_vision = any(weight.requires_grad for weight in vision)
     return cost(language, True), cost(vision, trains_vision)
+
+
+def _size(weight: Any) -> int:
+    """Numbers in a weight, which bitsandbytes packs two to a byte."""
+    packed = getattr(weight, 'quant_state', None)
+    return int(weight.numel() if packed is None else packed.shape.numel())
 
 
 @HOOKS.register_module()

@@ -108,7 +108,7 @@ def close(text_box, box, size, cells):
     sides = np.array([box[2] - box[0], box[3] - box[1]] * 2)
     back = from_grid(torch.tensor([text_box]), size, cells)[0].numpy()
     limit = np.where(sides > cell, cell / 2, cell)
-    return (np.abs(back - np.array(box)) <= limit + 1e-3 * cell + 1e-2).all()
+    return (np.abs(back - np.array(box)) <= limit + 1e-3 * cell).all()
 
 
 @settings(max_examples=12, phases=[Phase.generate])

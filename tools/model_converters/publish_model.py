@@ -32,6 +32,8 @@ def publish(checkpoint: str, out: str) -> Path:
         raise InputError(f'{checkpoint}: not a checkpoint written by tools/train.py')
     kept = {key: content[key] for key in ('meta', 'state_dict')}
     kept['state_dict']._metadata[''].pop('filename')
+    # The config of the run names the folders of this machine.
+    kept['meta'] = {key: value for key, value in kept['meta'].items() if key != 'cfg'}
     buffer = io.BytesIO()
     torch.save(kept, buffer)
     digits = hashlib.sha256(buffer.getvalue()).hexdigest()[:8]

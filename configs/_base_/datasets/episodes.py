@@ -29,6 +29,7 @@ train_dataloader = dict(
         data_prefix=dict(img=''),
         episodes=dict(type='UniformSpanEpisodes', shots=4),
         bad_records='drop',
+        max_unreadable=0.001,
         pipeline=pipeline,
     ),
 )

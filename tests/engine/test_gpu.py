@@ -1,0 +1,101 @@
+"""Both stages on a GPU, in every mode that only one can show: ``python -m pytest -m gpu``."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from tests.conftest import ROOT
+from tests.engine.test_distributed import OPTIONS
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU'),
+]
+
+LORA = [
+    'model.bbox_head.lora._delete_=True',
+    'model.bbox_head.lora.r=4',
+    'model.bbox_head.freeze_vision=True',
+]
+HALF = ['model.bbox_head.dtype=bfloat16', 'model.bbox_head.gradient_checkpointing=True']
+SHARDED = ['model_wrapper_cfg.type=FullyShardedModel']
+
+
+def needs(package):
+    return pytest.mark.skipif(importlib.util.find_spec(package) is None, reason=f'needs {package}')
+
+
+def run(*command):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    environment = {**os.environ, 'PYTHON': sys.executable, 'PYTHONPATH': str(ROOT), 'PORT': port}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('launched', [False, True], ids=['alone', 'launched'])
+@pytest.mark.parametrize(
+    ('flags', 'options'),
+    [
+        ([], []),
+        (['--amp'], []),
+        ([], [*LORA, *HALF]),
+        (['--amp'], LORA),
+        ([], SHARDED),
+        ([], [*LORA, *HALF, *SHARDED]),
+    ],
+    ids=['float32', 'amp', 'half-lora', 'amp-lora', 'sharded', 'sharded-half-lora'],
+)
+def test_both_stages_train_and_test(vlm_folder, tmp_path, launched, flags, options):
+    if options[-1:] == SHARDED and not launched:
+        pytest.skip('shards need a launcher')
+    gpus = str(torch.cuda.device_count())
+    options = ['--cfg-options', *OPTIONS, f'model.pretrained={vlm_folder()}', *options]
+    start = 'None'
+    for stage in (1, 2):
+        config, folder = f'configs/focus_tiny_stage{stage}.py', tmp_path / f'stage{stage}'
+        arguments = ['--work-dir', str(folder), *flags, *options, f'load_from={start}']
+        if launched:
+            run('bash', 'tools/dist_train.sh', config, gpus, *arguments)
+        else:
+            run(sys.executable, 'tools/train.py', config, *arguments)
+        start = str(folder / 'iter_2.pth')
+    log = run(sys.executable, 'tools/test.py', config, start, '--work-dir', str(tmp_path / 'test'), *options)
+    assert 'in_context/mIoU' in log
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        pytest.param(
+            [*LORA, *HALF, 'model.bbox_head.attn_implementation=flash_attention_2'],
+            marks=needs('flash_attn'),
+            id='flash',
+        ),
+        pytest.param(
+            [
+                *LORA,
+                *HALF,
+                'model.bbox_head.quantization.load_in_4bit=True',
+                'model.bbox_head.quantization.bnb_4bit_quant_type=nf4',
+                'model.bbox_head.quantization.bnb_4bit_compute_dtype=bfloat16',
+                'model.bbox_head.quantization.llm_int8_skip_modules=[model.visual,lm_head]',
+            ],
+            marks=needs('bitsandbytes'),
+            id='qlora',
+        ),
+    ],
+)
+def test_stage_1_trains(vlm_folder, tmp_path, options):
+    run(
+        sys.executable, 'tools/train.py', 'configs/focus_tiny_stage1.py', '--work-dir', str(tmp_path / 'run'),
+        '--cfg-options', *OPTIONS, f'model.pretrained={vlm_folder()}', *options,
+    )  # fmt: skip
+    assert (tmp_path / 'run/iter_2.pth').is_file()
