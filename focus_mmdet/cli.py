@@ -80,8 +80,8 @@ def _encode_for_the_model(config: Config) -> None:
     """Data workers encode in the language of the model that the options may have changed."""
     spoken = {'may_be_absent': (config.model.get('data_preprocessor') or {}).get('may_be_absent', False)}
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        collate = (config.get(name) or {}).get('collate_fn') or {}
-        if collate.get('type') == 'encode_episodes':
+        collate = (config.get(name) or {}).get('collate_fn')
+        if isinstance(collate, dict) and collate.get('type') == 'encode_episodes':
             collate.update(spoken, pretrained=config.model.pretrained)
 
 

@@ -14,6 +14,7 @@ from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import (
     check_inputs,
     check_numbers,
+    check_saving,
     check_schedule,
     end_launch,
     prepare_cpu_launch,
@@ -91,6 +92,7 @@ def main() -> None:
     if args.resume is not None:
         resume(config, args.resume)
     check_numbers(config)
+    check_saving(config)
     check_schedule(config)
     check_inputs(config, ['train_dataloader', 'val_dataloader'])
     prepare_cpu_launch(config)

@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 from mmdet.registry import HOOKS
-from mmengine.dist import all_reduce
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.hooks import CheckpointHook, EMAHook, Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch.distributed import is_torchelastic_launched
@@ -32,10 +32,25 @@ def start_workers_alone(loader: DataLoader) -> None:
 
 def _start_alone(initialize: Callable[[int], None] | None, worker: int) -> None:
     os.setpgrp()
-    # Only the first: torch and multiprocessing end a worker that hangs by SIGTERM, one after the other.
-    signal.signal(signal.SIGTERM, lambda *_: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    if hasattr(signal, 'sigwaitinfo'):  # not on macOS
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_when_the_parent_asks, daemon=True).start()
     if initialize is not None:
         initialize(worker)
+
+
+def _end_when_the_parent_asks() -> None:
+    """It does so by SIGTERM, too, when it exits itself."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
+
+
+def _may_be_cut_short(runner: Runner) -> bool:
+    """Whether ranks have equally many batches to agree over, and weights are those that train."""
+    loader: Any = runner.val_dataloader
+    together = get_world_size() == 1 or getattr(loader.sampler, 'round_up', False)
+    return together and not any(isinstance(hook, EMAHook) for hook in runner.hooks)
 
 
 def save_now(runner: Runner, iterations: int) -> str:
@@ -99,7 +114,7 @@ class GracefulStopHook(Hook):
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
-        if self._training:
+        if self._training and _may_be_cut_short(runner):
             self._stop_if_asked(runner, runner.iter, 'Validation was not finished: see tools/test.py. ')
 
     def _stop_if_asked(self, runner: Runner, iterations: int, more: str = '') -> None:

@@ -73,8 +73,12 @@ def check_numbers(config: Config) -> None:
         value = (config.get(section) or {}).get(name)
         if value is not None:
             check_number(key, value, low=low, whole=True)
+
+
+def check_saving(config: Config) -> None:
+    """Raise :class:`InputError` for checkpoints that a kill would leave useless."""
     saver = (config.get('default_hooks') or {}).get('checkpoint') or {}
-    interval = saver.get('interval', 1)
+    interval = saver.get('interval', -1)
     accumulated = (config.get('optim_wrapper') or {}).get('accumulative_counts', 1)
     if not saver.get('by_epoch', True) and interval > 0 and interval % accumulated:
         raise InputError(

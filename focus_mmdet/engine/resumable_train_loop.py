@@ -82,7 +82,8 @@ class _Resumed:
             if sampler.sampler.seed == self._seed:
                 # The checkpoint's, which the runner has by now.
                 sampler.sampler.seed = self._loop.runner.seed
-            self._warn_other_batches(get_world_size() * sampler.batch_size)
+            if hasattr(sampler, 'batch_size'):
+                self._warn_other_batches(get_world_size() * sampler.batch_size)
             # Kept: this generator's end would be the end of the sampler's, which goes on from here.
             self._passed = iter(sampler)
             for _ in islice(self._passed, self._loop.iter):

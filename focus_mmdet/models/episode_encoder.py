@@ -44,8 +44,8 @@ class EpisodeEncoder:
         Raises:
             InputError: The tokenizer has no such token.
         """
-        stop = self.tokenizer.get_vocab().get(self.family.stop_token)
-        if stop is None:
+        stop = self.tokenizer.convert_tokens_to_ids(self.family.stop_token)
+        if stop is None or stop == self.tokenizer.unk_token_id:
             raise InputError(
                 f'{self.language[0]}: its tokenizer has no {self.family.stop_token}, which ends an answer of '
                 f'{type(self.family).__name__}'

@@ -40,7 +40,7 @@ def merged_weights(model: nn.Module, trained_only: bool = True) -> Iterator[tupl
 
     Args:
         model: With or without adapters.
-        trained_only: Only what trains here.
+        trained_only: Only layers with something that trains here.
 
     Raises:
         InputError: An adapter that no weight can take up, such as a bias for a

@@ -9,6 +9,7 @@ import sys
 import pytest
 import torch
 
+from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
 from tests.conftest import ROOT
 from tests.engine.test_distributed import OPTIONS
 
@@ -23,6 +24,8 @@ LORA = [
     'model.bbox_head.freeze_vision=True',
 ]
 HALF = ['model.bbox_head.dtype=bfloat16', 'model.bbox_head.gradient_checkpointing=True']
+#: With the first scale of a dynamic one, steps of so short a run would be skipped.
+SCALE = ['optim_wrapper.loss_scale.init_scale=1024.0']
 SHARDED = ['model_wrapper_cfg.type=FullyShardedModel']
 
 
@@ -45,9 +48,9 @@ def run(*command):
     ('flags', 'options'),
     [
         ([], []),
-        (['--amp'], []),
+        (['--amp'], SCALE),
         ([], [*LORA, *HALF]),
-        (['--amp'], LORA),
+        (['--amp'], [*LORA, *SCALE]),
         ([], SHARDED),
         ([], [*LORA, *HALF, *SHARDED]),
     ],
@@ -67,6 +70,11 @@ def test_both_stages_train_and_test(vlm_folder, tmp_path, launched, flags, optio
         else:
             run(sys.executable, 'tools/train.py', config, *arguments)
         start = str(folder / 'iter_2.pth')
+        before, after = (
+            load_local_checkpoint(str(folder / f'iter_{number}.pth'))['state_dict'] for number in (1, 2)
+        )
+        assert all(weight.isfinite().all() for weight in after.values())
+        assert any(not torch.equal(before[name], weight) for name, weight in after.items())
     log = run(sys.executable, 'tools/test.py', config, start, '--work-dir', str(tmp_path / 'test'), *options)
     assert 'in_context/mIoU' in log
 

@@ -52,12 +52,23 @@ def test_a_run_stops_behind_an_accumulated_step(make_config):
     config = make_config(1, 'stopped', **options)
     config.custom_hooks += [
         dict(type='SignalAt', which=signal.SIGTERM, iteration=1, workers=True),
-        dict(type='SignalAt', which=signal.SIGTERM, iteration=2),
+        dict(type='SignalAt', which=signal.SIGTERM, iteration=2, workers=True),
     ]
     with pytest.raises(SystemExit) as stop:
         Runner.from_cfg(config).train()
     assert stop.value.code == STOPPED
     assert find_readable_checkpoint(config.work_dir) == f'{config.work_dir}/iter_3.pth'
+
+
+@pytest.mark.parametrize('stop', [False, True])
+def test_a_run_with_data_workers_exits(write_config, tmp_path, stop):
+    """A real process: it ends its workers by the signal that they do not take from others."""
+    hooks = [dict(type='SignalAt', which=int(signal.SIGTERM), iteration=1)] if stop else []
+    options = {'train_dataloader': dict(num_workers=1, persistent_workers=True)}
+    config = write_config(1, 2, hooks, **options)
+    command = [sys.executable, 'tools/train.py', config, '--work-dir', str(tmp_path / 'run')]
+    done = subprocess.run(command, env=rank_environments(1)[0], capture_output=True, text=True, timeout=120)
+    assert done.returncode == (STOPPED if stop else 0), done.stderr[-3000:]
 
 
 @pytest.mark.parametrize('iteration', [2, 4])

@@ -16,7 +16,7 @@ from focus_mmdet.engine import grpo_loop
 from focus_mmdet.engine.answer_sample_hook import answer_boxes
 from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
 from focus_mmdet.engine.grpo_loop import ScoredAnswers
-from focus_mmdet.engine.launch import check_inputs, check_numbers, check_schedule
+from focus_mmdet.engine.launch import check_inputs, check_numbers, check_saving, check_schedule
 from focus_mmdet.engine.rewards import Answers, Reward
 from focus_mmdet.errors import InputError
 
@@ -325,13 +325,23 @@ def test_what_stage_2_cannot_do_is_refused(make_config, options, message):
         {'optim_wrapper.accumulative_counts': 0},
         {'train_dataloader.batch_size': 0},
         {'randomness.seed': 'abc'},
-        {'default_hooks.checkpoint.max_keep_ckpts': 1},
-        {'default_hooks.checkpoint.interval': 3, 'optim_wrapper.accumulative_counts': 2},
     ],
 )
 def test_counts_that_make_no_sense_are_named(make_config, options):
     with pytest.raises(InputError, match=next(iter(options))):
         check_numbers(make_config(2, 'count', **options))
+
+
+@pytest.mark.parametrize(
+    'options',
+    [
+        {'default_hooks.checkpoint.max_keep_ckpts': 1},
+        {'default_hooks.checkpoint.interval': 3, 'optim_wrapper.accumulative_counts': 2},
+    ],
+)
+def test_checkpoints_that_a_kill_makes_useless_are_named(make_config, options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        check_saving(make_config(1, 'saving', **options))
 
 
 def test_a_learning_rate_that_ends_before_training_is_refused(make_config):

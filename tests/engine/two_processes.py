@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import time
 from zlib import crc32
 
@@ -72,8 +73,9 @@ class SignalAt(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter + 1 == self.iteration and get_rank() == self.rank:
             workers = runner.train_dataloader._iterator._workers if self.workers else []
-            for pid in [*(worker.pid for worker in workers), self.pid]:
-                os.kill(pid, self.which)
+            # By another process, as clusters do: workers listen to their parent.
+            pids = [str(pid) for pid in (*(worker.pid for worker in workers), self.pid)]
+            subprocess.run(['kill', f'-{int(self.which)}', *pids], check=True)
 
 
 @HOOKS.register_module()

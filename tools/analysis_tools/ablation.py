@@ -89,9 +89,9 @@ class Ablation:
         kept: dict[str, Any] = (
             json.loads(self.file.read_text()) if self.file.is_file() else {'settings': self.settings}
         )
-        if kept['settings'] != self.settings:
+        if kept.get('settings') != self.settings:
             raise InputError(
-                f'{self.file}: results with {kept["settings"]}, asked for {self.settings}. Give the same '
+                f'{self.file}: results with {kept.get("settings")}, asked for {self.settings}. Give the same '
                 'options, or another --work-dir'
             )
         self.results: Results = kept.get('results', {})
