@@ -22,6 +22,9 @@ OPTIONS = [
     'train_dataloader.persistent_workers=False',
     'val_dataloader.num_workers=0',
     'val_dataloader.dataset.episodes.per_track=1',
+    # An odd number: one process is given an episode twice.
+    'val_dataloader.dataset.indices=7',
+    'test_dataloader.dataset.indices=7',
 ]
 
 
@@ -54,7 +57,7 @@ def test_both_stages_and_the_test_run_on_two_processes(vlm_folder, tmp_path, lor
         'tools/dist_train.sh', 'configs/focus_tiny_stage1.py', '2',
         '--work-dir', str(first), '--cfg-options', *OPTIONS, *model,
     )  # fmt: skip
-    assert 'in_context/episodes: 8' in log, 'every test episode counts once'
+    assert 'in_context/episodes: 7' in log, 'every test episode counts once'
     launch(
         'tools/dist_train.sh', 'configs/focus_tiny_stage2.py', '2',
         '--work-dir', str(second), '--cfg-options', *OPTIONS, *model, f'load_from={first}/iter_2.pth',
@@ -69,6 +72,7 @@ def test_both_stages_and_the_test_run_on_two_processes(vlm_folder, tmp_path, lor
         '--work-dir', str(tmp_path / 'test'), '--out', str(tmp_path / 'out.pkl'),
         '--cfg-options', *OPTIONS, *model,
     )  # fmt: skip
+    assert 'in_context/episodes: 7' in log
     assert (tmp_path / 'out.pkl').is_file()
 
 
