@@ -73,6 +73,25 @@ def test_intervals_are_over_seeds_or_over_episodes():
     assert ablation._cell([0.4, 0.5, 0.6], 0.031) == '50.0 ± 24.8'
 
 
+def test_what_a_part_adds_is_taken_seed_by_seed(monkeypatch):
+    monkeypatch.setattr(ablation, 'COLUMNS', (('mIoU', 'pairs', 'mIoU'),))
+    monkeypatch.setattr(
+        ablation, 'ARMS', {'none': (), 'A': ('sft',), 'B': ('paper',), 'B + C': ('paper', 'grpo')}
+    )
+    figures = {
+        'vanilla-seed3': 0.1, 'sft-seed3': 0.3, 'sft-seed4': 0.5, 'paper-seed3': 0.4, 'paper-seed4': 0.6,
+        'paper-grpo-seed3': 0.4, 'paper-grpo-seed4': 0.8,
+    }  # fmt: skip
+    results = {key: {'pairs': {'mIoU': value}} for key, value in figures.items()}
+    rows = [line.split('|')[1:3] for line in ablation.differences(results, [3, 4]).splitlines()[2:]]
+    # Two seeds: 12.71 times the deviation over the root of two.
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ['A, less none', '30.0 ± 127.1'],
+        ['B, less A', '10.0 ± 0.0'],
+        ['B + C, less B', '10.0 ± 127.1'],
+    ]
+
+
 def test_a_shorter_run_keeps_the_shape_of_its_schedule():
     config = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage1.py'))
     ablation._shorten(config, 400)

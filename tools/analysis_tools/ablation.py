@@ -189,6 +189,27 @@ def table(results: Results, seeds: list[int]) -> str:
     return '\n'.join(lines)
 
 
+def differences(results: Results, seeds: list[int]) -> str:
+    """Markdown: what each part adds, seed by seed, so that what seeds share cancels; percent."""
+    lines = ['| ' + ' | '.join(['', *(title for title, _, _ in COLUMNS)]) + ' |']
+    lines.append('|---' * (len(COLUMNS) + 1) + '|')
+    for arm, steps in ARMS.items():
+        before = ('sft',) if len(steps) == 1 and steps[0] in ('paper', 'steps') else steps[:-1]
+        if not steps or before not in ARMS.values():
+            continue
+        cells = []
+        for _, name, metric in COLUMNS:
+            values = [
+                results[_key(steps, seed)][name][metric]
+                - results[_key(before, seed if before else seeds[0])][name][metric]
+                for seed in seeds
+            ]
+            cells.append(_cell(values, None))
+        other = next(title for title, each in ARMS.items() if each == before)
+        lines.append('| ' + ' | '.join([f'{arm}, less {other}', *cells]) + ' |')
+    return '\n'.join(lines)
+
+
 def draw_curves(work_dir: Path, file: Path) -> None:
     """Learning curves of every training run found in ``work_dir``."""
     panels = {
@@ -232,6 +253,8 @@ def main() -> None:
                 print(f'== {arm}, seed {seed}', flush=True)
                 ablation.test(steps, seed)
     text: Any = table(ablation.results, args.seeds)
+    if len(args.seeds) > 1:
+        text += '\n\n' + differences(ablation.results, args.seeds)
     (work_dir / 'table.md').write_text(text + '\n')
     draw_curves(work_dir, work_dir / 'curves.png')
     print(text)
