@@ -211,23 +211,27 @@ def differences(results: Results, seeds: list[int]) -> str:
 
 
 def draw_curves(work_dir: Path, file: Path) -> None:
-    """Learning curves of every training run found in ``work_dir``."""
+    """Learning curves of every training run found in ``work_dir``, a colour an arm."""
     panels = {
         'loss_lm': 'language-model loss',
         'attention_mass_query': 'attention mass of the answer on the target',
         'rewards/iou/mean': 'IoU reward',
     }
     figure, axes = plt.subplots(1, len(panels), figsize=(15, 4))
+    colours: dict[str, str] = {}
     for scalars in sorted(work_dir.glob('*-seed*/*/vis_data/scalars.json')):
         rows = [json.loads(line) for line in scalars.read_text().splitlines()]
+        arm = scalars.parents[2].name.rpartition('-seed')[0]
+        colour = colours.setdefault(arm, f'C{len(colours)}')
         for axis, (key, title) in zip(axes, panels.items(), strict=True):
             points = [(row['step'], row[key]) for row in rows if key in row]
             if points:
-                axis.plot(*zip(*points, strict=True), label=scalars.parents[2].name)
+                axis.plot(*zip(*points, strict=True), label=arm, color=colour, linewidth=1)
             axis.set(xlabel='iteration', title=title)
     for axis in axes:
-        if axis.lines:
-            axis.legend(fontsize=7)
+        lines = {line.get_label(): line for line in axis.lines}
+        if lines:
+            axis.legend(lines.values(), lines.keys(), fontsize=7)
     figure.tight_layout()
     figure.savefig(file, dpi=110)
     plt.close(figure)
