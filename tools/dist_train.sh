@@ -6,7 +6,7 @@ CONFIG=$1
 GPUS=$2
 shift 2
 export TORCH_ELASTIC_SHUTDOWN_TIMEOUT="${STOP_SECONDS:-600}"
-exec "${PYTHON:-python}" -m torch.distributed.run \
+exec "${PYTHON:-python}" "$(dirname "$0")/dist_launch.py" \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$GPUS" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
     "$(dirname "$0")/train.py" "$CONFIG" --launcher pytorch "$@"
