@@ -5,9 +5,13 @@ import os
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 from PIL import Image
 
+from focus_mmdet.apis.video import read_frames
+from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 
 STAGE1, STAGE2 = 'configs/focus_tiny_stage1.py', 'configs/focus_tiny_stage2.py'
@@ -97,6 +101,36 @@ def test_locating_prints_a_box_per_query(vlm_folder, untrained, tmp_path):
     assert len(list((tmp_path / 'out').glob('*.png'))) == 2
 
 
+@pytest.fixture
+def clip(tmp_path):
+    """Five frames of one colour each, 64 x 48 pixels."""
+    path = tmp_path / 'clip.avi'
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 5, (64, 48))
+    for number in range(5):
+        writer.write(np.full((48, 64, 3), 50 * number, np.uint8))
+    writer.release()
+    return str(path)
+
+
+def test_frames_of_a_video_are_counted_from_zero(clip):
+    frames = dict(read_frames(clip, every=2, first=1))
+    assert {number: round(frame.mean() / 50) for number, frame in frames.items()} == {1: 1, 3: 3}
+    with pytest.raises(InputError, match='frame 9 cannot be read; the file states 5'):
+        next(read_frames(clip, first=9))
+
+
+def test_locating_in_a_video(vlm_folder, clip, tmp_path):
+    done = tool(
+        'tools/locate.py', '--config', STAGE2, '--cfg-options', f'model.pretrained={vlm_folder()}',
+        '--checkpoint', 'none', '--support', f'{clip}#1:5,5,40,40', '--query', clip, f'{clip}#4',
+        '--every', '2', '--out-dir', str(tmp_path / 'out'),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{')]
+    assert [line.get('frame') for line in lines] == [0, 2, 4, None]
+    assert len(list((tmp_path / 'out').glob('*.png'))) == 4
+
+
 BAD_CALLS = {
     'no config': (['tools/train.py', 'configs/nothing.py'], 'configs/nothing.py'),
     '7B weights missing': (['tools/train.py', 'configs/focus_stage1.py'], 'hf download Qwen/Qwen2-VL-7B'),
@@ -106,6 +140,10 @@ BAD_CALLS = {
     'support without box': (
         ['tools/locate.py', '--support', 'a.jpg', '--query', 'b.jpg', '--out-dir', 'o'],
         'PICTURE:x1,y1,x2,y2',
+    ),
+    'no video': (
+        ['tools/locate.py', '--support', 'gone.mp4#3:1,2,3,4', '--query', 'b.jpg', '--out-dir', 'o'],
+        'gone.mp4: no such video',
     ),
     'misspelt hook key': (
         ['tools/train.py', STAGE1, '--cfg-options', 'custom_hooks.0.margn=0.1'],
@@ -171,7 +209,7 @@ def test_a_split_never_leaves_a_part_empty(tmp_path):
     (tmp_path / 'one.json').write_text(json.dumps(content))
     done = tool('tools/dataset_converters/split_by_instance.py', str(tmp_path / 'one.json'))
     assert done.returncode == 2
-    assert 'leaves a part empty' in done.stderr
+    assert 'no two objects that share no video' in done.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / 'one.json']
 
 

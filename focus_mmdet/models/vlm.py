@@ -29,14 +29,12 @@ def check_pretrained(pretrained: str) -> None:
     if (Path(pretrained) / 'config.json').is_file():
         return
     if Path(pretrained).name.startswith('focus-tiny'):
-        advice = (
-            f'Build it with: python tools/build_tiny_vlm.py {pretrained}, or run from the repository root'
-        )
+        advice = 'It comes with the repository: run from its root, or restore the folder from it'
     else:
         advice = (
             'Download it once, for example with\n'
             f'  hf download Qwen/Qwen2-VL-7B-Instruct --local-dir {pretrained}\n'
-            'or point the config at your copy: --cfg-options model.pretrained=/path/to/model'
+            'or point the config at your copy: model.pretrained=/path/to/model (--cfg-options)'
         )
     raise InputError(f'model.pretrained: no model folder at {pretrained!r} (no config.json there).\n{advice}')
 
