@@ -12,6 +12,3 @@ encode = dict(type='encode_episodes', pretrained={{_base_.model.pretrained}})
 train_dataloader = dict(collate_fn=encode)
 val_dataloader = dict(collate_fn=encode)
 test_dataloader = val_dataloader
-
-# A multiple of accumulative_counts: no checkpoint holds the gradients of half a step.
-default_hooks = dict(checkpoint=dict(interval=48))

@@ -52,6 +52,13 @@ class EpisodeVisualizationHook(Hook):
     def _record(self, runner: Runner, on: bool) -> None:
         detector_of(runner.model).bbox_head.record_attention = on
 
+    def _stop_drawing(self, runner: Runner) -> None:
+        runner.logger.info(
+            f'drew {self._drawn} episodes; more: --cfg-options default_hooks.visualization.max_pictures=N'
+        )
+        self.draw = False
+        self._record(runner, False)
+
     def after_val_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict, outputs: Sequence[Any]
     ) -> None:
@@ -65,8 +72,8 @@ class EpisodeVisualizationHook(Hook):
         if not self.draw:
             return
         for images, sample in zip(data_batch['inputs'], outputs, strict=True):
-            if self._drawn >= self.max_pictures:
-                self._record(runner, False)
+            if self._drawn == self.max_pictures:
+                self._stop_drawing(runner)
                 return
             self._drawn += 1
             out_file = None

@@ -92,11 +92,16 @@ def main() -> None:
         check_target(target, content)
     groups = object_groups(content)
     random.Random(args.seed).shuffle(groups)
+    if len(groups) < 2:
+        raise InputError(
+            f'{args.annotations}: no two objects that share no video, so a test would repeat training. '
+            'Add an object with images of its own. Finding one object needs no training: tools/locate.py'
+        )
     count = round(len(groups) * args.test_fraction)
     if not 0 < count < len(groups):
         raise InputError(
             f'{args.annotations}: {len(groups)} groups of objects that share no video; a test fraction of '
-            f'{args.test_fraction} leaves a part empty. Add objects or change --test-fraction'
+            f'{args.test_fraction} leaves a part empty. Change it'
         )
     for target, chosen in ((targets[0], groups[:count]), (targets[1], groups[count:])):
         write_part(target, content, set().union(*chosen))
