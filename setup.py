@@ -38,7 +38,7 @@ setup(
         'qlora': ['bitsandbytes', 'accelerate'],
         # Another engine for stage 2's rollouts; needs a GPU.
         'vllm': ['vllm'],
-        # The converters of TAO and YouTube-VIS read JSON that is larger than memory.
+        # Converters that read JSON larger than memory: TAO, BURST, YouTube-VIS, COCO, LVIS.
         'converters': ['ijson'],
         # Further logs of MMEngine's, and what mmdet's analyze_logs draws with.
         'monitoring': ['tensorboard', 'seaborn'],

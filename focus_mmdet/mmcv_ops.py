@@ -46,7 +46,7 @@ class _MissingOps(ModuleType):
         def missing(*args: object, **kwargs: object) -> NoReturn:
             raise RuntimeError(
                 f'mmcv operator {name!r} is compiled code, and mmcv-lite has none. Install full mmcv: '
-                'pip uninstall mmcv-lite, then see "Compiled mmcv operators" in the README.'
+                'pip uninstall mmcv-lite, then see docs/installing.md.'
             )
 
         return missing

@@ -14,7 +14,7 @@ stand_in = pytest.mark.skipif(
 
 @stand_in
 def test_a_compiled_operator_says_what_is_missing():
-    with pytest.raises(RuntimeError, match=r"'roi_align_forward' is compiled code.*README"):
+    with pytest.raises(RuntimeError, match=r"'roi_align_forward' is compiled code.*installing"):
         roi_align(torch.zeros(1, 1, 4, 4), torch.zeros(1, 5), (2, 2))
 
 

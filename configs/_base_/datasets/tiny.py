@@ -9,7 +9,7 @@ sprites = 'data/sprites/'
 budget = dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16)
 boxes = dict(type='LoadAnnotations', with_bbox=True)
 
-photo_pipeline = [
+pipeline = [
     dict(
         type='ForEachFrame',
         transforms=[dict(type='LoadFrame'), dict(type='CropAroundBox', scale=(1.5, 3.5)), boxes, budget],
@@ -31,7 +31,7 @@ train_photos = dict(
     data_root=photos,
     ann_file='train.json',
     episodes=dict(type='RandomEpisodes', shots=1, per_track=64),
-    pipeline=photo_pipeline,
+    pipeline=pipeline,
 )
 train_sprites = dict(
     type='SpriteEpisodeDataset',
@@ -63,7 +63,7 @@ val_dataloader = dict(
         ann_file='test.json',
         episodes=dict(type='RandomEpisodes', shots=1, per_track=24),
         test_mode=True,
-        pipeline=photo_pipeline,
+        pipeline=pipeline,
     ),
 )
 test_dataloader = val_dataloader
