@@ -20,17 +20,17 @@ from torch.nn.utils.rnn import pad_sequence
 from focus_mmdet.core.grpo import LEVELS, LOSS_TYPES, SCALES, group_advantages
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.token_budget import split_by_tokens, split_further
+from focus_mmdet.engine.mean_over_ranks import mean_over_ranks
 from focus_mmdet.engine.reference_policy_hook import ReferencePolicyHook
 from focus_mmdet.engine.resumable_train_loop import ResumableTrainLoop
 from focus_mmdet.engine.rewards import Answers, build_rewards, give_rewards
 from focus_mmdet.engine.rollout_engine import RolloutRequest, build_rollout_engine
 from focus_mmdet.engine.unwrap import detector_of
 from focus_mmdet.errors import InputError, check_choice, check_number
-from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.episode_batch import EpisodeBatch, require_ground_truth
 from focus_mmdet.models.focus_detector import FocusDetector
 from focus_mmdet.models.generation import Generated, Sampling
 from focus_mmdet.models.rollout import GRPOObjective, Rollout
-from focus_mmdet.models.vlm_head import NO_GROUND_TRUTH
 
 PAPER_REWARDS = (dict(type='IoUReward'), dict(type='FormatReward', weight=0.5))
 
@@ -222,7 +222,7 @@ class GRPOTrainLoop(ResumableTrainLoop):
         }
         self.last_rollout = scored
         self.runner.call_hook(
-            'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=_mean_over_ranks(metrics)
+            'after_train_iter', batch_idx=self._iter, data_batch=data_batch, outputs=mean_over_ranks(metrics)
         )
         self._iter += 1
 
@@ -256,8 +256,8 @@ class GRPOTrainLoop(ResumableTrainLoop):
         return generated
 
     def _reward(self, batch: EpisodeBatch, generated: Generated, samples: Sequence[Any]) -> ScoredAnswers:
-        if batch.targets is None:
-            raise InputError(NO_GROUND_TRUTH)
+        require_ground_truth(batch, samples)
+        assert batch.targets is not None
         size, encoder = self.num_generations, self.detector.data_preprocessor.encoder
         answers = Answers.read(
             [encoder.decode(ids) for ids in generated.ids],
@@ -279,7 +279,7 @@ class GRPOTrainLoop(ResumableTrainLoop):
             objective=self.objective,
             total_answers=len(generated.ids),
             total_tokens=tokens,
-            global_tokens=_mean_over_ranks({'tokens': scored.rewards.new_tensor(float(tokens))})['tokens'],
+            global_tokens=mean_over_ranks({'tokens': scored.rewards.new_tensor(float(tokens))})['tokens'],
         )
         if self.num_iterations > 1:
             rollout = replace(rollout, old_logps=self._log_probabilities(batch, rollout))
@@ -365,13 +365,3 @@ def _speed(clock: Sequence[float], tokens: int) -> dict[str, Tensor]:
     seconds = {'seconds/rollout': rollout, 'seconds/reward': reward, 'seconds/update': update}
     seconds['tokens_per_second'] = tokens * get_world_size() / (clock[-1] - clock[0])
     return {name: torch.tensor(value) for name, value in seconds.items()}
-
-
-def _mean_over_ranks(values: dict[str, Any]) -> dict[str, Any]:
-    """Scalars averaged over ranks, in one collective."""
-    device = next((value.device for value in values.values() if isinstance(value, Tensor)), None)
-    stacked = torch.stack(
-        [torch.as_tensor(value, device=device).detach().float() for value in values.values()]
-    )
-    all_reduce(stacked, op='mean')
-    return dict(zip(values, stacked.unbind(), strict=True))

@@ -17,6 +17,8 @@ from torch.utils.data import DataLoader
 from torch.utils.data._utils import signal_handling
 
 from focus_mmdet.engine.graceful_stop_hook import save_now, start_workers_alone
+from focus_mmdet.engine.mean_over_ranks import mean_over_ranks
+from focus_mmdet.engine.same_schedule_hook import SameScheduleHook
 from focus_mmdet.engine.save_together import save_together
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.sharding import is_sharded
@@ -36,6 +38,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     - A data worker that dies ends the run between two iterations. What is
       learned is saved where the first process can do so alone and no
       accumulated gradient would be lost.
+    - Another schedule than the checkpoint's is refused.
+    - What is logged is the mean over all processes.
 
     Args:
         runner: The runner.
@@ -49,8 +53,16 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         loader = runner.build_dataloader(dataloader, runner.seed, different)
         start_workers_alone(loader)
         super().__init__(runner, _Resumed(loader, self, runner.seed), *args, **kwargs)
+        runner.register_hook(SameScheduleHook())
         if is_sharded(runner.model):
             save_together(runner)
+
+    def run_iter(self, data_batch: Any) -> None:
+        place: dict[str, Any] = dict(batch_idx=self._iter, data_batch=data_batch)
+        self.runner.call_hook('before_train_iter', **place)
+        outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
+        self.runner.call_hook('after_train_iter', **place, outputs=mean_over_ranks(outputs))
+        self._iter += 1
 
     def seed_iteration(self) -> None:
         """Set the random state that this iteration has in any run."""

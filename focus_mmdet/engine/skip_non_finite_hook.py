@@ -33,12 +33,14 @@ class FiniteSteps:
         skipped: Steps not taken.
         in_a_row: Those since the last one taken; steps that the scaler skips
             while it can lower its scale count in ``skipped`` alone.
+        loss: Sum of this process's losses since it was last read.
     """
 
     def __init__(self, wrapper: OptimWrapper) -> None:
         self.wrapper = wrapper
         self.skipped = 0
         self.in_a_row = 0
+        self.loss: Tensor | float = 0.0
         self._finite: Tensor | bool = True
         self._backward, self._step = wrapper.backward, wrapper.step
         wrapper.backward = self.backward
@@ -49,6 +51,7 @@ class FiniteSteps:
         self.wrapper.backward, self.wrapper.step = self._backward, self._step
 
     def backward(self, loss: Tensor, **options: Any) -> None:
+        self.loss = self.loss + loss.detach()
         self._finite = loss.detach().isfinite() & self._finite
         self._backward(loss, **options)
 
@@ -114,7 +117,8 @@ class SkipNonFiniteHook(Hook):
                 'current',
                 logging.WARNING,
             )
-        self._suspects.append(_describe(runner.iter + 1, data_batch, outputs))
+        self._suspects.append(_describe(runner.iter + 1, data_batch, float(self._steps.loss)))
+        self._steps.loss = 0.0
         if self._steps.in_a_row >= self.max_in_a_row:
             self._stop(runner)
         if self._steps.in_a_row == 0 and runner.optim_wrapper.should_update():
@@ -130,17 +134,18 @@ class SkipNonFiniteHook(Hook):
         raise InputError(
             f'{self._steps.in_a_row} steps in a row had a loss or gradient that is NaN or infinite; none was '
             f'taken, the weights are as before iteration {self._suspects[0]["iteration"]}. {path} lists the '
-            'episodes: look at their images and boxes, or lower optim_wrapper.optimizer.lr. '
+            'episodes: look at their images and boxes, or lower optim_wrapper.optimizer.lr and start anew '
+            'from a checkpoint (load_from; --resume keeps its learning rate). '
             'default_hooks.finite.max_in_a_row sets the limit'
         )
 
 
-def _describe(iteration: int, data_batch: Any, outputs: Any) -> dict[str, Any]:
-    """An iteration's episodes; ``loss`` as text, because JSON knows no NaN."""
+def _describe(iteration: int, data_batch: Any, loss: float) -> dict[str, Any]:
+    """This process's part of an iteration; ``loss`` as text, because JSON knows no NaN."""
     return {
         'iteration': iteration,
         'rank': get_rank(),
-        'loss': str((outputs or {}).get('loss')),
+        'loss': str(loss),
         'episodes': [
             {
                 'img_id': sample.img_id,

@@ -1,12 +1,16 @@
 """A batch of episodes in the VLM's language."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
+from mmdet.structures import DetDataSample
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+
+from focus_mmdet.errors import InputError
 
 
 @dataclass
@@ -120,3 +124,18 @@ def pad(sequences: list[Tensor], value: int, side: str) -> tuple[Tensor, Tensor]
     ids = pad_sequence(sequences, batch_first=True, padding_value=value, padding_side=side)
     ones = [torch.ones_like(sequence) for sequence in sequences]
     return ids, pad_sequence(ones, batch_first=True, padding_side=side)
+
+
+def require_ground_truth(batch: EpisodeBatch, samples: Sequence[DetDataSample]) -> None:
+    """Raise :class:`InputError` with the episodes of a batch that cannot be learned from."""
+    if batch.targets is not None:
+        return
+    names = [
+        f'{sample.get("img_path") or "a drawn scene"} (episode {sample.img_id})'
+        for sample in samples
+        if len(sample.get('gt_instances', ())) != 1
+    ]
+    raise InputError(
+        f'{", ".join(names)}: training needs exactly one ground-truth box in every query image. For queries '
+        'that lack the object set model.data_preprocessor.may_be_absent=True'
+    )

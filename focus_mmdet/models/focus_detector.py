@@ -9,7 +9,7 @@ from torch.distributed.tensor import DTensor
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
-from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.episode_batch import EpisodeBatch, require_ground_truth
 from focus_mmdet.models.rollout import Rollout
 from focus_mmdet.models.sharding import spread_like, whole
 from focus_mmdet.models.vlm_head import VLMHead
@@ -33,10 +33,9 @@ class FocusDetector(BaseDetector):
         pretrained: str,
         bbox_head: dict[str, Any],
         data_preprocessor: dict[str, Any] | None = None,
-        init_cfg: dict[str, Any] | None = None,
     ) -> None:
         speech = {'type': 'EpisodeDataPreprocessor', **(data_preprocessor or {}), 'pretrained': pretrained}
-        super().__init__(data_preprocessor=speech, init_cfg=init_cfg)
+        super().__init__(data_preprocessor=speech)
         self.pretrained = pretrained
         self.data_preprocessor: EpisodeDataPreprocessor
         self.bbox_head: VLMHead = MODELS.build({**bbox_head, 'pretrained': pretrained})
@@ -66,6 +65,7 @@ class FocusDetector(BaseDetector):
         return super().forward(inputs, data_samples, mode)
 
     def loss(self, batch_inputs: EpisodeBatch, batch_data_samples: Any) -> dict[str, Tensor]:
+        require_ground_truth(batch_inputs, batch_data_samples)
         return self.bbox_head.loss(batch_inputs, self.pad_id)
 
     def predict(self, batch_inputs: EpisodeBatch, batch_data_samples: Any) -> Any:

@@ -28,11 +28,6 @@ from focus_mmdet.models.lora import add_lora
 from focus_mmdet.models.rollout import Rollout
 from focus_mmdet.models.vlm import VisionLanguageModel
 
-NO_GROUND_TRUTH = (
-    'training needs exactly one ground-truth box in every query image. For queries that lack the object '
-    'set model.data_preprocessor.may_be_absent=True'
-)
-
 
 @MODELS.register_module()
 class VLMHead(BaseModule):
@@ -87,6 +82,11 @@ class VLMHead(BaseModule):
         )
         if lora is not None:
             add_lora(self.vlm.model, self.vlm.family, lora)
+            if freeze_vision and any(weight.requires_grad for weight in self.vlm.vision_tower.parameters()):
+                raise InputError(
+                    'model.bbox_head.lora.target_modules names layers of the vision tower, which '
+                    'freeze_vision=True keeps as it is'
+                )
         self.lora = lora
         #: Scale of the adapters, None without: checked when weights are loaded.
         self.lora_alpha = None if lora is None else LoraConfig(**lora).lora_alpha
@@ -122,12 +122,8 @@ class VLMHead(BaseModule):
 
         The first is a mean over the answer tokens of this batch: accumulated
         batches weigh alike, whatever their numbers of tokens.
-
-        Raises:
-            InputError: An episode has no ground truth.
         """
-        if batch.answer_ids is None:
-            raise InputError(NO_GROUND_TRUTH)
+        assert batch.answer_ids is not None
         sequences = [torch.cat(pair) for pair in zip(batch.prompt_ids, batch.answer_ids, strict=True)]
         input_ids, mask = pad(sequences, pad_id, 'right')
         positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)

@@ -52,7 +52,7 @@ def test_absent_targets_are_answered_by_none_and_boxes_stay_boxes(config, make_d
 
 def test_without_the_key_such_a_query_is_an_error_that_names_it(config):
     settings = config(1, 'refused', **{'model.data_preprocessor.may_be_absent': False})
-    with pytest.raises(InputError, match='may_be_absent=True'):
+    with pytest.raises(InputError, match=r'webp \(episode \d+\).*may_be_absent=True'):
         Runner.from_cfg(settings).train()
 
 

@@ -76,6 +76,20 @@ def test_both_stages_and_the_test_run_on_two_processes(vlm_folder, tmp_path, lor
     assert (tmp_path / 'out.pkl').is_file()
 
 
+def test_stage_1_logs_the_mean_over_processes(vlm_folder, tmp_path):
+    losses = []
+    for processes, episodes in (('1', 4), ('2', 2)):
+        folder = tmp_path / processes
+        launch(
+            'tools/dist_train.sh', 'configs/focus_tiny_stage1.py', processes, '--work-dir', str(folder),
+            '--cfg-options', *OPTIONS, f'model.pretrained={vlm_folder()}',
+            f'train_dataloader.batch_size={episodes}', 'train_cfg.max_iters=1',
+        )  # fmt: skip
+        log = json.loads(next(folder.rglob('scalars.json')).read_text().splitlines()[0])
+        losses.append((log['loss_attention'], log['attention_mass']))
+    assert losses[0] == pytest.approx(losses[1], rel=1e-4)
+
+
 GRPO = [
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=9',

@@ -78,6 +78,19 @@ def test_resuming_loads_nothing_twice(run, stage, workers, options):
     assert_equal_weights(trained_weights(whole, 5), trained_weights(resumed, 5))
 
 
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'param_scheduler.1.end': 1000}, r'param_scheduler.1.end: \d+ then, 1000 now'),
+        ({'optim_wrapper.optimizer.lr': 5e-5}, r'optimizer.lr: .* then, 5e-05 now'),
+    ],
+)
+def test_another_schedule_is_refused_rather_than_ignored(run, options, message):
+    run(1, 'half', 2)
+    with pytest.raises(InputError, match=message):
+        run(1, 'half', 3, resume=True, **options)
+
+
 def test_the_order_of_episodes_is_that_of_the_checkpoints_seed(run):
     _, episodes = run(1, 'whole', 4)
     run(1, 'half', 2)

@@ -180,3 +180,8 @@ def test_scores_are_token_probabilities_until_they_are_calibrated(make_detector)
     assert float(flat._score(logps)) == pytest.approx((2 * logit + 1).sigmoid().item())
     with pytest.raises(InputError, match='score_calibration: scale'):
         make_detector(score_calibration=('steep', 0.0))
+
+
+def test_adapters_of_a_frozen_tower_are_refused(make_detector):
+    with pytest.raises(InputError, match='layers of the vision tower'):
+        make_detector(lora=dict(r=2, target_modules=r'.*(q_proj|qkv)'), freeze_vision=True)
