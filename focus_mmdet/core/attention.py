@@ -122,7 +122,7 @@ def margin_loss(mass: Tensor, marked: int, total: int, margin: float, form: str 
     """
     if form == 'log':
         # Steep where there is no attention yet, unlike a square of the mass.
-        return (margin / mass.clamp(min=1e-6)).log().clamp(min=0).mean()
+        return (margin / (mass + 1e-6)).log().clamp(min=0).mean()
     if form == 'mass':
         gap = mass
     else:

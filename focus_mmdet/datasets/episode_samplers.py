@@ -1,7 +1,7 @@
 """How episodes are picked from the frames of an object."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -111,7 +111,7 @@ class EpisodeSampler(ABC):
         if known:
             return replace(episode, query=known[rng.integers(len(known))])
         here, category = track.videos, track.frames[0].category
-        for other in rng.permutation(len(tracks)).tolist():
+        for other in _in_random_order(len(tracks), rng):
             if here & tracks[other].videos:
                 continue
             frames = [_unasked(frame, category) for frame in tracks[other].frames]
@@ -126,6 +126,13 @@ class EpisodeSampler(ABC):
     def may_ask(self, frame: Frame, supports: Sequence[Frame]) -> bool:
         """Whether a frame without the object may be a query."""
         return not self.among_look_alikes or any(frame.alike)
+
+
+def _in_random_order(count: int, rng: np.random.Generator) -> Iterator[int]:
+    """All numbers below ``count``, one of them twice: a permutation of many takes
+    long, and the first is nearly always enough."""
+    yield int(rng.integers(count))
+    yield from rng.permutation(count).tolist()
 
 
 def _unasked(frame: Frame, category: int | str | None) -> Frame:

@@ -60,8 +60,9 @@ class AttentionSupervision:
 
 
 def supervised_spans(settings: AttentionSupervision, batch: EpisodeBatch) -> list[list[Span]]:
-    """What each sequence of a batch is supervised on; nothing where it has no
-    supports, or no object in the query.
+    """What each sequence of a batch is supervised on; nothing where none of its
+    tokens is marked, as without supports, or for ``query_region`` without an
+    object in the query.
 
     Raises:
         InputError: Supports of which no token is marked.
@@ -133,11 +134,16 @@ def attention_loss(
     masses = [mass[:, 0] for mass in probe.mean_over_layers()]
     losses, most = [], 0
     for mass, spans, total in zip(masses, probe.spans, lengths, strict=True):
-        parts = mass.split([stop - start for (start, stop), _ in spans]) if spans else ()
-        for part, (_, columns) in zip(parts, spans, strict=True):
-            count = int(columns.sum())
-            most = max(most, count)
-            losses.append(margin_loss(part, count, total, settings.margin, settings.form))
+        if not spans:
+            continue
+        parts = mass.split([stop - start for (start, stop), _ in spans])
+        counts = [int(columns.sum()) for _, columns in spans]
+        most = max(most, *counts)
+        each = [
+            margin_loss(part, count, total, settings.margin, settings.form)
+            for part, count in zip(parts, counts, strict=True)
+        ]
+        losses.append(torch.stack(each).mean())
     loss = torch.stack(losses).mean() if losses else masses[0].sum()
     return settings.weight * loss, torch.cat(masses).detach().mean() if losses else loss.detach(), most
 
