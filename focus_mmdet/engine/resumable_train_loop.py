@@ -53,7 +53,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         loader = runner.build_dataloader(dataloader, runner.seed, different)
         start_workers_alone(loader)
         super().__init__(runner, _Resumed(loader, self, runner.seed), *args, **kwargs)
-        runner.register_hook(SameScheduleHook())
+        # Behind what tells whether it is a checkpoint to resume at all.
+        runner.register_hook(SameScheduleHook(), priority='LOW')
         if is_sharded(runner.model):
             save_together(runner)
 

@@ -8,10 +8,8 @@ from mmengine.runner import Runner
 
 from focus_mmdet.errors import InputError
 
-_SETTINGS = (
-    'begin', 'end', 'base_values', 'T_max', 'eta_min', 'eta_max', 'power', 'gamma', 'factor', 'step_size',
-    'start_factor', 'end_factor', 'total_steps',
-)  # fmt: skip
+#: What changes in a scheduler while it runs.
+_PROGRESS = {'last_step', '_global_step', '_last_value', 'best', 'num_bad_epochs', 'cooldown_counter'}
 
 
 class SameScheduleHook(Hook):
@@ -21,19 +19,25 @@ class SameScheduleHook(Hook):
     in the config would have no effect.
 
     Raises:
-        InputError: On resuming, where a scheduler's settings differ.
+        InputError: On resuming, where a scheduler's settings differ, or
+            without schedulers the learning rates.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
-        before, now = checkpoint.get('param_schedulers'), runner.param_schedulers
-        if not runner._resume or not isinstance(before, list) or not isinstance(now, list):
+        if not runner._resume:
+            return
+        before, now = checkpoint.get('param_schedulers') or [], runner.param_schedulers or []
+        if not isinstance(before, list) or not isinstance(now, list):
             return
         changes = list(_differences(before, [scheduler.state_dict() for scheduler in now]))
+        if not before and not now:
+            rates = [_rates(checkpoint['optimizer']), _rates(runner.optim_wrapper.state_dict())]
+            changes = [_change('optimizer.lr', *rates)] if rates[0] != rates[1] else []
         if changes:
             raise InputError(
                 f'{runner._load_from or runner.work_dir}: cannot be resumed under another schedule '
-                f'({"; ".join(changes)}). Set the config back, or start anew from its weights: '
-                'load_from=..., without --resume'
+                f'({"; ".join(dict.fromkeys(changes))}). Set the config and --auto-scale-lr back, or start '
+                'anew from its weights: load_from=..., without --resume'
             )
 
 
@@ -41,12 +45,21 @@ def _differences(before: list[dict], now: list[dict]) -> Iterator[str]:
     if len(before) != len(now):
         yield f'{len(before)} param_schedulers then, {len(now)} now'
     for index, (old, new) in enumerate(zip(before, now, strict=False)):
-        for name in _SETTINGS:
-            if old.get(name) != new.get(name):
+        for name in sorted({*old, *new} - _PROGRESS):
+            values = old.get(name), new.get(name)
+            if values[0] != values[1] and not any(map(callable, values)):
                 key = 'optimizer.lr' if name == 'base_values' else f'param_scheduler.{index}.{name}'
-                yield f'{key}: {_short(old.get(name))} then, {_short(new.get(name))} now'
+                yield _change(key, *values)
 
 
-def _short(value: Any) -> Any:
-    """One learning rate in place of the list for all parameter groups, where they are equal."""
-    return value[0] if isinstance(value, list) and len(set(value)) == 1 else value
+def _rates(optimizer: dict[str, Any]) -> list[float]:
+    return [group['lr'] for group in optimizer['param_groups']]
+
+
+def _change(key: str, old: Any, new: Any) -> str:
+    """One learning rate stands for all parameter groups, where they are equal."""
+    old, new = (
+        value[0] if isinstance(value, list) and value and value.count(value[0]) == len(value) else value
+        for value in (old, new)
+    )
+    return f'{key}: {old} then, {new} now'

@@ -33,7 +33,8 @@ class FiniteSteps:
         skipped: Steps not taken.
         in_a_row: Those since the last one taken; steps that the scaler skips
             while it can lower its scale count in ``skipped`` alone.
-        loss: Sum of this process's losses since it was last read.
+        loss: Sum of what this process went backward from since it was last read:
+            with accumulation, a part of each loss.
     """
 
     def __init__(self, wrapper: OptimWrapper) -> None:
@@ -135,13 +136,14 @@ class SkipNonFiniteHook(Hook):
             f'{self._steps.in_a_row} steps in a row had a loss or gradient that is NaN or infinite; none was '
             f'taken, the weights are as before iteration {self._suspects[0]["iteration"]}. {path} lists the '
             'episodes: look at their images and boxes, or lower optim_wrapper.optimizer.lr and start anew '
-            'from a checkpoint (load_from; --resume keeps its learning rate). '
+            'from a checkpoint (load_from; --resume refuses another learning rate). '
             'default_hooks.finite.max_in_a_row sets the limit'
         )
 
 
 def _describe(iteration: int, data_batch: Any, loss: float) -> dict[str, Any]:
-    """This process's part of an iteration; ``loss`` as text, because JSON knows no NaN."""
+    """This process's part of an iteration; ``loss`` as text, because JSON knows no NaN, and as
+    scaled for accumulation."""
     return {
         'iteration': iteration,
         'rank': get_rank(),

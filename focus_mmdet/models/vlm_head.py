@@ -85,7 +85,7 @@ class VLMHead(BaseModule):
             if freeze_vision and any(weight.requires_grad for weight in self.vlm.vision_tower.parameters()):
                 raise InputError(
                     'model.bbox_head.lora.target_modules names layers of the vision tower, which '
-                    'freeze_vision=True keeps as it is'
+                    'freeze_vision=True keeps as it is. Leave it out, or set freeze_vision=False'
                 )
         self.lora = lora
         #: Scale of the adapters, None without: checked when weights are loaded.
