@@ -119,6 +119,13 @@ def test_frames_of_a_video_are_counted_from_zero(clip):
         next(read_frames(clip, first=9))
 
 
+@pytest.mark.parametrize('content', ['', 'no video'])
+def test_what_is_no_video_is_named(tmp_path, content):
+    (tmp_path / 'a.mp4').write_text(content)
+    with pytest.raises(InputError, match=r'a\.mp4: frame 0 cannot be read'):
+        list(read_frames(str(tmp_path / 'a.mp4')))
+
+
 def test_locating_in_a_video(vlm_folder, clip, tmp_path):
     done = tool(
         'tools/locate.py', '--config', STAGE2, '--cfg-options', f'model.pretrained={vlm_folder()}',
@@ -144,6 +151,10 @@ BAD_CALLS = {
     'no video': (
         ['tools/locate.py', '--support', 'gone.mp4#3:1,2,3,4', '--query', 'b.jpg', '--out-dir', 'o'],
         'gone.mp4: no such video',
+    ),
+    'video without frame': (
+        ['tools/locate.py', '--support', 'a.mkv:1,2,3,4', '--query', 'b.jpg', '--out-dir', 'o'],
+        'a.mkv: write VIDEO#FRAME',
     ),
     'misspelt hook key': (
         ['tools/train.py', STAGE1, '--cfg-options', 'custom_hooks.0.margn=0.1'],

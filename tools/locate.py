@@ -23,8 +23,8 @@ from focus_mmdet.errors import InputError
 
 def open_frame(text: str) -> Image:
     """A picture's path as it is, ``clip.mp4#120`` as its frame."""
-    path, separator, number = text.rpartition('#')
-    if not separator or not is_video(path):
+    path, _, number = text.rpartition('#')
+    if not is_video(path) and not is_video(text):
         return text
     if not number.isdecimal():
         raise InputError(f'{text}: write VIDEO#FRAME, frames counted from 0')
@@ -68,7 +68,13 @@ def main() -> None:
     parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
     parser.add_argument('--support', nargs='+', required=True, metavar='PICTURE:x1,y1,x2,y2')
     parser.add_argument('--query', nargs='+', required=True, metavar='PICTURE')
-    parser.add_argument('--every', type=int, default=30, help='frames of a video; default: %(default)s')
+    parser.add_argument(
+        '--every',
+        type=int,
+        default=30,
+        metavar='N',
+        help='ask each N-th frame of a video; default: %(default)s',
+    )
     parser.add_argument('--out-dir', type=Path, required=True)
     parser.add_argument('--device')
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
