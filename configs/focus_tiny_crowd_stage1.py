@@ -1,33 +1,9 @@
-"""Stage 1 goes on to crowds of four, two of them the target's drawing in other colours.
-
-Half of the crowds are plain. In training any of the four is asked for: were it always the
-first, a model could learn that it is the one that resembles two others. Scenes are 96 x 96
-pixels: in 16 visual tokens four objects overlap.
-"""
+"""Stage 1 goes on to crowds of four, two of them the target's drawing in other colours."""
 
 _base_ = ['focus_tiny_pairs_stage1.py']
 
-pipeline = [
-    dict(type='RenderSpriteEpisode'),
-    dict(
-        type='ForEachFrame',
-        transforms=[
-            dict(type='LoadAnnotations', with_bbox=True),
-            dict(type='ResizeToPixelBudget', max_pixels=9216, multiple=16),
-        ],
-    ),
-    dict(type='PackEpisodeInputs'),
-]
-crowd = dict(
-    _base_.train_pairs,
-    look_alikes=2,
-    plain=0.5,
-    target='any',
-    size=(96, 96),
-    scale=(0.2, 0.4),
-    seed=4,
-    pipeline=pipeline,
-)
+inference_pipeline = _base_.crowd_inference_pipeline
+crowd = dict(_base_.crowd, seed=4)
 unlike = dict(crowd, look_alikes=0, distractors=3, seed=7)
 train_dataloader = dict(
     dataset=dict(

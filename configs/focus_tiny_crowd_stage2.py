@@ -2,27 +2,8 @@
 
 _base_ = ['focus_tiny_pairs_stage2.py']
 
-pipeline = [
-    dict(type='RenderSpriteEpisode'),
-    dict(
-        type='ForEachFrame',
-        transforms=[
-            dict(type='LoadAnnotations', with_bbox=True),
-            dict(type='ResizeToPixelBudget', max_pixels=9216, multiple=16),
-        ],
-    ),
-    dict(type='PackEpisodeInputs'),
-]
-crowd = dict(
-    _base_.train_pairs,
-    look_alikes=2,
-    plain=0.25,
-    target='any',
-    size=(96, 96),
-    scale=(0.2, 0.4),
-    seed=11,
-    pipeline=pipeline,
-)
+inference_pipeline = _base_.crowd_inference_pipeline
+crowd = dict(_base_.crowd, plain=0.25, seed=11)
 held_out = dict(crowd, length=256, plain=0.0, target=0, seed=0, test_mode=True)
 train_dataloader = dict(dataset=dict(_delete_=True, **crowd))
 val_dataloader = dict(dataset=dict(held_out, data_root='data/sprites/val'))
