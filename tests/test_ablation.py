@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from focus_mmdet.engine.launch import check_schedule
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.tiny import build_tiny_vlm
 from tests.conftest import ROOT
@@ -97,3 +98,10 @@ def test_a_shorter_run_keeps_the_shape_of_its_schedule():
     ablation._shorten(config, 400)
     assert config.train_cfg.max_iters == 400
     assert [(each.begin, each.end) for each in config.param_scheduler] == [(0, 25), (25, 400)]
+
+
+def test_a_short_run_still_leaves_its_warm_up():
+    config = Config.fromfile(str(ROOT / 'configs/focus_tiny_pairs_stage2.py'))
+    ablation._shorten(config, 20)
+    assert [(each.begin, each.end) for each in config.param_scheduler] == [(0, 2), (2, 20)]
+    check_schedule(config)

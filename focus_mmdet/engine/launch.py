@@ -94,9 +94,14 @@ def check_saving(config: Config) -> None:
 
 
 def check_schedule(config: Config) -> None:
-    """Raise :class:`InputError` where training goes on after the learning rate ended at 0."""
+    """Raise :class:`InputError` for a learning rate that ends at 0 before training, or stays at its start."""
     last = config.train_cfg.get('max_iters')
     for scheduler in config.get('param_scheduler') or []:
+        if scheduler.get('type') == 'LinearLR' and scheduler.get('end', 2) - scheduler.get('begin', 0) < 2:
+            raise InputError(
+                f'param_scheduler: LinearLR from {scheduler.get("begin", 0)} to {scheduler.end} stays at its '
+                'start_factor for the whole run. Give it at least 2 iterations, or leave it out'
+            )
         ends_at_zero = scheduler.get('type') == 'CosineAnnealingLR' and not scheduler.get('eta_min')
         if (
             last

@@ -352,6 +352,13 @@ def test_a_learning_rate_that_ends_before_training_is_refused(make_config):
         check_schedule(config)
 
 
+def test_a_warm_up_that_never_ends_is_refused(make_config):
+    config = make_config(1, 'warm-up')
+    config.param_scheduler[0].end = 1
+    with pytest.raises(InputError, match='stays at its start_factor'):
+        check_schedule(config)
+
+
 def test_stage_2_does_not_resume_a_stage_1_checkpoint(make_config, stage_1):
     config = make_config(2, 'wrong', resume=True)
     config.load_from = stage_1()

@@ -151,7 +151,9 @@ def _shorten(config: Config, count: int) -> None:
     config.train_cfg.update(max_iters=count, val_interval=count + 1)
     config.default_hooks.checkpoint.update(interval=400, max_keep_ckpts=2)
     for scheduler in config.param_scheduler:
-        scheduler.update(begin=round(scheduler.begin * ratio), end=max(1, round(scheduler.end * ratio)))
+        for name in ('begin', 'end'):
+            # A warm-up of one iteration would stay at its first learning rate.
+            scheduler[name] = max(2, round(scheduler[name] * ratio)) if scheduler[name] else 0
 
 
 def _cell(values: list[float], one: float | None) -> str:
