@@ -1,5 +1,6 @@
 """The attention loss equals the one computed from eager T x T maps."""
 
+from collections import defaultdict
 from contextlib import contextmanager
 
 import pytest
@@ -63,7 +64,7 @@ def eager_attention_loss(detector, batch, settings):
     chosen = select_layers(settings.layers, vlm.layers)
     heads = slice(None) if settings.heads == 'all' else list(settings.heads)
     average = torch.stack([maps[i][:, heads] for i in sorted(chosen)]).mean((0, 2))  # (B, T, T)
-    losses = []
+    losses = defaultdict(list)
     for index, start, stop, marks in supervised(batch, settings):
         total = len(sequences[index])
         rows = average[index, start:stop, :total]
@@ -78,10 +79,12 @@ def eager_attention_loss(detector, batch, settings):
             'log': (rows * m).sum(-1),
         }[settings.form]
         if settings.form == 'log':
-            losses.append((torch.tensor(settings.margin).log() - gap.log()).clamp(min=0).mean())
+            loss = (torch.tensor(settings.margin).log() - (gap + 1e-6).log()).clamp(min=0).mean()
         else:
-            losses.append((settings.margin - gap).clamp(min=0).square().mean())
-    return settings.weight * torch.stack(losses).mean()
+            loss = (settings.margin - gap).clamp(min=0).square().mean()
+        losses[index].append(loss)
+    # Every sequence weighs the same, whatever its number of supports.
+    return settings.weight * torch.stack([torch.stack(each).mean() for each in losses.values()]).mean()
 
 
 RANDOM_LORA = {'r': 4, 'init_lora_weights': False}
