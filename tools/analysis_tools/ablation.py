@@ -151,9 +151,9 @@ def _shorten(config: Config, count: int) -> None:
     config.train_cfg.update(max_iters=count, val_interval=count + 1)
     config.default_hooks.checkpoint.update(interval=400, max_keep_ckpts=2)
     for scheduler in config.param_scheduler:
-        for name in ('begin', 'end'):
-            # A warm-up of one iteration would stay at its first learning rate.
-            scheduler[name] = max(2, round(scheduler[name] * ratio)) if scheduler[name] else 0
+        begin = max(2, round(scheduler.begin * ratio)) if scheduler.begin else 0
+        # A warm-up of one iteration would stay at its first learning rate.
+        scheduler.update(begin=begin, end=max(begin + 2, round(scheduler.end * ratio)))
 
 
 def _cell(values: list[float], one: float | None) -> str:
