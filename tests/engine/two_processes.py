@@ -73,9 +73,10 @@ class SignalAt(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter + 1 == self.iteration and get_rank() == self.rank:
             workers = runner.train_dataloader._iterator._workers if self.workers else []
-            # By another process, as clusters do: workers listen to their parent.
+            # By another process, as clusters do: workers listen to their parent. Of a session
+            # of its own, or torchrun's signal to the group of a rank could reach it too.
             pids = [str(pid) for pid in (*(worker.pid for worker in workers), self.pid)]
-            subprocess.run(['kill', f'-{int(self.which)}', *pids], check=True)
+            subprocess.run(['kill', f'-{int(self.which)}', *pids], check=True, start_new_session=True)
 
 
 @HOOKS.register_module()
