@@ -8,9 +8,11 @@ import sys
 import cv2
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from focus_mmdet.apis.video import read_frames
+from focus_mmdet.engine.rewards import Answers
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 
@@ -35,7 +37,6 @@ def options(folder: str) -> list[str]:
 @pytest.fixture(scope='module')
 def untrained(vlm_folder, tmp_path_factory):
     """A checkpoint of the tiny model as it is."""
-    import torch
     from mmengine.config import Config
 
     from focus_mmdet.models import FocusDetector
@@ -79,6 +80,26 @@ def test_the_attention_report_shares_out_everything(vlm_folder, untrained, tmp_p
     for layer in zip(*report['before'].values(), strict=True):
         assert abs(sum(layer) - 1) < 1e-3
     assert (tmp_path / 'report' / 'attention.png').stat().st_size > 1000
+
+
+def test_the_headroom_of_grpo_lies_between_the_worst_and_the_best_answer(vlm_folder, untrained):
+    done = tool(
+        'tools/analysis_tools/grpo_headroom.py', STAGE2, untrained, '--answers', '3', '--episodes', '3',
+        *options(vlm_folder()),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    figures = json.loads(done.stdout.strip().splitlines()[-1])
+    assert figures['drawn'] <= figures['best']
+    assert figures['consensus'] <= figures['best']
+
+
+def test_consensus_is_the_answer_that_others_agree_with():
+    sys.path.insert(0, str(ROOT / 'tools/analysis_tools'))
+    from grpo_headroom import consensus
+
+    texts = ['[0, 0, 10, 10]', '[50, 50, 60, 60]', '[1, 0, 10, 10]', 'no box', 'no box', '[0, 0, 4, 4]']
+    answers = Answers.read(texts, torch.ones(6, 4), [0] * 3 + [1] * 3)
+    assert consensus(answers, 3).tolist() == [0, 2]
 
 
 def test_browsing_draws_both_kinds_of_episodes(tmp_path):
