@@ -55,6 +55,21 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
                 f'{path}: no such annotation file. Put the dataset there as the README\'s "Your own data" '
                 'says, or set data_root and ann_file of the dataset in the config'
             )
+    for key in loaders:
+        _check_image_ids(config, key.removesuffix('_dataloader'))
+
+
+def _check_image_ids(config: Config, phase: str) -> None:
+    """Refuse one ``CocoMetric`` over several datasets: an ``img_id`` is unique within one alone."""
+    dataset = (config.get(f'{phase}_dataloader') or {}).get('dataset', {})
+    evaluator = config.get(f'{phase}_evaluator') or []
+    metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
+    if dataset.get('type') == 'ConcatDataset' and any(each.get('type') == 'CocoMetric' for each in metrics):
+        raise InputError(
+            f'{phase}_evaluator: one CocoMetric over a ConcatDataset takes episodes of two datasets with one '
+            "img_id for the same. Give each dataset its own metric: dict(type='MultiDatasetsEvaluator', "
+            'metrics=[...], dataset_prefixes=[...])'
+        )
 
 
 def check_numbers(config: Config) -> None:

@@ -1,0 +1,66 @@
+"""Two datasets tested in one run, as MMDetection does it."""
+
+import pytest
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from focus_mmdet.engine.launch import check_inputs
+from focus_mmdet.errors import InputError
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def make_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+    def make(name, dataset, evaluator) -> Config:
+        config = Config.fromfile('configs/focus_tiny_stage1.py')
+        config.merge_from_dict(
+            {
+                'work_dir': str(tmp_path / name),
+                'test_dataloader.num_workers': 0,
+                'experiment_name': f'{tmp_path.name}-{name}',
+                'visualizer.name': f'{tmp_path.name}-{name}',
+                'log_level': 'ERROR',
+            }
+        )
+        config.test_dataloader.dataset, config.test_evaluator = dataset, evaluator
+        return config
+
+    return make
+
+
+@pytest.fixture
+def datasets():
+    """Photographs and drawings, whose episodes share ids."""
+    base = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage1.py'))
+    photos = dict(base.test_dataloader.dataset, indices=6)
+    alone = dict(look_alikes=0, distractors=0, target=0, scale=(0.4, 0.8))
+    drawings = dict(base.train_sprites, data_root='data/sprites/test', length=5, test_mode=True, **alone)
+    return photos, drawings
+
+
+def test_each_dataset_is_judged_by_itself(make_config, datasets):
+    metrics = ['InContextMetric', 'CocoMetric']
+    together = dict(
+        type='MultiDatasetsEvaluator',
+        metrics=[dict(type=name) for name in metrics],
+        dataset_prefixes=['photos', 'drawings'],
+    )
+    config = make_config('both', dict(type='ConcatDataset', datasets=list(datasets)), together)
+    check_inputs(config, ['test_dataloader'])
+    figures = Runner.from_cfg(config).test()
+    alone = {}
+    for prefix, dataset, name in zip(together['dataset_prefixes'], datasets, metrics, strict=True):
+        found = Runner.from_cfg(make_config(prefix, dataset, [dict(type=name)])).test()
+        alone |= {f'{prefix}/{key}': value for key, value in found.items()}
+    assert figures == pytest.approx(alone, nan_ok=True)
+    assert figures['photos/in_context/mIoU'] > 0
+    assert figures['drawings/coco/bbox_mAP'] > 0
+
+
+def test_one_coco_metric_over_two_datasets_is_refused(make_config, datasets):
+    both = dict(type='ConcatDataset', datasets=list(datasets))
+    config = make_config('merged', both, [dict(type='InContextMetric'), dict(type='CocoMetric')])
+    with pytest.raises(InputError, match='MultiDatasetsEvaluator'):
+        check_inputs(config, ['test_dataloader'])
