@@ -1,4 +1,4 @@
-"""Stage 2 on crowds of four, from the weights of their stage 1; without KL, and a quarter of them plain."""
+"""Stage 2 on crowds of four, from the weights of their stage 1; without KL, a quarter of them plain."""
 
 _base_ = ['focus_tiny_pairs_stage2.py']
 
@@ -16,4 +16,4 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=10),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=10, end=max_iters, eta_min=0.0),
 ]
-load_from = 'work_dirs/focus_tiny_crowd_stage1/iter_3000.pth'
+load_from = 'work_dirs/focus_tiny_crowd_stage1/iter_2500.pth'

@@ -3,4 +3,4 @@
 _base_ = '../focus_tiny_crowd_stage1.py'
 
 custom_hooks = []
-load_from = 'work_dirs/pairs_sft/iter_2400.pth'
+load_from = 'work_dirs/shapes_sft/iter_2400.pth'

@@ -1,18 +1,21 @@
-"""The paper's ablation (its Table 3) on the embedded model, with probes and baselines.
+"""An ablation in the form of the paper's Table 3 on the embedded model, with probes and baselines.
 
-    python tools/analysis_tools/ablation.py --work-dir work_dirs/ablation            # three seeds
-    python tools/analysis_tools/ablation.py --work-dir work_dirs/ablation_reduced \
+    python tools/analysis_tools/ablation.py configs/ablations/pairs.py --work-dir work_dirs/ablation
+    python tools/analysis_tools/ablation.py configs/ablations/pairs.py --work-dir work_dirs/ablation_reduced \
         --seeds 0 --stage1-iters 200 --stage2-iters 20 --episodes 64
 
-Every arm starts from the same base; arms with and without an attention loss
-train equally long, and so do those with GRPO. What is finished is kept in
-WORK_DIR/results.json, so an interrupted run goes on where it was. Writes
-table.md and curves.png beside it; the last line is JSON.
+The config names the steps that are trained, the arms that go through them, the
+test sets and the columns. Every arm starts from the same base; arms with and
+without an attention loss train equally long, and so do those with GRPO. What is
+finished is kept in WORK_DIR/results.json, so an interrupted run goes on where it
+was. Writes table.md and curves.png beside it; the last line is JSON.
 """
 
 import argparse
 import json
 import statistics
+from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -26,37 +29,6 @@ from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError
 
-STEPS = {
-    'sft': 'configs/ablations/pairs_sft.py',
-    'paper': 'configs/ablations/pairs_paper_attention.py',
-    'steps': 'configs/focus_tiny_pairs_stage1.py',
-    'grpo': 'configs/focus_tiny_pairs_stage2.py',
-}
-ARMS = {
-    'vanilla': (),
-    'SFT': ('sft',),
-    "SFT + the paper's attention loss": ('paper',),
-    'SFT + every step supervised': ('steps',),
-    'GRPO': ('grpo',),
-    'SFT + GRPO': ('sft', 'grpo'),
-    "SFT + the paper's attention loss + GRPO": ('paper', 'grpo'),
-    'SFT + every step supervised + GRPO': ('steps', 'grpo'),
-}
-PROBES = 'configs/ablations/tiny_probes.py'
-#: (title, test set, metric) of each column.
-COLUMNS = (
-    ('pairs mIoU', 'pairs', 'mIoU'),
-    ('answers drawn: mIoU', 'drawn', 'mIoU'),
-    ('right object of two', 'pairs', 'choice'),
-    ('box moved: follows', 'moved', 'choice'),
-    ('supports shuffled: mIoU', 'shuffled', 'mIoU'),
-    ('supports removed: mIoU', 'removed', 'mIoU'),
-    ('drawings: right of two', 'drawings', 'choice'),
-    ('crowd mIoU', 'crowd', 'mIoU'),
-    ('crowd: right of four', 'crowd', 'choice'),
-    ('lone object', 'alone', 'acc@0.5'),
-    ('photos mIoU', 'photos', 'mIoU'),
-)
 BASELINES = {
     'copy the support': 'copy_support_mIoU',
     'best fixed box': 'fixed_box_mIoU',
@@ -67,12 +39,17 @@ BASELINES = {
 T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57}
 
 Results = dict[str, dict[str, dict[str, float]]]
+#: (title, steps, title of the arm it is compared with or None).
+Arms = Sequence[tuple[str, Sequence[str], str | None]]
+#: (title, test set, metric).
+Columns = Sequence[tuple[str, str, str]]
 
 
 class Ablation:
     """Trains and tests arms, remembering what is done.
 
     Args:
+        config: Of the ablation: its ``steps``, ``test_sets`` and ``temperatures``.
         work_dir: Of checkpoints and results.
         pretrained: Folder of the base; None: the configs' own.
         iters: Iterations by step.
@@ -82,8 +59,11 @@ class Ablation:
         InputError: ``work_dir`` holds results of other settings.
     """
 
-    def __init__(self, work_dir: Path, pretrained: str | None, iters: dict[str, int], episodes: int) -> None:
-        self.work_dir, self.pretrained, self.iters, self.episodes = work_dir, pretrained, iters, episodes
+    def __init__(
+        self, config: Config, work_dir: Path, pretrained: str | None, iters: dict[str, int], episodes: int
+    ) -> None:
+        self.config, self.work_dir, self.pretrained = config, work_dir, pretrained
+        self.iters, self.episodes = iters, episodes
         self.settings = {'pretrained': pretrained, 'iters': iters, 'episodes': episodes}
         self.file = work_dir / 'results.json'
         kept: dict[str, Any] = (
@@ -96,7 +76,7 @@ class Ablation:
             )
         self.results: Results = kept.get('results', {})
 
-    def checkpoint(self, steps: tuple[str, ...], seed: int) -> str | None:
+    def checkpoint(self, steps: Sequence[str], seed: int) -> str | None:
         """Weights after ``steps``, trained if they are not there yet."""
         if not steps:
             return None
@@ -104,7 +84,7 @@ class Ablation:
         count = self.iters[steps[-1]]
         file = folder / f'iter_{count}.pth'
         if not file.is_file():
-            config = self._config(STEPS[steps[-1]], folder, seed)
+            config = self._config(self.config.steps[steps[-1]], folder, seed)
             started = find_readable_checkpoint(str(folder))
             config.resume = started is not None
             config.load_from = started or self.checkpoint(steps[:-1], seed)
@@ -113,16 +93,16 @@ class Ablation:
             Runner.from_cfg(config).train()
         return str(file)
 
-    def test(self, steps: tuple[str, ...], seed: int) -> None:
+    def test(self, steps: Sequence[str], seed: int) -> None:
         """Metrics on every test set."""
         key = _key(steps, seed)
-        probes = Config.fromfile(PROBES)
         figures = self.results.get(key, {})
-        left = {name: each for name, each in probes.test_sets.items() if name not in figures}
+        left = {name: each for name, each in self.config.test_sets.items() if name not in figures}
         checkpoint = self.checkpoint(steps, seed) if left else None
         for name, dataset in left.items():
-            config = self._config(PROBES, self.work_dir / 'test' / f'{key}-{name}', seed)
-            config.model.bbox_head.temperature = probes.temperatures.get(name, 0.0)
+            config = self._config(self.config.filename, self.work_dir / 'test' / f'{key}-{name}', seed)
+            config.model.bbox_head.temperature = self.config.temperatures.get(name, 0.0)
+            dataset = deepcopy(dataset)
             dataset.get('dataset', dataset).indices = self.episodes
             config.load_from, config.test_dataloader.dataset = checkpoint, dataset
             metrics = Runner.from_cfg(config).test()
@@ -141,7 +121,16 @@ class Ablation:
         return config
 
 
-def _key(steps: tuple[str, ...], seed: int) -> str:
+def _iterations(config: Config, stage1: int | None, stage2: int | None) -> dict[str, int]:
+    """Of each step: what is asked for, else its config's own."""
+    iters = {}
+    for name, path in config.steps.items():
+        train_cfg = read_config(path).train_cfg
+        iters[name] = (stage2 if train_cfg.type == 'GRPOTrainLoop' else stage1) or train_cfg.max_iters
+    return iters
+
+
+def _key(steps: Sequence[str], seed: int) -> str:
     return f'{"-".join(steps) or "vanilla"}-seed{seed}'
 
 
@@ -166,48 +155,49 @@ def _cell(values: list[float], one: float | None) -> str:
     return f'{100 * mean:.1f}' + ('' if half is None else f' ± {100 * half:.1f}')
 
 
-def table(results: Results, seeds: list[int]) -> str:
+def _head(columns: Columns) -> list[str]:
+    titles = ['', *(title for title, _, _ in columns)]
+    return ['| ' + ' | '.join(titles) + ' |', '|---' * len(titles) + '|']
+
+
+def table(arms: Arms, columns: Columns, results: Results, seeds: list[int]) -> str:
     """Markdown: arms, then baselines; percent."""
-    head = ['', *(title for title, _, _ in COLUMNS)]
-    lines = ['| ' + ' | '.join(head) + ' |', '|---' * len(head) + '|']
-    for arm, steps in ARMS.items():
-        runs = [
-            results[f'{"-".join(steps) or "vanilla"}-seed{seed}'] for seed in (seeds if steps else seeds[:1])
-        ]
+    lines = _head(columns)
+    for arm, steps, _ in arms:
+        runs = [results[_key(steps, seed)] for seed in (seeds if steps else seeds[:1])]
         cells = []
-        for _, name, metric in COLUMNS:
+        for _, name, metric in columns:
             # Several answers to one episode are not independent.
             interval = metric == 'mIoU' and name != 'drawn'
             over_episodes = runs[0][name].get('mIoU_95') if interval else None
             cells.append(_cell([run[name][metric] for run in runs], over_episodes))
         lines.append('| ' + ' | '.join([arm, *cells]) + ' |')
-    vanilla = results[_key((), seeds[0])]
+    vanilla = results[_key([], seeds[0])]
     for title, metric in BASELINES.items():
         cells = [
             f'{100 * vanilla[name][metric]:.1f}' if kind == 'mIoU' and metric in vanilla[name] else ''
-            for _, name, kind in COLUMNS
+            for _, name, kind in columns
         ]
         lines.append('| ' + ' | '.join([title, *cells]) + ' |')
     return '\n'.join(lines)
 
 
-def differences(results: Results, seeds: list[int]) -> str:
+def differences(arms: Arms, columns: Columns, results: Results, seeds: list[int]) -> str:
     """Markdown: what each part adds, seed by seed, so that what seeds share cancels; percent."""
-    lines = ['| ' + ' | '.join(['', *(title for title, _, _ in COLUMNS)]) + ' |']
-    lines.append('|---' * (len(COLUMNS) + 1) + '|')
-    for arm, steps in ARMS.items():
-        before = ('sft',) if len(steps) == 1 and steps[0] in ('paper', 'steps') else steps[:-1]
-        if not steps or before not in ARMS.values():
+    lines = _head(columns)
+    steps_of = {arm: steps for arm, steps, _ in arms}
+    for arm, steps, other in arms:
+        if other is None:
             continue
+        before = steps_of[other]
         cells = []
-        for _, name, metric in COLUMNS:
+        for _, name, metric in columns:
             values = [
                 results[_key(steps, seed)][name][metric]
                 - results[_key(before, seed if before else seeds[0])][name][metric]
                 for seed in seeds
             ]
             cells.append(_cell(values, None))
-        other = next(title for title, each in ARMS.items() if each == before)
         lines.append('| ' + ' | '.join([f'{arm}, less {other}', *cells]) + ' |')
     return '\n'.join(lines)
 
@@ -241,30 +231,37 @@ def draw_curves(work_dir: Path, file: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('config', help='one of configs/ablations/{pairs,crowds}.py, or your own')
     parser.add_argument('--work-dir', required=True)
     parser.add_argument('--pretrained', help="folder of the base; default: the configs'")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--stage1-iters', type=int, default=2400)
-    parser.add_argument('--stage2-iters', type=int, default=100)
+    parser.add_argument('--stage1-iters', type=int, help="of each step of stage 1; default: its config's")
+    parser.add_argument('--stage2-iters', type=int, help="default: the config's")
     parser.add_argument('--episodes', type=int, default=192, help='of each test set')
     args = parser.parse_args()
     check_folder('--work-dir', args.work_dir)
     work_dir = Path(args.work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
-    iters = {step: args.stage2_iters if step == 'grpo' else args.stage1_iters for step in STEPS}
-    ablation = Ablation(work_dir, args.pretrained, iters, args.episodes)
+    config = read_config(args.config)
+    for key in ('steps', 'arms', 'columns', 'test_sets', 'temperatures'):
+        if key not in config:
+            raise InputError(f'{args.config}: no {key}. Give a config like configs/ablations/pairs.py')
+    iters = _iterations(config, args.stage1_iters, args.stage2_iters)
+    ablation = Ablation(config, work_dir, args.pretrained, iters, args.episodes)
     for seed in args.seeds:
-        for arm, steps in ARMS.items():
+        for arm, steps, _ in config.arms:
             if steps or seed == args.seeds[0]:
                 print(f'== {arm}, seed {seed}', flush=True)
                 ablation.test(steps, seed)
-    text: Any = table(ablation.results, args.seeds)
+    parts = (config.arms, config.columns, ablation.results, args.seeds)
+    text = table(*parts)
     if len(args.seeds) > 1:
-        text += '\n\n' + differences(ablation.results, args.seeds)
+        text += '\n\n' + differences(*parts)
     (work_dir / 'table.md').write_text(text + '\n')
     draw_curves(work_dir, work_dir / 'curves.png')
     print(text)
-    print(json.dumps({key: round(value['pairs']['mIoU'], 4) for key, value in ablation.results.items()}))
+    first = config.columns[0][1]
+    print(json.dumps({key: round(value[first]['mIoU'], 4) for key, value in ablation.results.items()}))
 
 
 if __name__ == '__main__':

@@ -1,9 +1,9 @@
 """Which of two? Drawn scenes of two silhouettes in plain colours, the easiest objects to tell apart.
 
-``crowd`` is for configs that go on to four: drawings and silhouettes, two of them the
-target's drawing in other colours, in scenes of 96 x 96 pixels, because in 16 visual tokens
-four objects overlap. Any of the four is asked for: were it always the first, a model could
-learn that it is the one that resembles two others.
+``crowd`` is for configs that go on to four: drawings and silhouettes, one of them the
+target's drawing in other colours, another in the target's colours, in scenes of 96 x 96
+pixels, because in 16 visual tokens four objects overlap. Any of the four is asked for: were
+it always the first, a model could learn that it is the one that resembles two others.
 
 Chosen on the validation drawings, reported on the test drawings.
 """
@@ -32,11 +32,12 @@ train_pairs = dict(
 )
 crowd = dict(
     train_pairs,
-    look_alikes=2,
+    look_alikes=1,
+    same_colours=1,
     plain=0.5,
     target='any',
     size=(96, 96),
-    scale=(0.2, 0.4),
+    scale=(0.25, 0.4),
     pipeline=[dict(type='RenderSpriteEpisode'), *crowd_inference_pipeline],
 )
 held_out = dict(train_pairs, length=256, test_mode=True)

@@ -1,4 +1,4 @@
-"""Test sets of ``tools/analysis_tools/ablation.py``: held-out objects, and probes.
+"""The ablation on two objects: what ``tools/analysis_tools/ablation.py`` trains and tests.
 
 ``pairs`` are what the arms train on, ``drawings`` the same with the drawings as
 they are. Crowds hold four objects: the target, the same drawing in other
@@ -6,6 +6,39 @@ colours, another drawing in the target's colours, and an unrelated one.
 """
 
 _base_ = ['../focus_tiny_pairs_stage2.py']
+
+#: Trainings by name; an arm goes through several, each from the weights of the one before.
+steps = dict(
+    sft='configs/ablations/pairs_sft.py',
+    paper='configs/ablations/pairs_paper_attention.py',
+    steps='configs/focus_tiny_pairs_stage1.py',
+    grpo='configs/focus_tiny_pairs_stage2.py',
+)
+#: (title, steps, the arm it is compared with).
+arms = [
+    ('vanilla', [], None),
+    ('SFT', ['sft'], 'vanilla'),
+    ("SFT + the paper's attention loss", ['paper'], 'SFT'),
+    ('SFT + every step supervised', ['steps'], 'SFT'),
+    ('GRPO', ['grpo'], 'vanilla'),
+    ('SFT + GRPO', ['sft', 'grpo'], 'SFT'),
+    ("SFT + the paper's attention loss + GRPO", ['paper', 'grpo'], "SFT + the paper's attention loss"),
+    ('SFT + every step supervised + GRPO', ['steps', 'grpo'], 'SFT + every step supervised'),
+]
+#: (title, test set, metric) of each column.
+columns = [
+    ('pairs mIoU', 'pairs', 'mIoU'),
+    ('answers drawn: mIoU', 'drawn', 'mIoU'),
+    ('right object of two', 'pairs', 'choice'),
+    ('box moved: follows', 'moved', 'choice'),
+    ('supports shuffled: mIoU', 'shuffled', 'mIoU'),
+    ('supports removed: mIoU', 'removed', 'mIoU'),
+    ('drawings: right of two', 'drawings', 'choice'),
+    ('crowd mIoU', 'crowd', 'mIoU'),
+    ('crowd: right of four', 'crowd', 'choice'),
+    ('lone object', 'alone', 'acc@0.5'),
+    ('photos mIoU', 'photos', 'mIoU'),
+]
 
 boxes = dict(type='LoadAnnotations', with_bbox=True)
 budget = dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16)
