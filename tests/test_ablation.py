@@ -128,16 +128,30 @@ def test_iterations_are_the_configs_own_unless_asked_for(monkeypatch):
 
 
 @pytest.mark.parametrize('name', ['pairs', 'crowds'])
-def test_an_ablation_names_only_what_it_has(name, monkeypatch):
+def test_an_ablation_uses_all_it_has(name, monkeypatch):
     monkeypatch.chdir(ROOT)
-    config = Config.fromfile(f'configs/ablations/{name}.py')
-    titles = [title for title, _, _ in config.arms]
+    config = ablation.read_ablation(f'configs/ablations/{name}.py')
     assert {step for _, steps, _ in config.arms for step in steps} == set(config.steps)
-    assert {other for _, _, other in config.arms} - {None} <= set(titles)
     assert {test for _, test, _ in config.columns} == set(config.test_sets)
-    assert set(config.temperatures) <= set(config.test_sets)
     for path in config.steps.values():
         Config.fromfile(path)
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(arms=[('A', ['sfd'], None)]), "'sfd' is none of its steps: .*sft"),
+        (dict(columns=[('mIoU', 'pear', 'mIoU')]), "'pear' is none of its test_sets: .*pairs"),
+        (dict(arms=[('A', ['sft'], 'B')]), "'B' is none of its arms: A"),
+    ],
+)
+def test_what_an_ablation_names_and_has_not_is_said(change, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    config = Config.fromfile(PAIRS)
+    config.update(change)
+    config.dump(tmp_path / 'mine.py')
+    with pytest.raises(InputError, match=message):
+        ablation.read_ablation(str(tmp_path / 'mine.py'))
 
 
 def test_a_config_that_is_no_ablation_is_refused(tmp_path, monkeypatch):

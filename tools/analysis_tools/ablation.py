@@ -121,6 +121,29 @@ class Ablation:
         return config
 
 
+def read_ablation(path: str) -> Config:
+    """The config of an ablation.
+
+    Raises:
+        InputError: It lacks a part, or names one that is not there.
+    """
+    config = read_config(path)
+    for key in ('steps', 'arms', 'columns', 'test_sets', 'temperatures'):
+        if key not in config:
+            raise InputError(f'{path}: no {key}. Give a config like configs/ablations/pairs.py')
+    named = {
+        'steps': [step for _, steps, _ in config.arms for step in steps],
+        'test_sets': [*(test for _, test, _ in config.columns), *config.temperatures],
+        'arms': [other for _, _, other in config.arms if other is not None],
+    }
+    known = {**config, 'arms': [title for title, _, _ in config.arms]}
+    for key, names in named.items():
+        for name in names:
+            if name not in known[key]:
+                raise InputError(f'{path}: {name!r} is none of its {key}: {", ".join(known[key])}')
+    return config
+
+
 def _iterations(config: Config, stage1: int | None, stage2: int | None) -> dict[str, int]:
     """Of each step: what is asked for, else its config's own."""
     iters = {}
@@ -240,12 +263,9 @@ def main() -> None:
     parser.add_argument('--episodes', type=int, default=192, help='of each test set')
     args = parser.parse_args()
     check_folder('--work-dir', args.work_dir)
+    config = read_ablation(args.config)
     work_dir = Path(args.work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)
-    config = read_config(args.config)
-    for key in ('steps', 'arms', 'columns', 'test_sets', 'temperatures'):
-        if key not in config:
-            raise InputError(f'{args.config}: no {key}. Give a config like configs/ablations/pairs.py')
     iters = _iterations(config, args.stage1_iters, args.stage2_iters)
     ablation = Ablation(config, work_dir, args.pretrained, iters, args.episodes)
     for seed in args.seeds:
