@@ -23,7 +23,7 @@ def test_arms_are_trained_tested_and_not_done_twice(tmp_path, monkeypatch, capsy
     monkeypatch.chdir(ROOT)
     model = build_tiny_vlm(tmp_path / 'vlm', 'qwen3_vl', width=64, layers=5, vision=32)
     config = Config.fromfile(PAIRS)
-    config.arms = [arm for arm in config.arms if arm[0] in ('vanilla', 'SFT + every step supervised + GRPO')]
+    config.arms = [('vanilla', [], None), ('trained', ['steps', 'grpo'], 'vanilla')]
     config.dump(tmp_path / 'two_arms.py')
     arguments = [str(tmp_path / 'two_arms.py')]
     arguments += ['--work-dir', str(tmp_path), '--pretrained', str(model), '--seeds', '0']
