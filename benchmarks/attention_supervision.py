@@ -23,11 +23,11 @@ import torch
 from transformers import Qwen2VLConfig
 
 import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
-from focus_mmdet.models.attention_supervision import AttentionSupervision
 from focus_mmdet.models.episode_batch import EpisodeBatch
-from focus_mmdet.models.published_sizes import published_config
-from focus_mmdet.models.vlm import given_features
-from focus_mmdet.models.vlm_head import VLMHead
+from focus_mmdet.models.heads.attention_supervision import AttentionSupervision
+from focus_mmdet.models.heads.vlm_head import VLMHead
+from focus_mmdet.models.sizing.published_sizes import published_config
+from focus_mmdet.models.vlm.vlm import given_features
 
 VARIANTS = ('plain', 'ours', 'eager')
 SHOTS, MARKED, ANSWER = 4, 15, 25

@@ -20,7 +20,7 @@ from mmengine.registry import init_default_scope
 
 from focus_mmdet.datasets import ShotGroupedBatchSampler, collate_episodes
 from focus_mmdet.models import FocusDetector
-from focus_mmdet.models.tiny import build_tiny_vlm
+from focus_mmdet.models.sizing.tiny import build_tiny_vlm
 
 
 def prepared(detector: FocusDetector, dataset: Any, batches: list[list[int]]) -> list[Any]:

@@ -36,12 +36,12 @@ from transformers.utils.logging import disable_progress_bar
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.core.prompt import episode_messages
 from focus_mmdet.datasets import collate_episodes
-from focus_mmdet.datasets.coco_writer import CocoWriter
-from focus_mmdet.datasets.scenes import compose_scene
+from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
+from focus_mmdet.datasets.drawn.scenes import compose_scene
 from focus_mmdet.models import FocusDetector
-from focus_mmdet.models.episode_encoder import EpisodeEncoder
-from focus_mmdet.models.published_sizes import published_config
-from focus_mmdet.models.tiny import build_tiny_vlm
+from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
+from focus_mmdet.models.sizing.published_sizes import published_config
+from focus_mmdet.models.sizing.tiny import build_tiny_vlm
 
 SIZE, FRAMES = (1280, 720), 5
 

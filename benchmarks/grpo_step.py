@@ -35,13 +35,13 @@ import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
 from focus_mmdet.core.grpo import group_advantages
 from focus_mmdet.core.prompt import episode_messages
 from focus_mmdet.engine.rewards import Answers, build_rewards, give_rewards
-from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
+from focus_mmdet.models.data_preprocessors.data_preprocessor import EpisodeDataPreprocessor
 from focus_mmdet.models.episode_batch import EpisodeBatch
-from focus_mmdet.models.generation import generate, sampling_noise
-from focus_mmdet.models.published_sizes import published_config
-from focus_mmdet.models.rollout import GRPOObjective, Rollout
-from focus_mmdet.models.tiny import build_tiny_vlm
-from focus_mmdet.models.vlm_head import VLMHead
+from focus_mmdet.models.heads.rollout import GRPOObjective, Rollout
+from focus_mmdet.models.heads.vlm_head import VLMHead
+from focus_mmdet.models.sizing.published_sizes import published_config
+from focus_mmdet.models.sizing.tiny import build_tiny_vlm
+from focus_mmdet.models.vlm.generation import generate, sampling_noise
 
 VARIANTS = ('ours', 'unshared', 'trl')
 SHOTS, ANSWER, BOX = 4, 25, [40.0, 30.0, 160.0, 140.0]

@@ -18,7 +18,7 @@ from mmengine.registry import DefaultScope
 from transformers.utils.logging import disable_progress_bar
 
 import focus_mmdet  # noqa: F401
-from focus_mmdet.models.tiny import build_tiny_vlm
+from focus_mmdet.models.sizing.tiny import build_tiny_vlm
 
 torch.set_num_threads(1)
 disable_progress_bar()

@@ -88,7 +88,7 @@ def test_the_script_for_an_exported_model_answers_as_we_do(tmp_path):
     code = code.replace('(12, 40, 200, 310)', '(16, 8, 48, 40)').replace('276480', '4096')
     # Its processor needs torchvision, which the tests do without.
     code = code.replace('AutoModelForImageTextToText, AutoProcessor', 'AutoModelForImageTextToText')
-    code = 'from focus_mmdet.models.processor import ImageTextProcessor as AutoProcessor\n' + code
+    code = 'from focus_mmdet.models.vlm.processor import ImageTextProcessor as AutoProcessor\n' + code
     done = subprocess.run(
         [sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )

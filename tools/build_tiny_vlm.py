@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.models.tiny import TINY_FAMILIES, build_tiny_vlm
+from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
-from focus_mmdet.engine.checkpoint_loading import find_readable_checkpoint
+from focus_mmdet.engine.checkpoints.loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import (
     check_inputs,
     check_numbers,

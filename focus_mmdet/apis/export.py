@@ -13,10 +13,10 @@ from peft import LoraConfig
 from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
-from focus_mmdet.engine.checkpoint_loading import check_local
+from focus_mmdet.engine.checkpoints.loading import check_local
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.focus_detector import FocusDetector
-from focus_mmdet.models.lora import adapter_weights, merged_weights
+from focus_mmdet.models.detectors.focus_detector import FocusDetector
+from focus_mmdet.models.vlm.lora import adapter_weights, merged_weights
 
 #: What describes weights; all other files of a model folder are copied.
 _WEIGHTS = ('.safetensors', '.bin', '.safetensors.index.json', '.bin.index.json')

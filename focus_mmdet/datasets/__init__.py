@@ -1,11 +1,14 @@
-"""Episodes: read from files, sampled from tracks or drawn from sprites."""
+"""Episodes: read from files, sampled from tracks or drawn from sprites.
+
+``conversion`` may import what lies here, and that may import ``drawn``. Nothing here imports ``models``
+or ``engine``.
+"""
 
 from focus_mmdet.datasets.collate import collate_episodes
+from focus_mmdet.datasets.drawn import RemoveSupports, ShuffledSupports, SpriteEpisodeDataset
 from focus_mmdet.datasets.episode_dataset import EpisodeDataset
 from focus_mmdet.datasets.episode_samplers import RandomEpisodes, SameImageEpisodes, UniformSpanEpisodes
-from focus_mmdet.datasets.probes import RemoveSupports, ShuffledSupports
 from focus_mmdet.datasets.shot_grouped_batch_sampler import ShotGroupedBatchSampler
-from focus_mmdet.datasets.sprite_dataset import SpriteEpisodeDataset
 from focus_mmdet.datasets.transforms import (
     CropAroundBox,
     ForEachFrame,

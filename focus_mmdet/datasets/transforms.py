@@ -21,7 +21,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 from torch import Tensor
 
-from focus_mmdet.datasets.scenes import (
+from focus_mmdet.datasets.drawn.scenes import (
     PLAIN_COLOURS,
     compose_scene,
     hue_shifted,

@@ -9,9 +9,9 @@ import torch
 from mmengine.config import Config
 from torch import distributed
 
-from focus_mmdet.engine.checkpoint_loading import check_local
+from focus_mmdet.engine.checkpoints.loading import check_local
 from focus_mmdet.errors import InputError, check_number
-from focus_mmdet.models.vlm import check_pretrained
+from focus_mmdet.models.vlm.vlm import check_pretrained
 
 
 def prepare_cpu_launch(config: Config) -> None:

@@ -4,7 +4,7 @@ from mmengine.model import is_model_wrapper
 from torch import nn
 
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.focus_detector import FocusDetector
+from focus_mmdet.models.detectors.focus_detector import FocusDetector
 
 
 def detector_of(model: nn.Module) -> FocusDetector:

@@ -1,8 +1,11 @@
-"""The detector, its head and preprocessor, and the VLM behind them."""
+"""The detector, its head and preprocessor, and the VLM behind them.
 
-from focus_mmdet.models.data_preprocessor import EpisodeDataPreprocessor
-from focus_mmdet.models.focus_detector import FocusDetector
-from focus_mmdet.models.fully_sharded_model import FullyShardedModel
-from focus_mmdet.models.vlm_head import VLMHead
+Rooms from top to bottom: ``sizing``, ``detectors``, ``heads``, ``data_preprocessors``, ``vlm``; each may
+import those below it, ``core`` and ``episode_batch``, which preprocessors write and the VLM reads.
+"""
+
+from focus_mmdet.models.data_preprocessors import EpisodeDataPreprocessor
+from focus_mmdet.models.detectors import FocusDetector, FullyShardedModel
+from focus_mmdet.models.heads import VLMHead
 
 __all__ = ['EpisodeDataPreprocessor', 'FocusDetector', 'FullyShardedModel', 'VLMHead']

@@ -15,7 +15,7 @@ from transformers import AutoModelForImageTextToText
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.export import export_huggingface, export_peft, load_detector
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.processor import load_processor
+from focus_mmdet.models.vlm.processor import load_processor
 from tests.conftest import FAMILIES, ROOT, random_batch
 
 LORA = dict(r=4, lora_alpha=8)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mmdet.registry import DATASETS, TRANSFORMS
 from PIL import Image, ImageDraw
 
-from focus_mmdet.datasets.scenes import background, compose_scene, hue_shifted, mean_hue, recoloured
+from focus_mmdet.datasets.drawn.scenes import background, compose_scene, hue_shifted, mean_hue, recoloured
 from focus_mmdet.datasets.transforms import CropAroundBox, LoadFrame, budget_size
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
@@ -53,7 +53,7 @@ def test_a_budget_is_kept_in_whole_patches(width, height, setting):
 
 
 def test_a_resized_episode_is_not_resized_again_by_the_processor(vlm_folder):
-    from focus_mmdet.models.processor import load_processor
+    from focus_mmdet.models.vlm.processor import load_processor
 
     processor = load_processor(vlm_folder()).image_processor
     for width, height in [(480, 320), (97, 451), (33, 20), (64, 64)]:

@@ -47,7 +47,7 @@ def write_config(make_config, tmp_path):
     def write(stage: int, max_iters: int, hooks=(), validate=False, **options) -> str:
         if stage == 2:
             options['train_cfg.rewards'] = [dict(type='TextReward')]
-        imports = dict(imports=['focus_mmdet', 'tests.engine.two_processes'])
+        imports = dict(imports=['focus_mmdet', 'tests.engine.processes.two_processes'])
         config = make_config(stage, 'run', custom_imports=imports, **options)
         config.train_cfg.max_iters = max_iters
         if not validate:

@@ -31,12 +31,24 @@ def made_with() -> dict[str, str]:
     return found | {'capability': torch.backends.cpu.get_cpu_capability()}
 
 
-def run(stage: int, work_dir: str) -> dict[str, Any]:
-    """Train ``ITERATIONS`` iterations from the shipped base, and test.
+def train(config: Config) -> dict[str, Any]:
+    """Train, and test after the last iteration.
 
     Returns:
-        ``train``: what each iteration logged; ``test``: the figures after the last.
+        ``train``: what each iteration logged; ``test``: the figures.
     """
+    runner = Runner.from_cfg(config)
+    runner.train()
+    lines = (Path(runner.log_dir) / 'vis_data/scalars.json').read_text().splitlines()
+    *logged, figures = [
+        {key: value for key, value in json.loads(line).items() if not key.startswith(_TIMES)}
+        for line in lines
+    ]
+    return {'train': logged, 'test': figures}
+
+
+def run(stage: int, work_dir: str) -> dict[str, Any]:
+    """:func:`train` for ``ITERATIONS`` iterations from the shipped base."""
     config = Config.fromfile(f'configs/focus_tiny_stage{stage}.py')
     config.merge_from_dict(
         {
@@ -53,14 +65,7 @@ def run(stage: int, work_dir: str) -> dict[str, Any]:
             'default_hooks.logger.interval': 1,
         }
     )
-    runner = Runner.from_cfg(config)
-    runner.train()
-    lines = (Path(runner.log_dir) / 'vis_data/scalars.json').read_text().splitlines()
-    *logged, figures = [
-        {key: value for key, value in json.loads(line).items() if not key.startswith(_TIMES)}
-        for line in lines
-    ]
-    return {'train': logged, 'test': figures}
+    return train(config)
 
 
 def main() -> None:

@@ -9,9 +9,9 @@ import sys
 import pytest
 import torch
 
-from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
+from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
 from tests.conftest import ROOT
-from tests.engine.test_distributed import OPTIONS
+from tests.engine.processes.test_distributed import OPTIONS
 
 pytestmark = [
     pytest.mark.gpu,

@@ -12,11 +12,11 @@ from mmengine.runner import Runner
 
 from focus_mmdet.apis.export import load_detector
 from focus_mmdet.core.grpo import LOSS_TYPES
-from focus_mmdet.engine import grpo_loop
-from focus_mmdet.engine.answer_sample_hook import answer_boxes
-from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
-from focus_mmdet.engine.grpo_loop import ScoredAnswers
+from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
+from focus_mmdet.engine.hooks.answer_sample import answer_boxes
 from focus_mmdet.engine.launch import check_inputs, check_numbers, check_saving, check_schedule
+from focus_mmdet.engine.loops import grpo
+from focus_mmdet.engine.loops.grpo import ScoredAnswers
 from focus_mmdet.engine.rewards import Answers, Reward
 from focus_mmdet.errors import InputError
 
@@ -207,8 +207,8 @@ def test_every_answer_of_every_step_has_its_own_seed(make_config, monkeypatch):
         dealt = []
         for rank in range(2):
             with monkeypatch.context() as patch:
-                patch.setattr(grpo_loop, 'get_rank', lambda rank=rank: rank)
-                patch.setattr(grpo_loop, 'get_world_size', lambda: 2)
+                patch.setattr(grpo, 'get_rank', lambda rank=rank: rank)
+                patch.setattr(grpo, 'get_world_size', lambda: 2)
                 dealt.append(loop._seeds(2))
         pairs = [alone[start : start + 2] for start in range(0, 8, 2)]
         assert dealt == [pairs[0] + pairs[2], pairs[1] + pairs[3]]

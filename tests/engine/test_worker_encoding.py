@@ -50,7 +50,10 @@ def test_what_was_encoded_for_another_model_is_encoded_again(
     make_config, make_detector, vlm_folder, monkeypatch, other
 ):
     said = []
-    monkeypatch.setattr('focus_mmdet.models.data_preprocessor.print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(
+        'focus_mmdet.models.data_preprocessors.data_preprocessor.print_log',
+        lambda text, *_: said.append(text),
+    )
     detector = make_detector('qwen3_vl')
     folder = vlm_folder('qwen2_5_vl') if other == 'folder' else detector.pretrained
     data = next(iter(loader(make_config(1, 'other'), folder, may_be_absent=other == 'may_be_absent')))

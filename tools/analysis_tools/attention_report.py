@@ -26,8 +26,8 @@ from focus_mmdet.apis.export import load_detector
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets import collate_episodes
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.attention_probe import MassProbe
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
+from focus_mmdet.models.vlm.attention_probe import MassProbe
 
 KINDS = ('box text', 'supports in box', 'supports outside box', 'other text', 'query image')
 

@@ -26,12 +26,12 @@ from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.token_budget import split_by_tokens
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.attention_supervision import AttentionSupervision
-from focus_mmdet.models.dry_run import DryRun, dry_episodes, dry_head
 from focus_mmdet.models.episode_batch import EpisodeBatch
-from focus_mmdet.models.published_sizes import PUBLISHED, published_config
-from focus_mmdet.models.vlm import check_pretrained
-from focus_mmdet.models.vlm_head import VLMHead
+from focus_mmdet.models.heads.attention_supervision import AttentionSupervision
+from focus_mmdet.models.heads.vlm_head import VLMHead
+from focus_mmdet.models.sizing.dry_run import DryRun, dry_episodes, dry_head
+from focus_mmdet.models.sizing.published_sizes import PUBLISHED, published_config
+from focus_mmdet.models.vlm.vlm import check_pretrained
 
 #: Tokens of text an image and of an answer, as a Qwen tokenizer writes them, rounded up.
 TEXT, ANSWER = 62, 25

@@ -33,7 +33,7 @@ from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.engine.rewards import Answers
 from focus_mmdet.models import FocusDetector
 from focus_mmdet.models.episode_batch import require_ground_truth
-from focus_mmdet.models.generation import Generated, Sampling, sampling_noise
+from focus_mmdet.models.vlm.generation import Generated, Sampling, sampling_noise
 
 
 def consensus(answers: Answers, size: int) -> Tensor:

@@ -13,17 +13,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_writer import CocoWriter
-from focus_mmdet.datasets.conversion import (
-    UnusableVideoError,
-    VideoFrame,
-    add_video,
-    argument_parser,
-    parse,
-    require,
-)
-from focus_mmdet.datasets.json_records import read_names, stream_records, usable
-from focus_mmdet.datasets.masks import Box, rle_box
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, require
+from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
+from focus_mmdet.datasets.conversion.json_records import read_names, stream_records, usable
+from focus_mmdet.datasets.conversion.masks import Box, rle_box
+from focus_mmdet.datasets.conversion.videos import UnusableVideoError, VideoFrame, add_video
 
 EXPECTED = 'Expected BURST: annotations/<split>/all_classes.json with sequences, categories; frames/<split>'
 FIELDS = dict(

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_writer import SLACK, CocoWriter, overhang
-from focus_mmdet.datasets.conversion import argument_parser, parse
-from focus_mmdet.datasets.json_records import DiskGroups, read_names, stream_records, usable
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse
+from focus_mmdet.datasets.conversion.coco_writer import SLACK, CocoWriter, overhang
+from focus_mmdet.datasets.conversion.json_records import DiskGroups, read_names, stream_records, usable
 from focus_mmdet.errors import InputError, check_number
 
 EXPECTED = 'Expected COCO or LVIS: annotations/instances_train2017.json with images, annotations, categories'

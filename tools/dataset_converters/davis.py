@@ -11,17 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_writer import CocoWriter
-from focus_mmdet.datasets.conversion import (
-    VideoFrame,
-    add_video,
-    argument_parser,
-    parse,
-    progress,
-    read_lines,
-    require,
-)
-from focus_mmdet.datasets.masks import Box, label_boxes, mask_box, read_labels, read_mask
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress, require
+from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
+from focus_mmdet.datasets.conversion.masks import Box, label_boxes, mask_box, read_labels, read_mask
+from focus_mmdet.datasets.conversion.videos import VideoFrame, add_video, read_lines
 from focus_mmdet.errors import InputError
 
 EXPECTED = 'Expected DAVIS: JPEGImages/480p/<sequence>, Annotations/480p/<sequence>, ImageSets'

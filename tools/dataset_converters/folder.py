@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_writer import SLACK, CocoWriter, overhang
-from focus_mmdet.datasets.conversion import argument_parser, parse, progress
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress
+from focus_mmdet.datasets.conversion.coco_writer import SLACK, CocoWriter, overhang
 from focus_mmdet.errors import InputError
 
 TABLE = 'boxes.csv'

@@ -15,20 +15,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_writer import CocoWriter
-from focus_mmdet.datasets.conversion import (
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress, require
+from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
+from focus_mmdet.datasets.conversion.videos import (
     VideoFrame,
     add_video,
-    argument_parser,
     check_lengths,
     check_values,
     frame_name,
-    parse,
-    progress,
     read_flags,
     read_lines,
     read_rows,
-    require,
 )
 from focus_mmdet.errors import InputError, check_number
 

@@ -16,15 +16,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.coco_writer import CocoWriter
-from focus_mmdet.datasets.conversion import (
-    UnusableVideoError,
-    VideoFrame,
-    add_video,
-    argument_parser,
-    parse,
-    progress,
-)
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress
+from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
+from focus_mmdet.datasets.conversion.videos import UnusableVideoError, VideoFrame, add_video
 from focus_mmdet.errors import InputError
 
 Box = tuple[str, tuple[float, ...], str]

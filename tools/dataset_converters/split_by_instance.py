@@ -15,7 +15,7 @@ from typing import Any
 
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile, read_json
-from focus_mmdet.datasets.output_file import whole_file
+from focus_mmdet.datasets.conversion.output_file import whole_file
 from focus_mmdet.errors import InputError
 
 

@@ -16,8 +16,8 @@ import torch
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, run_cli
-from focus_mmdet.engine.atomic_backend import AtomicLocalBackend
-from focus_mmdet.engine.checkpoint_loading import load_local_checkpoint
+from focus_mmdet.engine.checkpoints.atomic_backend import AtomicLocalBackend
+from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
 from focus_mmdet.errors import InputError
 
 

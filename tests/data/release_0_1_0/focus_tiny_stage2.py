@@ -5,12 +5,13 @@ custom_hooks = [
     dict(interval=50, type='AnswerSampleHook'),
 ]
 custom_imports = dict(
-    allow_failed_imports=False, imports=[
+    allow_failed_imports=False,
+    imports=[
         'focus_mmdet',
-    ])
+    ],
+)
 default_hooks = dict(
-    checkpoint=dict(
-        by_epoch=False, interval=2, max_keep_ckpts=2, type='CheckpointHook'),
+    checkpoint=dict(by_epoch=False, interval=2, max_keep_ckpts=2, type='CheckpointHook'),
     finite=dict(max_in_a_row=5, type='SkipNonFiniteHook'),
     logger=dict(interval=1, type='LoggerHook'),
     param_scheduler=dict(type='ParamSchedulerHook'),
@@ -18,19 +19,22 @@ default_hooks = dict(
     stop=dict(type='GracefulStopHook'),
     timer=dict(type='IterTimerHook'),
     unreadable=dict(type='UnreadableImagesHook'),
-    visualization=dict(type='EpisodeVisualizationHook'))
+    visualization=dict(type='EpisodeVisualizationHook'),
+)
 default_scope = 'mmdet'
 env_cfg = dict(
     cudnn_benchmark=False,
     dist_cfg=dict(backend='nccl'),
-    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0))
+    mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
+)
 inference_pipeline = [
     dict(
         transforms=[
             dict(type='LoadAnnotations', with_bbox=True),
             dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
         ],
-        type='ForEachFrame'),
+        type='ForEachFrame',
+    ),
     dict(type='PackEpisodeInputs'),
 ]
 launcher = 'none'
@@ -45,37 +49,39 @@ model = dict(
         gradient_checkpointing=False,
         lora=dict(lora_alpha=4, r=2),
         max_new_tokens=40,
-        type='VLMHead'),
+        type='VLMHead',
+    ),
     data_preprocessor=dict(max_tokens=32768, type='EpisodeDataPreprocessor'),
     pretrained='checkpoints/focus-tiny-base',
-    type='FocusDetector')
+    type='FocusDetector',
+)
 optim_wrapper = dict(
     clip_grad=dict(max_norm=1.0),
     constructor='TrainableOptimWrapperConstructor',
     optimizer=dict(lr=0.001, type='AdamW', weight_decay=0.0),
-    type='OptimWrapper')
+    type='OptimWrapper',
+)
 param_scheduler = [
     dict(begin=0, by_epoch=False, end=10, start_factor=0.001, type='LinearLR'),
-    dict(
-        begin=10,
-        by_epoch=False,
-        end=200,
-        eta_min=0.0,
-        type='CosineAnnealingLR'),
+    dict(begin=10, by_epoch=False, end=200, eta_min=0.0, type='CosineAnnealingLR'),
 ]
 photos = 'data/realset/'
 pipeline = [
     dict(
         transforms=[
             dict(type='LoadFrame'),
-            dict(scale=(
-                1.5,
-                3.5,
-            ), type='CropAroundBox'),
+            dict(
+                scale=(
+                    1.5,
+                    3.5,
+                ),
+                type='CropAroundBox',
+            ),
             dict(type='LoadAnnotations', with_bbox=True),
             dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
         ],
-        type='ForEachFrame'),
+        type='ForEachFrame',
+    ),
     dict(type='PackEpisodeInputs'),
 ]
 randomness = dict(seed=0)
@@ -87,7 +93,8 @@ sprite_pipeline = [
             dict(type='LoadAnnotations', with_bbox=True),
             dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
         ],
-        type='ForEachFrame'),
+        type='ForEachFrame',
+    ),
     dict(type='PackEpisodeInputs'),
 ]
 sprites = 'data/sprites/'
@@ -103,23 +110,26 @@ test_dataloader = dict(
             dict(
                 transforms=[
                     dict(type='LoadFrame'),
-                    dict(scale=(
-                        1.5,
-                        3.5,
-                    ), type='CropAroundBox'),
-                    dict(type='LoadAnnotations', with_bbox=True),
                     dict(
-                        max_pixels=4096,
-                        multiple=16,
-                        type='ResizeToPixelBudget'),
+                        scale=(
+                            1.5,
+                            3.5,
+                        ),
+                        type='CropAroundBox',
+                    ),
+                    dict(type='LoadAnnotations', with_bbox=True),
+                    dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
                 ],
-                type='ForEachFrame'),
+                type='ForEachFrame',
+            ),
             dict(type='PackEpisodeInputs'),
         ],
         test_mode=True,
-        type='EpisodeDataset'),
+        type='EpisodeDataset',
+    ),
     num_workers=0,
-    sampler=dict(shuffle=False, type='DefaultSampler'))
+    sampler=dict(shuffle=False, type='DefaultSampler'),
+)
 test_evaluator = [
     dict(
         by=[
@@ -129,7 +139,8 @@ test_evaluator = [
             'look_alikes',
         ],
         matcher=True,
-        type='InContextMetric'),
+        type='InContextMetric',
+    ),
     dict(metric='bbox', type='CocoMetric'),
 ]
 train_cfg = dict(
@@ -146,7 +157,8 @@ train_cfg = dict(
     ],
     temperature=1.0,
     type='GRPOTrainLoop',
-    val_interval=4)
+    val_interval=4,
+)
 train_dataloader = dict(
     batch_size=2,
     collate_fn=dict(type='collate_episodes'),
@@ -156,28 +168,30 @@ train_dataloader = dict(
                 dataset=dict(
                     ann_file='train.json',
                     data_root='data/realset/',
-                    episodes=dict(
-                        per_track=64, shots=1, type='RandomEpisodes'),
+                    episodes=dict(per_track=64, shots=1, type='RandomEpisodes'),
                     pipeline=[
                         dict(
                             transforms=[
                                 dict(type='LoadFrame'),
-                                dict(scale=(
-                                    1.5,
-                                    3.5,
-                                ), type='CropAroundBox'),
-                                dict(type='LoadAnnotations', with_bbox=True),
                                 dict(
-                                    max_pixels=4096,
-                                    multiple=16,
-                                    type='ResizeToPixelBudget'),
+                                    scale=(
+                                        1.5,
+                                        3.5,
+                                    ),
+                                    type='CropAroundBox',
+                                ),
+                                dict(type='LoadAnnotations', with_bbox=True),
+                                dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
                             ],
-                            type='ForEachFrame'),
+                            type='ForEachFrame',
+                        ),
                         dict(type='PackEpisodeInputs'),
                     ],
-                    type='EpisodeDataset'),
+                    type='EpisodeDataset',
+                ),
                 times=12,
-                type='RepeatDataset'),
+                type='RepeatDataset',
+            ),
             dict(
                 data_root='data/sprites/train',
                 length=50000,
@@ -186,12 +200,10 @@ train_dataloader = dict(
                     dict(
                         transforms=[
                             dict(type='LoadAnnotations', with_bbox=True),
-                            dict(
-                                max_pixels=4096,
-                                multiple=16,
-                                type='ResizeToPixelBudget'),
+                            dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
                         ],
-                        type='ForEachFrame'),
+                        type='ForEachFrame',
+                    ),
                     dict(type='PackEpisodeInputs'),
                 ],
                 size=(
@@ -199,12 +211,15 @@ train_dataloader = dict(
                     64,
                 ),
                 target='any',
-                type='SpriteEpisodeDataset'),
+                type='SpriteEpisodeDataset',
+            ),
         ],
-        type='ConcatDataset'),
+        type='ConcatDataset',
+    ),
     num_workers=0,
     persistent_workers=False,
-    sampler=dict(shuffle=True, type='InfiniteSampler'))
+    sampler=dict(shuffle=True, type='InfiniteSampler'),
+)
 train_photos = dict(
     ann_file='train.json',
     data_root='data/realset/',
@@ -213,17 +228,22 @@ train_photos = dict(
         dict(
             transforms=[
                 dict(type='LoadFrame'),
-                dict(scale=(
-                    1.5,
-                    3.5,
-                ), type='CropAroundBox'),
+                dict(
+                    scale=(
+                        1.5,
+                        3.5,
+                    ),
+                    type='CropAroundBox',
+                ),
                 dict(type='LoadAnnotations', with_bbox=True),
                 dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
             ],
-            type='ForEachFrame'),
+            type='ForEachFrame',
+        ),
         dict(type='PackEpisodeInputs'),
     ],
-    type='EpisodeDataset')
+    type='EpisodeDataset',
+)
 train_sprites = dict(
     data_root='data/sprites/train',
     length=50000,
@@ -234,7 +254,8 @@ train_sprites = dict(
                 dict(type='LoadAnnotations', with_bbox=True),
                 dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
             ],
-            type='ForEachFrame'),
+            type='ForEachFrame',
+        ),
         dict(type='PackEpisodeInputs'),
     ],
     size=(
@@ -242,7 +263,8 @@ train_sprites = dict(
         64,
     ),
     target='any',
-    type='SpriteEpisodeDataset')
+    type='SpriteEpisodeDataset',
+)
 val_cfg = dict(type='ValLoop')
 val_dataloader = dict(
     batch_size=16,
@@ -255,23 +277,26 @@ val_dataloader = dict(
             dict(
                 transforms=[
                     dict(type='LoadFrame'),
-                    dict(scale=(
-                        1.5,
-                        3.5,
-                    ), type='CropAroundBox'),
-                    dict(type='LoadAnnotations', with_bbox=True),
                     dict(
-                        max_pixels=4096,
-                        multiple=16,
-                        type='ResizeToPixelBudget'),
+                        scale=(
+                            1.5,
+                            3.5,
+                        ),
+                        type='CropAroundBox',
+                    ),
+                    dict(type='LoadAnnotations', with_bbox=True),
+                    dict(max_pixels=4096, multiple=16, type='ResizeToPixelBudget'),
                 ],
-                type='ForEachFrame'),
+                type='ForEachFrame',
+            ),
             dict(type='PackEpisodeInputs'),
         ],
         test_mode=True,
-        type='EpisodeDataset'),
+        type='EpisodeDataset',
+    ),
     num_workers=0,
-    sampler=dict(shuffle=False, type='DefaultSampler'))
+    sampler=dict(shuffle=False, type='DefaultSampler'),
+)
 val_evaluator = [
     dict(
         by=[
@@ -281,7 +306,8 @@ val_evaluator = [
             'look_alikes',
         ],
         matcher=True,
-        type='InContextMetric'),
+        type='InContextMetric',
+    ),
     dict(metric='bbox', type='CocoMetric'),
 ]
 vis_backends = [
@@ -292,5 +318,6 @@ visualizer = dict(
     type='EpisodeVisualizer',
     vis_backends=[
         dict(type='LocalVisBackend'),
-    ])
+    ],
+)
 work_dir = 'work_dirs/release/stage2'

@@ -1,0 +1,156 @@
+"""Episodes to a VLM's input: chat template, tokens, pixel values, marks."""
+
+import logging
+from functools import lru_cache
+from typing import Any
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.logging import print_log
+from mmengine.registry import FUNCTIONS
+from torch import Tensor
+
+from focus_mmdet.core.prompt import Answer, parse_answer
+from focus_mmdet.datasets.collate import collate_episodes
+from focus_mmdet.errors import InputError
+from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS, EncodedAnswer, PromptEncoder
+from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.vlm.processor import load_processor
+from focus_mmdet.models.vlm.vlm import load_family
+
+
+class EpisodeEncoder:
+    """Writes episodes in the language of one VLM.
+
+    Args:
+        pretrained: VLM folder.
+        may_be_absent: Queries may lack the object; the prompt says so, and
+            ``<answer>none</answer>`` is a right answer.
+    """
+
+    def __init__(self, pretrained: str, may_be_absent: bool = False) -> None:
+        self.language = (pretrained, may_be_absent)
+        self.may_be_absent = may_be_absent
+        self.family = load_family(pretrained)
+        self.processor = load_processor(pretrained)
+        self.tokenizer = self.processor.tokenizer
+        self.prompts = PromptEncoder(self.family, self.processor, may_be_absent)
+        self._warned = False
+
+    @property
+    def stop_id(self) -> int:
+        """The token that ends an answer.
+
+        Raises:
+            InputError: The tokenizer has no such token.
+        """
+        stop = self.tokenizer.convert_tokens_to_ids(self.family.stop_token)
+        if stop is None or stop == self.tokenizer.unk_token_id:
+            raise InputError(
+                f'{self.language[0]}: its tokenizer has no {self.family.stop_token}, which ends an answer of '
+                f'{type(self.family).__name__}'
+            )
+        return int(stop)
+
+    @property
+    def forbidden_ids(self) -> list[int]:
+        """Ids an answer must never hold: structural ones except the stop token."""
+        special = set(self.tokenizer.all_special_ids) | set(self.tokenizer.added_tokens_decoder)
+        vocabulary = int(self.family.config.get_text_config().vocab_size)
+        return sorted(special - {self.stop_id}) + list(range(len(self.tokenizer), vocabulary))
+
+    def decode(self, ids: Tensor) -> str:
+        """Answer ids to text, without special tokens."""
+        return str(self.tokenizer.decode(ids.tolist(), skip_special_tokens=True))
+
+    def read(self, text: str) -> Answer:
+        """What an answer says."""
+        return parse_answer(text, self.may_be_absent)
+
+    def __call__(self, images: list[list[Tensor]], samples: list[DetDataSample]) -> EpisodeBatch:
+        """Encode B episodes.
+
+        Args:
+            images: B lists of K + 1 uint8 images (3, H, W) in RGB, the query
+                last.
+            samples: B samples whose ``supports`` hold one box each in pixels
+                of these images.
+
+        Raises:
+            InputError: The images were collated across episodes.
+        """
+        if len(images) != len(samples):
+            raise InputError(
+                'the dataloader mixed frames of different episodes: set '
+                "collate_fn=dict(type='collate_episodes')"
+            )
+        flat = [image.permute(1, 2, 0).cpu().numpy() for episode in images for image in episode]
+        vision = self.processor.image_processor(flat, return_tensors='pt')
+        self._warn_resized_again(flat, vision['image_grid_thw'])
+        frames = [len(episode) for episode in images]
+        grids = vision['image_grid_thw'].split(frames)
+        prompts = [self.prompts.prompt(*pair) for pair in zip(samples, grids, strict=True)]
+        cells = [self.family.cells(self.family.resized_sizes(grid)[-1]) for grid in grids]
+        answers = self._answers(samples, cells)
+        return EpisodeBatch(
+            prompt_ids=[prompt.ids for prompt in prompts],
+            answer_ids=None if answers is None else [answer.ids for answer in answers],
+            openings=None if answers is None else [answer.opening for answer in answers],
+            pixel_values=vision['pixel_values'],
+            grid_thw=vision['image_grid_thw'],
+            frames=frames,
+            marks={name: [prompt.marks[name] for prompt in prompts] for name in MARKS},
+            query_rows=[prompt.query_rows for prompt in prompts],
+            box_ends=[prompt.box_ends for prompt in prompts],
+            regions=[prompt.regions for prompt in prompts],
+            cells=torch.tensor(cells),
+            targets=None if answers is None else torch.stack([answer.target for answer in answers]),
+            language=self.language,
+        )
+
+    def _answers(
+        self, samples: list[DetDataSample], cells: list[tuple[int, int]]
+    ) -> list[EncodedAnswer] | None:
+        """True answers; None unless all are known."""
+        counts = {len(sample.gt_instances) if 'gt_instances' in sample else None for sample in samples}
+        if not counts <= ({0, 1} if self.may_be_absent else {1}):
+            return None
+        return [
+            self.prompts.answer(sample, cell, self.stop_id)
+            for sample, cell in zip(samples, cells, strict=True)
+        ]
+
+    def _warn_resized_again(self, images: list[Any], grid_thw: Tensor) -> None:
+        """Say once that the pipeline's sizes are not the processor's."""
+        seen = self.family.resized_sizes(grid_thw)
+        if self._warned or all(image.shape[:2] == (h, w) for image, (w, h) in zip(images, seen, strict=True)):
+            return
+        self._warned = True
+        print_log(
+            "the VLM's processor resizes images again: set ResizeToPixelBudget.multiple to its patch size "
+            'times its merge size',
+            'current',
+            logging.WARNING,
+        )
+
+
+@lru_cache(maxsize=2)
+def _encoder(pretrained: str, may_be_absent: bool) -> EpisodeEncoder:
+    return EpisodeEncoder(pretrained, may_be_absent)
+
+
+@FUNCTIONS.register_module()
+def encode_episodes(
+    batch: list[dict[str, Any]], pretrained: str, may_be_absent: bool = False
+) -> dict[str, Any]:
+    """As ``collate_episodes``, and encode them here, in the data workers.
+
+    Args:
+        batch: Items of an episode dataset.
+        pretrained: The model's ``pretrained``. A model of another folder
+            encodes once more itself.
+        may_be_absent: As of ``model.data_preprocessor``.
+    """
+    data: dict[str, Any] = collate_episodes(batch)
+    data['encoded'] = _encoder(pretrained, may_be_absent)(data['inputs'], data['data_samples'])
+    return data

@@ -1,8 +1,0 @@
-"""Qwen2.5-VL: boxes in pixels of the image that the processor made."""
-
-from focus_mmdet.models.families.qwen2_vl import Qwen2VL
-
-
-class Qwen25VL(Qwen2VL):
-    def cells(self, resized: tuple[int, int]) -> tuple[int, int]:
-        return resized

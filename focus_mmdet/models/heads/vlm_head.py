@@ -1,0 +1,330 @@
+"""The detection head that speaks: a VLM answers with a box."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmdet.registry import MODELS
+from mmengine.logging import print_log
+from mmengine.model import BaseModule
+from mmengine.structures import InstanceData
+from peft import LoraConfig
+from torch import Tensor
+from torch.distributions import Categorical
+from torch.nn.functional import cross_entropy
+
+from focus_mmdet.core.attention import reachable_margin
+from focus_mmdet.core.boxes import from_grid
+from focus_mmdet.core.grpo import aggregate, policy_terms
+from focus_mmdet.core.prefix import SharedPrefix, share_prefix
+from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
+from focus_mmdet.models.episode_batch import EpisodeBatch, pad
+from focus_mmdet.models.heads.attention_supervision import AttentionSupervision, attention_loss, build_probe
+from focus_mmdet.models.heads.rollout import Rollout
+from focus_mmdet.models.vlm.attention_probe import MassProbe, ProbeGroup
+from focus_mmdet.models.vlm.generation import Generated, Sampling, generate
+from focus_mmdet.models.vlm.lora import add_lora
+from focus_mmdet.models.vlm.vlm import VisionLanguageModel
+
+
+@MODELS.register_module()
+class VLMHead(BaseModule):
+    """Wraps a Hugging Face VLM; computes both stages' losses and predictions.
+
+    Args:
+        pretrained: VLM folder; :class:`FocusDetector` fills it in.
+        dtype: Of the base weights.
+        lora: Options of ``peft.LoraConfig``; None trains the weights
+            themselves.
+        freeze_vision: Keep the vision tower as it is.
+        gradient_checkpointing: Trade time for memory in backward.
+        attn_implementation: ``'sdpa'`` or ``'flash_attention_2'`` (stage 1
+            only: the shared prefix of stage 2 needs a mask).
+        load_weights: False draws random weights: for benchmarks and dry runs.
+        max_new_tokens: Longest answer in tokens when predicting.
+        temperature: Predicted answers are drawn at this one, from torch's random
+            state, and scored by the probabilities they were drawn from; 0
+            takes the most probable token each time.
+        score_calibration: Scale and offset of the scores' logits, as
+            ``ScoreCalibration`` fits them; (1, 0) leaves scores as they are.
+        quantization: Options of ``transformers.BitsAndBytesConfig`` for the
+            frozen weights under ``lora`` (QLoRA); None keeps them as they are.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        dtype: str = 'float32',
+        lora: dict[str, Any] | None = None,
+        freeze_vision: bool = True,
+        gradient_checkpointing: bool = False,
+        attn_implementation: str = 'sdpa',
+        load_weights: bool = True,
+        max_new_tokens: int = 50,
+        temperature: float = 0.0,
+        score_calibration: tuple[float, float] = (1.0, 0.0),
+        quantization: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        if quantization is not None and (lora is None or not freeze_vision):
+            raise InputError(
+                'model.bbox_head.quantization: quantized weights cannot train; set model.bbox_head.lora '
+                'and freeze_vision=True'
+            )
+        check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
+        check_number('model.bbox_head.temperature', temperature, low=0)
+        check_number('model.bbox_head.score_calibration: scale', score_calibration[0], low=1e-6)
+        check_number('model.bbox_head.score_calibration: offset', score_calibration[1])
+        self.vlm = VisionLanguageModel(
+            pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights, quantization
+        )
+        if lora is not None:
+            add_lora(self.vlm.model, self.vlm.family, lora)
+            if freeze_vision and any(weight.requires_grad for weight in self.vlm.vision_tower.parameters()):
+                raise InputError(
+                    'model.bbox_head.lora.target_modules names layers of the vision tower, which '
+                    'freeze_vision=True keeps as it is. Leave it out, or set freeze_vision=False'
+                )
+        self.lora = lora
+        #: Scale of the adapters, None without: checked when weights are loaded.
+        self.lora_alpha = None if lora is None else LoraConfig(**lora).lora_alpha
+        self.vlm.vision_tower.requires_grad_(not freeze_vision)
+        half = {str(weight.dtype) for weight in self.parameters() if weight.requires_grad} - {'torch.float32'}
+        if half:
+            raise InputError(
+                f'model.bbox_head.dtype={dtype!r}: weights that train themselves lose small updates in half '
+                "precision. Set dtype='float32' (and --amp), or lora with freeze_vision=True"
+            )
+        self.attn_implementation = attn_implementation
+        self.max_new_tokens = max_new_tokens
+        self.temperature = temperature
+        self.score_calibration = tuple(score_calibration)
+        #: Armed by AttentionSupervisionHook; empty is plain fine-tuning.
+        self.attention_supervision: tuple[AttentionSupervision, ...] = ()
+        self._warned = False
+        #: Weights of the stage-1 policy, set by GRPOTrainLoop.
+        self.reference: dict[str, Tensor] | None = None
+        #: Armed by EpisodeVisualizationHook.
+        self.record_attention = False
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """A frozen copy of every trainable weight, by its name in the VLM."""
+        return {
+            name: parameter.detach().clone()
+            for name, parameter in self.vlm.named_parameters()
+            if parameter.requires_grad
+        }
+
+    def loss(self, batch: EpisodeBatch, pad_id: int) -> dict[str, Tensor]:
+        """Stage 1: language-model loss and, where armed, the attention loss.
+
+        The first is a mean over the answer tokens of this batch: accumulated
+        batches weigh alike, whatever their numbers of tokens.
+        """
+        assert batch.answer_ids is not None
+        sequences = [torch.cat(pair) for pair in zip(batch.prompt_ids, batch.answer_ids, strict=True)]
+        input_ids, mask = pad(sequences, pad_id, 'right')
+        positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)
+        select, labels = _answer_targets(batch.prompt_ids, batch.answer_ids)
+        probes = [
+            build_probe(settings, batch, input_ids.shape[1], self.vlm.layers, self.vlm.heads)
+            for settings in self.attention_supervision
+        ]
+        features = self.vlm.image_features(batch)
+        watch = ProbeGroup(probes) if probes else None
+        logits = self.vlm(input_ids, mask, positions, features, select=select, probe=watch)
+        lengths = [len(ids) for ids in sequences]
+        return {'loss_lm': cross_entropy(logits, labels), **self._attention_losses(probes, lengths)}
+
+    def _attention_losses(self, probes: Sequence[MassProbe], lengths: Sequence[int]) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = {}
+        for settings, probe in zip(self.attention_supervision, probes, strict=True):
+            loss, mass, marked = attention_loss(settings, probe, lengths)
+            if marked:
+                self._warn_out_of_reach(marked, settings)
+            end = f'_{settings.name}' if settings.name else ''
+            losses |= {f'loss_attention{end}': loss, f'attention_mass{end}': mass}
+        return losses
+
+    def _warn_out_of_reach(self, marked: int, settings: AttentionSupervision) -> None:
+        """Say once that no attention can meet the margin."""
+        bound = reachable_margin(marked, settings.form)
+        if self._warned or settings.margin <= bound:
+            return
+        self._warned = True
+        print_log(
+            f'AttentionSupervisionHook.margin={settings.margin} cannot be met: with {marked} marked tokens '
+            f"p+ is at most {bound:.4f}, so the loss never closes. It still trains; form='relative' or "
+            "form='mass' have margins that can be met",
+            'current',
+            logging.WARNING,
+        )
+
+    def first_logits(self, batch: EpisodeBatch, pad_id: int) -> Tensor:
+        """(B, V) logits of the token after each prompt."""
+        input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
+        positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)
+        return self.vlm(input_ids, mask, positions, self.vlm.image_features(batch))
+
+    def generate(
+        self, batch: EpisodeBatch, speech: EpisodeEncoder, max_new_tokens: int, **options: Any
+    ) -> Generated:
+        """See :func:`focus_mmdet.models.vlm.generation.generate`."""
+        return generate(
+            self.vlm,
+            batch,
+            stop_id=speech.stop_id,
+            pad_id=speech.tokenizer.pad_token_id,
+            forbidden_ids=speech.forbidden_ids,
+            max_new_tokens=max_new_tokens,
+            **options,
+        )
+
+    def predict(self, batch: EpisodeBatch, samples: list[Any], speech: EpisodeEncoder) -> list[InstanceData]:
+        """One box per episode in pixels of the original query image, or none.
+
+        None is also the answer that the object is absent, where it may be.
+        The score is the geometric mean of the answer's token probabilities,
+        calibrated.
+        ``answer`` (the text) and ``parse_error`` (None, or why there is no
+        box) are set on each sample, and ``attention`` where armed.
+        """
+        drawn: dict[str, Any] = {}
+        if self.temperature > 0:
+            drawn['sampling'] = Sampling(self.temperature)
+            drawn['noise'] = torch.rand(len(samples), self.max_new_tokens)
+        generated = self.generate(
+            batch, speech, self.max_new_tokens, record_attention=self.record_attention, **drawn
+        )
+        results = []
+        for index, sample in enumerate(samples):
+            text = speech.decode(generated.ids[index])
+            answer = speech.read(text)
+            sample.set_metainfo({'answer': text, 'parse_error': answer.reason})
+            if generated.attention is not None:
+                grid = batch.grid_thw.split(batch.frames)[index]
+                maps = self._attention_maps(batch.prompt_ids[index], generated.attention[index], grid)
+                sample.set_metainfo({'attention': maps})
+            boxes = torch.zeros(0, 4, device=batch.cells.device)
+            if answer.box is not None:
+                height, width = sample.ori_shape[:2]
+                cells = tuple(batch.cells[index].tolist())
+                boxes = from_grid(boxes.new_tensor([answer.box]), (width, height), cells)
+            score = self._score(generated.logps[index])
+            results.append(
+                InstanceData(
+                    bboxes=boxes,
+                    scores=score.repeat(len(boxes)),
+                    labels=torch.zeros(len(boxes), dtype=torch.long, device=boxes.device),
+                )
+            )
+        return results
+
+    def _score(self, logps: Tensor) -> Tensor:
+        """In 0..1, of an answer's (L,) log-probabilities."""
+        scale, offset = self.score_calibration
+        return (scale * logps.mean().exp().logit(1e-6) + offset).sigmoid()
+
+    def _attention_maps(self, prompt: Tensor, received: Tensor, grid: Tensor) -> list[Any]:
+        """Per image, (rows, columns) attention from the query image, as numpy."""
+        counts = self.vlm.family.image_tokens(grid)
+        visual = received[torch.eq(prompt, self.vlm.family.image_token_id)].split(counts)
+        shapes = self.vlm.family.token_grid(grid)
+        return [part.view(shape).cpu().numpy() for part, shape in zip(visual, shapes, strict=True)]
+
+    def answer_logps(
+        self, batch: EpisodeBatch, shared: SharedPrefix, temperature: float, weights: dict | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probability and entropy of every answer token, both (B * G, L).
+
+        Args:
+            batch: The prompts.
+            shared: Prompts and answers laid out as one sequence per group.
+            temperature: Divides the logits.
+            weights: Weights to use in place of the current ones; only before a pass that is learned from.
+        """
+        prompts, mask = pad(batch.prompt_ids, 0, 'right')
+        prefix, following = self.vlm.prompt_positions(prompts, mask, batch.grid_thw)
+        behind = (following[:, None] + shared.depth).expand(3, -1, -1)
+        inputs = dict(
+            input_ids=shared.input_ids,
+            attention_mask=shared.mask,
+            position_ids=torch.cat([prefix, behind], 2),
+            features=self.vlm.image_features(batch),
+            select=(shared.source[0].flatten(), shared.source[1].flatten()),
+        )
+        with self.vlm.other_weights(weights or {}):
+            logits = self.vlm(**inputs) / temperature
+        shape = shared.target_ids.shape
+        # No (N * L, V) table of log-probabilities is kept for backward.
+        chosen = logits.gather(-1, shared.target_ids.flatten()[:, None])[:, 0]
+        logps = (chosen - logits.logsumexp(-1)).view(shape)
+        # Not validated: SkipNonFiniteHook deals with logits that are NaN.
+        entropy = Categorical(logits=logits.detach(), validate_args=False).entropy()
+        return logps, entropy.view(shape)
+
+    def policy_loss(self, batch: EpisodeBatch, rollout: Rollout, pad_id: int) -> dict[str, Tensor]:
+        """Stage 2: clipped policy gradient and KL to the stage-1 policy.
+
+        Returns ``loss_policy`` and ``loss_kl`` (already times beta), and the
+        metrics ``kl``, ``entropy`` and ``clip_ratio/*`` over answer tokens.
+
+        Raises:
+            RuntimeError: ``beta`` is not 0 and there is no reference.
+        """
+        objective = rollout.objective
+        shared = share_prefix(batch.prompt_ids, rollout.answers, pad_id)
+        reference = None
+        if objective.beta != 0:
+            if self.reference is None:
+                raise RuntimeError('beta is not 0, but no reference policy was set')
+            with torch.no_grad():
+                reference, _ = self.answer_logps(batch, shared, objective.temperature, self.reference)
+        logps, entropy = self.answer_logps(batch, shared, objective.temperature)
+        old = logps.detach() if rollout.old_logps is None else rollout.old_logps
+        mask = shared.target_mask
+        terms = policy_terms(
+            logps,
+            old,
+            rollout.advantages,
+            mask,
+            reference,
+            objective.epsilon,
+            objective.importance_sampling_level,
+            objective.epsilon_high,
+        )
+
+        def reduce(values: Tensor) -> Tensor:
+            return aggregate(
+                values,
+                mask,
+                objective.loss_type,
+                objective.max_completion_length,
+                rollout.global_tokens,
+                rollout.total_answers,
+                rollout.total_tokens,
+            )
+
+        def mean(values: Tensor) -> Tensor:
+            return values.detach().float().expand_as(mask)[mask].mean()
+
+        losses = {'loss_policy': reduce(terms.surrogate), 'entropy': mean(entropy)}
+        if reference is not None:
+            losses['loss_kl'] = objective.beta * reduce(terms.kl)
+            losses['kl'] = mean(terms.kl)
+        losses['clip_ratio/low_mean'] = mean(terms.clipped_low)
+        losses['clip_ratio/high_mean'] = mean(terms.clipped_high)
+        losses['clip_ratio/region_mean'] = mean(terms.clipped_low | terms.clipped_high)
+        return losses
+
+
+def _answer_targets(prompts: list[Tensor], answers: list[Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Where each answer token is predicted, (batch, position), and its id."""
+    rows, columns = [], []
+    for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        start = len(prompt) - 1
+        columns.append(torch.arange(start, start + len(answer), device=answer.device))
+        rows.append(torch.full_like(columns[-1], index))
+    return (torch.cat(rows), torch.cat(columns)), torch.cat(answers)

@@ -1,0 +1,1 @@
+"""Models without their weights: tiny ones, published sizes, dry runs. May import the rest of ``models``."""

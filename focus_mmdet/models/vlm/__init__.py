@@ -1,0 +1,4 @@
+"""The Hugging Face model: its families, attention, answers, adapters and shards.
+
+May import ``episode_batch`` and ``core``.
+"""

@@ -1,0 +1,258 @@
+"""A Hugging Face VLM as the rest of the package uses it.
+
+Vision features are computed once and handed on, logits are computed only
+where asked for, positions are explicit. One ``forward`` serves training,
+prefill, decoding and the shared-prefix pass.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmengine.logging import print_log
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
+from transformers.utils import is_accelerate_available, is_bitsandbytes_available, is_flash_attn_2_available
+
+from focus_mmdet.errors import InputError, check_choice
+from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.vlm.attention_probe import BACKENDS, AttentionProbe, register_attention
+from focus_mmdet.models.vlm.families import FAMILIES, VLMFamily
+from focus_mmdet.models.vlm.sharding import forget_gathered
+
+
+def check_pretrained(pretrained: str) -> None:
+    """Raise :class:`InputError` where ``pretrained`` is not a model folder."""
+    if (Path(pretrained) / 'config.json').is_file():
+        return
+    if Path(pretrained).name.startswith('focus-tiny'):
+        advice = 'It comes with the repository: run from its root, or restore the folder from it'
+    else:
+        advice = (
+            'Download it once, for example with\n'
+            f'  hf download Qwen/Qwen2-VL-7B-Instruct --local-dir {pretrained}\n'
+            'or point the config at your copy: model.pretrained=/path/to/model (--cfg-options)'
+        )
+    raise InputError(f'model.pretrained: no model folder at {pretrained!r} (no config.json there).\n{advice}')
+
+
+def load_family(pretrained: str) -> VLMFamily:
+    """The family adapter for the model folder ``pretrained``.
+
+    Raises:
+        InputError: No such folder, or a family without an adapter.
+    """
+    check_pretrained(pretrained)
+    config = AutoConfig.from_pretrained(pretrained)
+    if config.model_type not in FAMILIES:
+        raise InputError(
+            f'{pretrained}/config.json: model_type {config.model_type!r} has no adapter; '
+            f'known: {", ".join(sorted(FAMILIES))}. See focus_mmdet/models/vlm/families.'
+        )
+    return FAMILIES[config.model_type](config)
+
+
+def _check_attention(name: str) -> None:
+    """Raise :class:`InputError` where a backend can't be measured or used."""
+    if name not in BACKENDS:
+        raise InputError(
+            f'model.bbox_head.attn_implementation={name!r}: its attention cannot be measured; use one of '
+            f'{tuple(BACKENDS)}'
+        )
+    if name == 'flash_attention_2' and not is_flash_attn_2_available():
+        raise InputError(
+            f'model.bbox_head.attn_implementation={name!r} needs a GPU and the flash-attn package; '
+            "'sdpa' needs neither"
+        )
+
+
+def _quantized(options: dict[str, Any], load_weights: bool) -> dict[str, Any]:
+    """Arguments of ``from_pretrained`` that quantize a model where it will stay."""
+    if not load_weights:
+        raise InputError('model.bbox_head.quantization: only weights that are loaded can be quantized')
+    if not (is_bitsandbytes_available() and is_accelerate_available()):
+        raise InputError(
+            'model.bbox_head.quantization needs the packages bitsandbytes and accelerate: '
+            "pip install -c constraints.txt -e '.[qlora]'"
+        )
+    try:
+        config = BitsAndBytesConfig(**options)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'model.bbox_head.quantization={options!r}: {error}') from error
+    place = torch.cuda.current_device() if torch.cuda.is_available() else 'cpu'
+    return {'quantization_config': config, 'device_map': {'': place}}
+
+
+@contextmanager
+def given_features(model: Any, features: Any) -> Iterator[dict[str, Tensor]]:
+    """Arguments with which ``model`` takes vision features that are already computed.
+
+    Not ``mm_encoder_outputs``: transformers before 5.18 passes over it in silence.
+    """
+    if features is None:
+        yield {}
+        return
+    model.get_image_features = lambda *_, **__: features
+    try:
+        yield {'pixel_values': torch.empty(0)}
+    finally:
+        del model.get_image_features
+
+
+class VisionLanguageModel(nn.Module):
+    """A pretrained VLM behind its family adapter.
+
+    Args:
+        pretrained: Folder written by ``save_pretrained``.
+        dtype: Of the weights, e.g. ``'bfloat16'``.
+        gradient_checkpointing: Recompute language-model layers in backward.
+        attn_implementation: ``'sdpa'`` or ``'flash_attention_2'``, of the
+            language model.
+        load_weights: False draws random ones for the architecture in
+            ``config.json``: for benchmarks and dry runs.
+        quantization: Options of ``transformers.BitsAndBytesConfig``; None
+            keeps the weights as they are.
+    """
+
+    def __init__(
+        self,
+        pretrained: str,
+        dtype: str = 'float32',
+        gradient_checkpointing: bool = False,
+        attn_implementation: str = 'sdpa',
+        load_weights: bool = True,
+        quantization: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__()
+        self.family = load_family(pretrained)
+        check_choice('model.bbox_head.dtype', dtype, ('float32', 'bfloat16', 'float16'))
+        _check_attention(attn_implementation)
+        register_attention()
+        # Only the language model is probed; the vision tower keeps plain SDPA.
+        options = {
+            'dtype': getattr(torch, dtype),
+            'attn_implementation': {'': 'sdpa', 'text_config': BACKENDS[attn_implementation]},
+        }
+        if quantization is not None:
+            options.update(_quantized(quantization, load_weights))
+        if load_weights:
+            print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
+            self.model: Any = AutoModelForImageTextToText.from_pretrained(pretrained, **options)
+        else:
+            print_log(f'Random weights for the VLM of {pretrained}', 'current', logging.WARNING)
+            self.model = AutoModelForImageTextToText.from_config(self.family.config, **options)
+        if gradient_checkpointing:
+            self.model.gradient_checkpointing_enable({'use_reentrant': False})
+
+    @contextmanager
+    def other_weights(self, weights: dict[str, Tensor]) -> Iterator[None]:
+        """Have ``weights``, by name, in place of one's own, and one's own back.
+
+        In place, because who shards the model hands out its weights itself.
+        No backward pass may lie between: autograd would find its weights changed.
+        """
+        if weights:
+            forget_gathered(self)
+        own: dict[str, Tensor] = {name: weight for name, weight in self.named_parameters() if name in weights}
+        kept = {name: weight.detach().clone() for name, weight in own.items()}
+        self._write(own, weights)
+        try:
+            yield
+        finally:
+            self._write(own, kept)
+
+    @torch.no_grad()
+    def _write(self, own: dict[str, Tensor], values: dict[str, Tensor]) -> None:
+        for name, weight in own.items():
+            weight.copy_(values[name])
+        if own:
+            forget_gathered(self)
+            torch.clear_autocast_cache()  # It knows weights by their place, not by what is in it.
+
+    @property
+    def layers(self) -> int:
+        """Layers of the language model."""
+        return int(self.model.config.text_config.num_hidden_layers)
+
+    @property
+    def heads(self) -> int:
+        """Query heads in each of them."""
+        return int(self.model.config.text_config.num_attention_heads)
+
+    @property
+    def window(self) -> int:
+        """Most tokens of a prompt and its answer."""
+        return int(self.model.config.text_config.max_position_embeddings)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def vision_tower(self) -> nn.Module:
+        """The vision part of the model, projector included."""
+        return self.family.vision_tower(self.model)
+
+    def image_features(self, batch: EpisodeBatch) -> Any:
+        """Vision features of a batch, to be passed to :meth:`forward`.
+
+        Computed once per batch while the vision tower is frozen.
+        """
+        if batch.features is not None:
+            return batch.features
+        trains = any(parameter.requires_grad for parameter in self.vision_tower.parameters())
+        with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
+            features = self.model.get_image_features(batch.pixel_values, batch.grid_thw, return_dict=True)
+        if not trains:
+            batch.features = features
+        return features
+
+    def prompt_positions(
+        self, input_ids: Tensor, attention_mask: Tensor, grid_thw: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """(3, B, T) rotary positions and (B,) the position after each prompt."""
+        return self.family.position_ids(self.model, input_ids, attention_mask, grid_thw)
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        position_ids: Tensor,
+        features: Any = None,
+        select: tuple[Tensor, Tensor] | None = None,
+        probe: AttentionProbe | None = None,
+        cache: Any = None,
+    ) -> Tensor:
+        """Next-token logits in float32.
+
+        Args:
+            input_ids: (B, T).
+            attention_mask: (B, past + T) of 0 and 1, or (B, 1, A, T) bool for
+                the last A rows, those before them being causal.
+            position_ids: (3, B, T).
+            features: From :meth:`image_features`; None where no new visual
+                token is in ``input_ids``.
+            select: Index pair (batch, position), both of shape S; default is
+                the last position of each sequence.
+            probe: Watches the attention of every language-model layer.
+            cache: transformers cache, extended in place; None trains.
+
+        Returns:
+            (S, V), or (B, V) without ``select``.
+        """
+        extra = {} if probe is None else {'probe': probe}
+        with given_features(self.model.model, features) as images:
+            hidden = self.model.model(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                position_ids=position_ids,
+                past_key_values=cache,
+                use_cache=cache is not None,
+                **images,
+                **extra,
+            ).last_hidden_state
+        chosen = hidden[:, -1] if select is None else hidden[select]
+        return self.model.get_output_embeddings()(chosen).float()

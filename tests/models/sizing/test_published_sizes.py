@@ -1,0 +1,79 @@
+"""Both stages at true 7B and 8B sizes, without weights: on the meta device."""
+
+import pytest
+import torch
+
+from focus_mmdet.core.prefix import share_prefix
+from focus_mmdet.models.heads.attention_supervision import AttentionSupervision
+from focus_mmdet.models.sizing.dry_run import DryRun, dry_episodes, dry_head
+from focus_mmdet.models.sizing.published_sizes import PUBLISHED, published_config
+
+#: Language model with its output layer; LoRA of rank 8 on q, k, v, o, gate, up and down.
+KNOWN = {
+    'Qwen2-VL-7B-Instruct': (7_615_616_512, 20_185_088),
+    'Qwen2.5-VL-7B-Instruct': (7_615_616_512, 20_185_088),
+    'Qwen3-VL-8B-Instruct': (8_190_735_360, 21_823_488),
+}
+SHOTS, SHAPE, ANSWER = 4, (14, 25), 25
+
+
+@pytest.fixture(scope='module', params=KNOWN)
+def head(request):
+    head = dry_head(
+        published_config(request.param),
+        dtype='bfloat16',
+        lora=dict(r=8, lora_alpha=16),
+        gradient_checkpointing=True,
+    )
+    head.name = request.param
+    return head.train()
+
+
+@pytest.fixture(scope='module')
+def batch(head):
+    return dry_episodes(head.vlm.family.config, 1, SHOTS, SHAPE, text=40, answer=ANSWER)
+
+
+def counted(parameters):
+    return sum(weight.numel() for weight in parameters)
+
+
+def test_it_has_as_many_weights_as_published(head):
+    base = {name: weight for name, weight in head.named_parameters() if 'lora_' not in name}
+    vision = {name: weight for name, weight in base.items() if '.visual.' in name}
+    assert counted(base.values()) == PUBLISHED[head.name][2]
+    assert counted(base.values()) - counted(vision.values()) == KNOWN[head.name][0]
+    assert counted(head.vlm.vision_tower.parameters()) == counted(vision.values()), 'adapters stay out of it'
+
+
+def test_every_projection_of_the_language_model_is_adapted(head):
+    trained = {name: weight for name, weight in head.named_parameters() if weight.requires_grad}
+    text = head.vlm.family.config.text_config
+    per_layer = 7 * 2
+    assert len(trained) == per_layer * text.num_hidden_layers
+    assert all('language_model' in name and 'lora_' in name for name in trained)
+    assert counted(trained.values()) == KNOWN[head.name][1]
+    assert {weight.dtype for weight in trained.values()} == {torch.float32}
+    assert {weight.dtype for weight in head.parameters() if not weight.requires_grad} == {torch.bfloat16}
+
+
+def test_stage_1_runs_and_every_adapter_learns(head, batch):
+    head.attention_supervision = (AttentionSupervision(),)
+    with DryRun():
+        losses = head.loss(batch, pad_id=0)
+        (losses['loss_lm'] + losses['loss_attention']).backward()
+    trained = [weight for weight in head.parameters() if weight.requires_grad]
+    assert all(weight.grad is not None and weight.grad.shape == weight.shape for weight in trained)
+    head.zero_grad()
+
+
+def test_stage_2_learns_from_one_sequence_per_group(head, batch):
+    answers = [[torch.zeros(ANSWER).long()] * 4]
+    with DryRun():
+        shared = share_prefix(batch.prompt_ids, answers, pad_id=0)
+        logps, entropy = head.answer_logps(batch, shared, temperature=1.0)
+        assert logps.shape == entropy.shape == (4, ANSWER)
+        logps.mean().backward()
+    trained = [weight for weight in head.parameters() if weight.requires_grad]
+    assert all(weight.grad is not None for weight in trained)
+    head.zero_grad()

@@ -1,0 +1,161 @@
+import json
+import runpy
+import tracemalloc
+
+from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.conversion.drop_counter import DropCounter
+from tests.conftest import ROOT
+from tests.tools.dataset_converters.conftest import read_absent, write_frame
+
+SIZE = (100, 80)
+
+
+def image(number, **extra):
+    url = f'http://images.cocodataset.org/train2017/{number:012d}.jpg'
+    return {'id': number, 'width': SIZE[0], 'height': SIZE[1], 'coco_url': url, **extra}
+
+
+def box(number, image_id, category, bbox=(10, 5, 40, 50), **extra):
+    return {'id': number, 'image_id': image_id, 'category_id': category, 'bbox': bbox, 'area': 1, **extra}
+
+
+def write(root, images, annotations, name='instances_train2017'):
+    for record in images:
+        write_frame(root / 'train2017' / f'{record["id"]:012d}.jpg', SIZE)
+    categories = [{'id': 1, 'name': 'person'}, {'id': 18, 'name': 'dog'}]
+    content = {'info': {}, 'images': images, 'annotations': annotations, 'categories': categories}
+    (root / 'annotations').mkdir(exist_ok=True)
+    (root / 'annotations' / f'{name}.json').write_text(json.dumps(content))
+
+
+def found(path, root):
+    file = AnnotationFile(str(path), str(root))
+    names = {f'instance_id {item["id"]}': item['name'] for item in file.content['instances']}
+    return {
+        names[track.name]: [(frame.path[-6:-4], frame.box) for frame in track.frames]
+        for track in file.tracks()
+    }
+
+
+def test_a_class_is_one_object_where_it_appears_exactly_once(convert, tmp_path):
+    annotations = [
+        box(11, 1, 18, [10, 5, 40, 50]),
+        box(12, 2, 18, [0, 0, 33.5, 40]),
+        box(13, 2, 1),
+        box(14, 2, 1, iscrowd=1),
+        box(15, 3, 18, iscrowd=1),
+        box(16, 3, 1, [1, 2, 40, 41]),
+        box(17, 4, 1, [1, 2, 40, 10]),
+        box(18, 5, 1, []),
+        box(19, 1, 1, [60, 20, 40, 60]),
+    ]
+    images = [image(number, file_name=f'{number:012d}.jpg') for number in (1, 2, 3, 4, 5)]
+    write(tmp_path, images, annotations)
+    done = convert('coco', tmp_path, '--identity', 'class')
+    assert found(tmp_path / 'train2017_class.json', tmp_path) == {
+        'dog': [('01', (10, 5, 50, 55)), ('02', (0, 0, 33.5, 40))],
+        'person': [('01', (60, 20, 100, 80)), ('03', (1, 2, 41, 43))],
+    }
+    assert '2 objects in 3 videos, 3 images, 4 boxes' in done.out
+    assert 'dropped 2 times: class more than once in an image' in done.out
+    for reason in (
+        'annotations: crowd, not one object',
+        'box smaller than --min-size',
+        'annotations: no sound bbox',
+    ):
+        assert f'dropped 1 times: {reason}' in done.out
+
+
+def test_lvis_names_images_by_url_and_classes_it_is_unsure_of(convert, tmp_path):
+    images = [image(1, not_exhaustive_category_ids=[18]), image(2, neg_category_ids=[1])]
+    write(tmp_path, images, [box(1, 1, 18), box(2, 1, 1), box(3, 2, 18)], 'lvis_v1_train')
+    done = convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'class')
+    assert found(tmp_path / 'lvis_v1_train_class.json', tmp_path) == {
+        'person': [('01', (10, 5, 50, 55))],
+        'dog': [('02', (10, 5, 50, 55))],
+    }
+    assert 'dropped 1 times: class not annotated exhaustively in an image' in done.out
+
+
+def test_a_class_is_absent_only_where_that_is_known(convert, tmp_path):
+    annotations = [box(1, 1, 18), box(2, 2, 1), box(3, 3, 1), box(4, 3, 18), box(5, 3, 18), box(6, 4, 1)]
+    write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
+    convert('coco', tmp_path, '--identity', 'class')
+    expected = {f'train2017/{number:012d}.jpg': ['dog'] for number in (2, 4)}
+    assert read_absent(tmp_path / 'train2017_class.json') == expected
+    extra = dict(not_exhaustive_category_ids=[])
+    images = [image(1), image(2, **extra), image(3, **extra), image(4, neg_category_ids=[18], **extra)]
+    write(tmp_path, images, annotations, 'lvis_v1_train')
+    convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'class')
+    expected.pop('train2017/000000000002.jpg')
+    assert read_absent(tmp_path / 'lvis_v1_train_class.json') == expected
+
+
+def test_a_list_that_is_none_is_counted(convert, tmp_path):
+    images = [image(1), image(2, not_exhaustive_category_ids=None), image(3, not_exhaustive_category_ids=18)]
+    write(tmp_path, images, [box(number, number, 18) for number in (1, 2, 3)])
+    done = convert('coco', tmp_path, '--identity', 'class')
+    assert list(found(tmp_path / 'train2017_class.json', tmp_path)) == ['dog']
+    assert 'dropped 2 times: images: not_exhaustive_category_ids is no list' in done.out
+
+
+def test_boxes_beyond_their_image_are_dropped(convert, tmp_path):
+    write(tmp_path, [image(1), image(2)], [box(1, 1, 18), box(2, 2, 18, (60, 5, 60, 50))])
+    done = convert('coco', tmp_path, '--identity', 'crop')
+    assert 'dropped 1 times: box beyond its image; the first: train2017/000000000002.jpg' in done.out
+
+
+def test_a_crop_is_an_object_of_its_own_and_broken_records_are_counted(convert, tmp_path):
+    annotations = [
+        box(11, 1, 18, [10, 5, 40, 50]),
+        box(12, 1, 18, [50, 5, 20, 50]),
+        box(13, 1, 1, [50, 5, 19, 50]),
+        box(11, 1, 1),
+        box(14, 9, 1),
+        box(15, 2, 1),
+        box(16, 3, 1),
+        box(17, 4, 1, [200, 5, 40, 40]),
+        box(18, 4, 1, [0, 0, 0, 0]),
+    ]
+    write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
+    content = json.loads((tmp_path / 'annotations/instances_train2017.json').read_text())
+    content['images'] += [image(1), dict(image(5), coco_url='')]
+    (tmp_path / 'annotations/instances_train2017.json').write_text(json.dumps(content))
+    (tmp_path / 'train2017/000000000002.jpg').unlink()
+    (tmp_path / 'train2017/000000000003.jpg').write_bytes(b'x')
+    out = tmp_path / 'out.json'
+    done = convert('coco', tmp_path, '--identity', 'crop', '--min-size', '20', '--out', out)
+    assert found(out, tmp_path) == {'11': [('01', (10, 5, 50, 55))], '12': [('01', (50, 5, 70, 55))]}
+    assert 'dropped 2 times: box smaller than --min-size' in done.out
+    for reason in (
+        'annotations: id used twice', 'images: id used twice', 'images: no sound file_name',
+        'annotations: of an image that is not listed',
+        'missing image', 'unreadable image', 'box beyond its image',
+    ):  # fmt: skip
+        assert f'dropped 1 times: {reason}' in done.out
+
+
+def test_other_folders_are_refused(convert, tmp_path):
+    assert convert('coco', tmp_path, '--identity', 'crop').refused('there are: none')
+    write(tmp_path, [{'id': 1}], [], 'lvis_v1_train')
+    assert convert('coco', tmp_path, '--identity', 'crop').refused('there are: lvis_v1_train.json')
+    assert convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'crop').refused(
+        r"no list 'annotations'"
+    )
+
+
+def test_memory_does_not_grow_with_the_annotations(tmp_path):
+    store_objects = runpy.run_path(str(ROOT / 'tools/dataset_converters/coco.py'))['store_objects']
+
+    def peak(count):
+        path = tmp_path / f'{count}.json'
+        path.write_text(json.dumps({'annotations': [box(number, number // 5, 1) for number in range(count)]}))
+        tracemalloc.start()
+        objects = store_objects(path, DropCounter())
+        assert sum(len(objects.take(image)) for image in range(count)) == count
+        high = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return high
+
+    peak(500)
+    assert peak(8000) < 2 * peak(1000)

@@ -1,0 +1,70 @@
+"""The parts share no object and no video, however those are chained."""
+
+import json
+
+from tests.tools.dataset_converters.conftest import write_frame
+
+
+def test_what_is_chained_by_objects_and_videos_stays_together(convert, tmp_path):
+    links = [(1, 'a'), (2, 'b'), (3, 'c'), (2, 'a'), (4, 'd'), (3, 'b'), (5, 'e'), (6, 'e'), (7, 'f')]
+    images = [
+        dict(id=number, file_name=f'{number}.png', width=40, height=30, video_id=video, frame_id=number)
+        for number, (_, video) in enumerate(links)
+    ]
+    annotations = [
+        dict(id=number, image_id=number, instance_id=instance, bbox=[1, 2, 3, 4])
+        for number, (instance, _) in enumerate(links)
+    ]
+    for image in images:
+        write_frame(tmp_path / image['file_name'])
+    path = tmp_path / 'all.json'
+    path.write_text(json.dumps(dict(images=images, annotations=annotations)))
+    found = set()
+    for seed in range(8):
+        done = convert('split_by_instance', path, '--test-fraction', '0.25', '--seed', seed)
+        assert done.status == 0, done.err
+        test = json.loads((tmp_path / 'test.json').read_text())
+        found.add(tuple(sorted({record['instance_id'] for record in test['annotations']})))
+    assert found <= {(1, 2, 3), (4,), (5, 6), (7,)}
+    assert len(found) > 1
+
+
+def content(absent):
+    images = [
+        dict(id=number, file_name=f'{number}.png', width=40, height=30, video_id=video, frame_id=number)
+        for number, video in enumerate(['a', 'a', 'b', 'c', 'd'])
+    ]
+    images[1]['absent'] = images[3]['absent'] = [absent]
+    annotations = [
+        dict(id=number, image_id=number, instance_id=number, bbox=[1, 2, 3, 4]) for number in (0, 2)
+    ]
+    return dict(images=images, annotations=annotations)
+
+
+def test_images_without_a_box_go_with_their_video_or_their_absent_object(convert, tmp_path):
+    path = tmp_path / 'all.json'
+    path.write_text(json.dumps(content(absent=0)))
+    for number in range(5):
+        write_frame(tmp_path / f'{number}.png')
+    done = convert('split_by_instance', path, '--test-fraction', '0.5')
+    assert done.status == 0, done.err
+    parts = [json.loads((tmp_path / f'{name}.json').read_text()) for name in ('train', 'test')]
+    assert sorted([image['id'] for image in part['images']] for part in parts) == [[0, 1, 3], [2]]
+    assert 'left out: 1 images of videos without a box' in done.out
+
+
+def test_no_file_is_replaced_but_its_own(convert, tmp_path):
+    for number in range(5):
+        write_frame(tmp_path / f'{number}.png')
+    text = json.dumps(content(absent=0))
+    for name in ('train.json', 'test.json'):
+        (tmp_path / name).write_text(text)
+        assert convert('split_by_instance', tmp_path / name).refused('rename it')
+        (tmp_path / 'all.json').write_text(text)
+        for foreign in (text.replace('4.png', 'other.png'), '{"videos": []}', '[]'):
+            (tmp_path / name).write_text(foreign)
+            assert convert('split_by_instance', tmp_path / 'all.json').status == 2
+            assert (tmp_path / name).read_text() == foreign
+        (tmp_path / name).unlink()
+    (tmp_path / 'train.json').mkdir()
+    assert convert('split_by_instance', tmp_path / 'all.json').refused('a folder')
