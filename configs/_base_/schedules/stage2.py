@@ -1,4 +1,4 @@
-"""GRPO from the stage-1 weights: G = 4, lr 1e-5 (paper); see the comments."""
+"""GRPO from the stage-1 weights: G 4, lr 1e-5, warm-up 0.01, gradient norm 1.0 (paper); see the comments."""
 
 max_iters = 500
 
