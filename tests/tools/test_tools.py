@@ -15,15 +15,9 @@ from focus_mmdet.apis.video import read_frames
 from focus_mmdet.engine.rewards import Answers
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
+from tests.forked_run import run_tool
 
 STAGE1, STAGE2 = 'configs/focus_tiny_stage1.py', 'configs/focus_tiny_stage2.py'
-
-
-def tool(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=300,
-        env={**os.environ, 'CUDA_VISIBLE_DEVICES': ''},
-    )  # fmt: skip
 
 
 def options(folder: str) -> list[str]:
@@ -48,7 +42,7 @@ def untrained(vlm_folder, tmp_path_factory):
 
 
 def test_testing_writes_predictions_and_pictures(vlm_folder, untrained, tmp_path):
-    done = tool(
+    done = run_tool(
         'tools/test.py', STAGE2, untrained, '--work-dir', str(tmp_path), '--out', str(tmp_path / 'out.pkl'),
         '--show-dir', str(tmp_path / 'pictures'), *options(vlm_folder()),
     )  # fmt: skip
@@ -58,7 +52,7 @@ def test_testing_writes_predictions_and_pictures(vlm_folder, untrained, tmp_path
 
 
 def test_comparing_ends_with_a_line_of_json(vlm_folder, untrained, tmp_path):
-    done = tool(
+    done = run_tool(
         'tools/analysis_tools/compare_checkpoints.py', STAGE2, 'base=none', f'tuned={untrained}',
         '--work-dir', str(tmp_path), *options(vlm_folder()),
     )  # fmt: skip
@@ -70,7 +64,7 @@ def test_comparing_ends_with_a_line_of_json(vlm_folder, untrained, tmp_path):
 
 
 def test_the_attention_report_shares_out_everything(vlm_folder, untrained, tmp_path):
-    done = tool(
+    done = run_tool(
         'tools/analysis_tools/attention_report.py', STAGE2, 'before=none', f'after={untrained}',
         '--out-dir', str(tmp_path / 'report'), '--episodes', '3', *options(vlm_folder()),
     )  # fmt: skip
@@ -83,7 +77,7 @@ def test_the_attention_report_shares_out_everything(vlm_folder, untrained, tmp_p
 
 
 def test_the_headroom_of_grpo_lies_between_the_worst_and_the_best_answer(vlm_folder, untrained):
-    done = tool(
+    done = run_tool(
         'tools/analysis_tools/grpo_headroom.py', STAGE2, untrained, '--answers', '3', '--episodes', '3',
         *options(vlm_folder()),
     )  # fmt: skip
@@ -103,7 +97,7 @@ def test_consensus_is_the_answer_that_others_agree_with():
 
 
 def test_browsing_draws_both_kinds_of_episodes(tmp_path):
-    done = tool('tools/browse_dataset.py', STAGE1, '--output-dir', str(tmp_path), '--number', '5')
+    done = run_tool('tools/browse_dataset.py', STAGE1, '--output-dir', str(tmp_path), '--number', '5')
     assert done.returncode == 0, done.stderr[-3000:]
     assert len(list(tmp_path.glob('*.png'))) == 5
 
@@ -112,7 +106,7 @@ def test_locating_prints_a_box_per_query(vlm_folder, untrained, tmp_path):
     config = tmp_path / 'config.py'
     config.write_text(f"_base_ = ['{ROOT / STAGE2}']\nmodel = dict(pretrained='{vlm_folder()}')\n")
     photos = [f'data/realset/images/duck_toy_0000{i}.jpg' for i in range(3)]
-    done = tool(
+    done = run_tool(
         'tools/locate.py', '--config', str(config), '--checkpoint', untrained,
         '--support', f'{photos[0]}:10,10,200,200', '--query', *photos[1:], '--out-dir', str(tmp_path / 'out'),
     )  # fmt: skip
@@ -148,7 +142,7 @@ def test_what_is_no_video_is_named(tmp_path, content):
 
 
 def test_locating_in_a_video(vlm_folder, clip, tmp_path):
-    done = tool(
+    done = run_tool(
         'tools/locate.py', '--config', STAGE2, '--cfg-options', f'model.pretrained={vlm_folder()}',
         '--checkpoint', 'none', '--support', f'{clip}#1:5,5,40,40', '--query', clip, f'{clip}#4',
         '--every', '2', '--out-dir', str(tmp_path / 'out'),
@@ -210,7 +204,7 @@ def test_bad_calls_end_with_one_message(vlm_folder, tmp_path, name):
     if 'tiny' in ' '.join(call) and extra:
         call = call if '--cfg-options' in call else [*call, '--cfg-options']
         call = [*call, f'model.pretrained={vlm_folder()}']
-    done = tool(*call, *extra)
+    done = run_tool(*call, *extra)
     assert done.returncode == 2
     assert message in done.stderr
     assert 'Traceback' not in done.stderr
@@ -225,7 +219,7 @@ def test_a_broken_config_is_named(tmp_path):
         ('a = 1', 'no model'),
     ]:
         path.write_text(content)
-        done = tool('tools/train.py', str(path))
+        done = run_tool('tools/train.py', str(path))
         assert done.returncode == 2
         assert f'{path}' in done.stderr
         assert message in done.stderr
@@ -239,14 +233,14 @@ def test_a_split_never_leaves_a_part_empty(tmp_path):
     for index, image in enumerate(content['images']):
         image['frame_id'] = index
     (tmp_path / 'one.json').write_text(json.dumps(content))
-    done = tool('tools/dataset_converters/split_by_instance.py', str(tmp_path / 'one.json'))
+    done = run_tool('tools/dataset_converters/split_by_instance.py', str(tmp_path / 'one.json'))
     assert done.returncode == 2
     assert 'no two objects that share no video' in done.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / 'one.json']
 
 
 def test_missing_data_is_reported_before_training(vlm_folder, tmp_path):
-    done = tool(
+    done = run_tool(
         'tools/train.py', 'configs/focus_stage1.py', '--work-dir', str(tmp_path),
         '--cfg-options', f'model.pretrained={vlm_folder("qwen2_vl")}', 'model.bbox_head.dtype=float32',
     )  # fmt: skip
@@ -264,7 +258,7 @@ def test_an_image_that_breaks_in_a_data_worker_ends_with_its_name(vlm_folder, tm
     broken.write_bytes(broken.read_bytes()[:60])
     source['images'][0]['file_name'] = str(broken)
     (tmp_path / 'train.json').write_text(json.dumps(source))
-    done = tool(
+    done = run_tool(
         'tools/train.py', STAGE1, '--work-dir', str(tmp_path / 'work'),
         '--cfg-options', f'model.pretrained={vlm_folder()}',
         f'train_dataloader.dataset.datasets.0.dataset.ann_file={tmp_path}/train.json',
@@ -312,7 +306,7 @@ def test_a_published_checkpoint_is_named_after_its_contents(untrained, vlm_folde
     content = {**torch.load(untrained), 'optimizer': {'state': torch.zeros(9)}, 'message_hub': {}}
     content['meta'] = {'cfg': f'work_dir = {str(tmp_path)!r}', 'iter': 2}
     torch.save(content, trained)
-    done = tool('tools/model_converters/publish_model.py', str(trained), str(tmp_path / 'focus.pth'))
+    done = run_tool('tools/model_converters/publish_model.py', str(trained), str(tmp_path / 'focus.pth'))
     assert done.returncode == 0, done.stderr
     path = next(tmp_path.glob('focus-*.pth'))
     assert path.stem == f'focus-{hashlib.sha256(path.read_bytes()).hexdigest()[:8]}'
@@ -323,6 +317,6 @@ def test_a_published_checkpoint_is_named_after_its_contents(untrained, vlm_folde
     detector = FocusDetector(vlm_folder(), dict(type='VLMHead', freeze_vision=True))
     load_checkpoint(detector, str(path), map_location='cpu')
     torch.save({'state': torch.zeros(1)}, trained)
-    done = tool('tools/model_converters/publish_model.py', str(trained), str(tmp_path / 'other'))
+    done = run_tool('tools/model_converters/publish_model.py', str(trained), str(tmp_path / 'other'))
     assert done.returncode == 2
     assert 'not a checkpoint written by tools/train.py' in done.stderr

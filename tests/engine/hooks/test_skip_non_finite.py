@@ -12,8 +12,8 @@ from mmengine.runner import Runner
 from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
 from focus_mmdet.errors import InputError
 from tests.engine.processes import two_processes  # noqa: F401  registers BrokenPixels
-from tests.engine.processes.forked_run import finish, start
 from tests.engine.test_training import assert_equal_weights, log_scalars, trained_weights
+from tests.forked_run import finish, start
 
 REWARD = {'train_cfg.rewards': [dict(type='TextReward')]}
 

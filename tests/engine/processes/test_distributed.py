@@ -1,16 +1,18 @@
-"""Two real processes on gloo, through tools/dist_train.sh."""
+"""Two real processes on gloo, started by tools/dist_train.sh or as it would start them."""
 
 import json
 import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 
 from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
 from tests.conftest import ROOT
+from tests.forked_run import finish, start
 
 OPTIONS = [
     'train_cfg.max_iters=2',
@@ -28,7 +30,7 @@ OPTIONS = [
 ]
 
 
-def launch(script: str, *arguments: str, fails: bool = False) -> str:
+def launch(script: str, *arguments: str) -> str:
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
@@ -42,8 +44,19 @@ def launch(script: str, *arguments: str, fails: bool = False) -> str:
     done = subprocess.run(
         ['bash', script, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300
     )
-    assert (done.returncode != 0) is fails, (done.stdout + done.stderr)[-4000:]
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     return done.stdout + done.stderr
+
+
+def train(folder: Path, config: str, processes: int, *options: str, fails: bool = False) -> str:
+    """What the first process printed of a training into ``folder``."""
+    output = folder.with_suffix('.log')
+    statuses = finish(
+        start([config, '--work-dir', str(folder), '--cfg-options', *options], output, processes)
+    )
+    log = Path(f'{output}.0').read_text()
+    assert any(statuses) is fails, log[-4000:]
+    return log
 
 
 @pytest.mark.parametrize('lora', [False, True])
@@ -78,11 +91,10 @@ def test_both_stages_and_the_test_run_on_two_processes(vlm_folder, tmp_path, lor
 
 def test_stage_1_logs_the_mean_over_processes(vlm_folder, tmp_path):
     losses = []
-    for processes, episodes in (('1', 4), ('2', 2)):
-        folder = tmp_path / processes
-        launch(
-            'tools/dist_train.sh', 'configs/focus_tiny_stage1.py', processes, '--work-dir', str(folder),
-            '--cfg-options', *OPTIONS, f'model.pretrained={vlm_folder()}',
+    for processes, episodes in ((1, 4), (2, 2)):
+        folder = tmp_path / str(processes)
+        train(
+            folder, 'configs/focus_tiny_stage1.py', processes, *OPTIONS, f'model.pretrained={vlm_folder()}',
             f'train_dataloader.batch_size={episodes}', 'train_cfg.max_iters=1',
         )  # fmt: skip
         log = json.loads(next(folder.rglob('scalars.json')).read_text().splitlines()[0])
@@ -128,20 +140,15 @@ def test_two_processes_that_learn_in_parts_are_one(vlm_folder, plugged, tmp_path
         'train_cfg.rewards.0.type=TextReward',
     ]
     both, one = tmp_path / 'both', tmp_path / 'one'
-    launch(
-        'tools/dist_train.sh', plugged, '2', '--work-dir', str(both),
-        '--cfg-options', *options, 'train_dataloader.batch_size=2', 'train_cfg.max_tokens_per_pass=700',
-    )  # fmt: skip
-    launch(
-        'tools/dist_train.sh', plugged, '1', '--work-dir', str(one),
-        '--cfg-options', *options, 'train_dataloader.batch_size=4',
-    )  # fmt: skip
-    start = load_local_checkpoint(f'{one}/iter_2.pth')['reference_policy']
+    parts = ['train_dataloader.batch_size=2', 'train_cfg.max_tokens_per_pass=700']
+    train(both, plugged, 2, *options, *parts)
+    train(one, plugged, 1, *options, 'train_dataloader.batch_size=4')
+    reference = load_local_checkpoint(f'{one}/iter_2.pth')['reference_policy']
     first, second = (load_local_checkpoint(f'{each}/iter_2.pth')['state_dict'] for each in (one, both))
     moved = 0.0
     for name, weight in first.items():
         torch.testing.assert_close(second[name], weight, rtol=1e-4, atol=1e-6)
-        before = start.get(name.removeprefix('bbox_head.vlm.'), weight)
+        before = reference.get(name.removeprefix('bbox_head.vlm.'), weight)
         moved = max(moved, float((weight - before).abs().max()))
     assert moved > 1e-4
     logs = [next(each.rglob('scalars.json')).read_text().splitlines()[1] for each in (one, both)]
@@ -153,11 +160,9 @@ def test_two_processes_that_learn_in_parts_are_one(vlm_folder, plugged, tmp_path
 @pytest.mark.parametrize('mistake', [False, True])
 def test_6_a_rank_with_nothing_to_learn_takes_part(vlm_folder, plugged, tmp_path, mistake):
     """Otherwise the other one waits for it for ever."""
-    log = launch(
-        'tools/dist_train.sh', plugged, '2', '--work-dir', str(tmp_path),
-        '--cfg-options', *GRPO, f'model.pretrained={vlm_folder()}', 'train_dataloader.batch_size=1',
-        'train_cfg.beta=0.0', 'train_cfg.rewards.0.type=FlatOnOneRank',
-        f'train_cfg.type={"SkippingLoop" if mistake else "GRPOTrainLoop"}', 'env_cfg.dist_cfg.timeout=10',
-        fails=mistake,
-    )  # fmt: skip
+    loop = 'SkippingLoop' if mistake else 'GRPOTrainLoop'
+    options = [f'model.pretrained={vlm_folder()}', 'train_dataloader.batch_size=1', 'train_cfg.beta=0.0']
+    options += ['train_cfg.rewards.0.type=FlatOnOneRank', f'train_cfg.type={loop}']
+    options += ['env_cfg.dist_cfg.timeout=10']
+    log = train(tmp_path / 'run', plugged, 2, *GRPO, *options, fails=mistake)
     assert ('Saving checkpoint at 2 iterations' in log) is not mistake

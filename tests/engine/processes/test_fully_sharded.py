@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
-from tests.engine.processes.forked_run import finish, start
 from tests.engine.test_training import LORA, SGD, assert_equal_weights, trained_weights
+from tests.forked_run import finish, start
 
 SHARDED = {'model_wrapper_cfg': dict(type='FullyShardedModel')}
 KEEP = {'model_wrapper_cfg': dict(type='FullyShardedModel', reshard_after_forward=False)}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.processes import forked_run
+from tests import forked_run
 from tests.engine.test_training import assert_equal_weights, trained_weights
 
 

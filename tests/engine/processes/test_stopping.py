@@ -12,9 +12,9 @@ from mmengine.runner import Runner
 
 from focus_mmdet.engine.checkpoints.loading import find_readable_checkpoint
 from focus_mmdet.engine.hooks.graceful_stop import STOPPED
-from tests.engine.processes.forked_run import finish, rank_environments, start
 from tests.engine.processes.two_processes import SignalAt
 from tests.engine.test_training import assert_equal_weights, trained_weights
+from tests.forked_run import finish, rank_environments, start
 
 
 @pytest.mark.parametrize('which', [signal.SIGTERM, signal.SIGINT])

@@ -1,4 +1,4 @@
-"""Training runs in processes of their own that are cheap to start.
+"""Scripts in processes of their own that are cheap to start.
 
 Python's fork server imports everything once; every run is a fork of it, with
 a process id that can be killed.
@@ -9,28 +9,35 @@ import os
 import resource
 import runpy
 import socket
+import subprocess
 import sys
 import time
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-import focus_mmdet  # noqa: F401  what the fork server is to import once
-from tests.conftest import ROOT
+import focus_mmdet.apis  # noqa: F401  what the fork server is to import once
 
+ROOT = Path(__file__).parent.parent
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload([__name__])
 
 
-def _train(arguments: list[str], environment: dict[str, str], output: str, file_limit: int | None) -> None:
-    """What ``python tools/train.py`` does, its output in a file."""
-    with open(output, 'ab') as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    sys.stdout.reconfigure(line_buffering=True)  # what is killed flushes nothing
+def _run(
+    script: str, arguments: list[str], environment: dict[str, str], outputs: list[str], file_limit: int | None
+) -> None:
+    """What ``python script arguments`` does in the repository's root, its outputs in files."""
+    for number, output in enumerate(outputs, start=1):
+        with open(output, 'ab') as file:
+            os.dup2(file.fileno(), number)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is killed flushes nothing
+    os.chdir(ROOT)
     os.environ.update(environment)
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
-    sys.argv = ['train.py', *arguments]
-    runpy.run_path(str(ROOT / 'tools/train.py'), run_name='__main__')
+    sys.argv = [script, *arguments]
+    sys.path.insert(0, os.path.dirname(script))
+    runpy.run_path(script, run_name='__main__')
 
 
 def rank_environments(processes: int) -> list[dict[str, str]]:
@@ -47,7 +54,7 @@ def rank_environments(processes: int) -> list[dict[str, str]]:
 
 def start(
     arguments: list[str], output: Path, processes: int = 1, file_limit: int | None = None
-) -> list[multiprocessing.Process]:
+) -> list[BaseProcess]:
     """Start tools/train.py on one process, or on several that talk through gloo.
 
     Args:
@@ -58,16 +65,16 @@ def start(
     """
     if processes > 1:
         arguments = [*arguments, '--launcher', 'pytorch']
-    runs = []
+    runs: list[BaseProcess] = []
     for rank, environment in enumerate(rank_environments(processes)):
-        inputs = (arguments, environment, f'{output}.{rank}', file_limit)
-        run = _CONTEXT.Process(target=_train, args=inputs, daemon=False)
+        inputs = (str(ROOT / 'tools/train.py'), arguments, environment, [f'{output}.{rank}'] * 2, file_limit)
+        run = _CONTEXT.Process(target=_run, args=inputs, daemon=False)
         run.start()
         runs.append(run)
     return runs
 
 
-def finish(runs: list[multiprocessing.Process], timeout: float = 300) -> list[int | None]:
+def finish(runs: list[BaseProcess], timeout: float = 300) -> list[int | None]:
     """Exit statuses: negative where a signal ended one, None (and killed) where it went on for ever.
 
     As under torchrun, what happens to one is soon the end of all.
@@ -82,3 +89,15 @@ def finish(runs: list[multiprocessing.Process], timeout: float = 300) -> list[in
         run.kill()
         run.join()
     return statuses
+
+
+def run_tool(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of the repository on one process to its end, as ``subprocess.run`` does."""
+    with TemporaryDirectory() as folder:
+        outputs = [Path(folder) / 'out', Path(folder) / 'err']
+        inputs = (str(ROOT / script), list(arguments), rank_environments(1)[0], list(map(str, outputs)), None)
+        run = _CONTEXT.Process(target=_run, args=inputs, daemon=False)
+        run.start()
+        (status,) = finish([run])
+        texts = [path.read_text() for path in outputs]
+    return subprocess.CompletedProcess([script, *arguments], -9 if status is None else status, *texts)
