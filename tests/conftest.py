@@ -19,6 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 
 import focus_mmdet  # noqa: F401
 from focus_mmdet.models.sizing.tiny import build_tiny_vlm
+from tests import plain_config_text  # noqa: F401
 
 torch.set_num_threads(1)
 disable_progress_bar()

@@ -17,6 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import focus_mmdet.apis  # noqa: F401  what the fork server is to import once
+from tests import plain_config_text  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
 _CONTEXT = multiprocessing.get_context('forkserver')

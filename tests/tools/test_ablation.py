@@ -24,6 +24,9 @@ def test_arms_are_trained_tested_and_not_done_twice(tmp_path, monkeypatch, capsy
     model = build_tiny_vlm(tmp_path / 'vlm', 'qwen3_vl', width=64, layers=5, vision=32)
     config = Config.fromfile(PAIRS)
     config.arms = [('vanilla', [], None), ('trained', ['steps', 'grpo'], 'vanilla')]
+    # One test set of each kind.
+    config.test_sets = {name: config.test_sets[name] for name in ('pairs', 'shuffled', 'drawn', 'photos')}
+    config.columns = [column for column in config.columns if column[1] in config.test_sets]
     config.dump(tmp_path / 'two_arms.py')
     arguments = [str(tmp_path / 'two_arms.py')]
     arguments += ['--work-dir', str(tmp_path), '--pretrained', str(model), '--seeds', '0']
