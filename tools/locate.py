@@ -3,12 +3,14 @@
     python tools/locate.py --support a.jpg:12,40,200,310 --query b.jpg c.jpg --out-dir out
 
 A support is a picture and the object's box in it, x1,y1,x2,y2 in pixels. A frame of a video is
-clip.mp4#120, counted from 0; a query may be a whole video, of which each --every-th frame is asked.
+clip.mp4#120, counted from 0 as it plays (the video is read from its beginning); a query may be a
+whole video, of which each --every-th frame is asked.
 Without --config and --checkpoint: the tiny model that tools/quickstart.sh trained.
 """
 
 import argparse
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +48,9 @@ def parse_support(text: str) -> Support:
 def queries(paths: list[str], every: int) -> Iterator[tuple[dict, str, Image]]:
     """What to print of each query, the name of its picture, and its image."""
     for index, path in enumerate(paths):
-        name = f'{index:03d}_{Path(path).stem}'
+        # A name may have 255 bytes, and what is put round this one takes some.
+        stem = os.fsencode(Path(path).stem)[:200].decode(errors='ignore')
+        name = f'{index:03d}_{stem}'
         if not is_video(path):
             yield {'query': path}, name, open_frame(path)
             continue

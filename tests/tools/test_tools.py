@@ -16,6 +16,7 @@ from focus_mmdet.engine.rewards import Answers
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 from tests.forked_run import run_tool
+from tools.locate import queries
 
 STAGE1, STAGE2 = 'configs/focus_tiny_stage1.py', 'configs/focus_tiny_stage2.py'
 
@@ -130,15 +131,22 @@ def clip(tmp_path):
 def test_frames_of_a_video_are_counted_from_zero(clip):
     frames = dict(read_frames(clip, every=2, first=1))
     assert {number: round(frame.mean() / 50) for number, frame in frames.items()} == {1: 1, 3: 3}
-    with pytest.raises(InputError, match='frame 9 cannot be read; the file states 5'):
+    with pytest.raises(InputError, match='no frame 9: it has 5 frames'):
         next(read_frames(clip, first=9))
 
 
 @pytest.mark.parametrize('content', ['', 'no video'])
 def test_what_is_no_video_is_named(tmp_path, content):
     (tmp_path / 'a.mp4').write_text(content)
-    with pytest.raises(InputError, match=r'a\.mp4: frame 0 cannot be read'):
+    with pytest.raises(InputError, match=r'a\.mp4: no frame can be read'):
         list(read_frames(str(tmp_path / 'a.mp4')))
+
+
+@pytest.mark.parametrize('stem', ['a' * 250, 'ü' * 125])
+def test_the_longest_names_of_files_leave_room_for_pictures(stem):
+    names = [name for _, name, _ in queries([f'{stem}.jpg', f'{stem}.png'], every=1)]
+    assert len(set(names)) == 2
+    assert max(len(os.fsencode(f'{name}_000000.png')) for name in names) <= 255
 
 
 def test_locating_in_a_video(vlm_folder, clip, tmp_path):
