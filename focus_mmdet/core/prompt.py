@@ -94,7 +94,8 @@ class Answer:
     Attributes:
         box: (x1, y1, x2, y2) in grid coordinates, or None.
         reason: Why there is no box: ``'no_box'`` (no bracket of four
-            integers) or ``'empty_box'`` (x2 <= x1 or y2 <= y1); else None.
+            integers), ``'empty_box'`` (x2 <= x1 or y2 <= y1) or ``'outside'``
+            (of the image); else None.
         well_formed: The whole text is one ``<answer>[..]</answer>``, or says
             in its form that the object is absent, where that may be.
         absent: The text says that the query lacks the object.
@@ -106,8 +107,15 @@ class Answer:
     absent: bool = False
 
 
-def parse_answer(text: str, may_be_absent: bool = False) -> Answer:
-    """Read the first box of an answer; never raises."""
+def parse_answer(text: str, may_be_absent: bool = False, cells: Sequence[int] | None = None) -> Answer:
+    """Read the first box of an answer; never raises.
+
+    Args:
+        text: As written, without special tokens.
+        may_be_absent: The query may lack the object.
+        cells: The image's largest coordinates in x and y, to which the box is
+            clipped; None leaves it as written.
+    """
     if may_be_absent and text.strip() == ABSENT_ANSWER:
         return Answer(None, None, True, absent=True)
     well_formed = _ANSWER.fullmatch(text.strip()) is not None
@@ -117,4 +125,8 @@ def parse_answer(text: str, may_be_absent: bool = False) -> Answer:
     x1, y1, x2, y2 = (int(value) for value in match.groups())
     if x2 <= x1 or y2 <= y1:
         return Answer(None, 'empty_box', well_formed)
+    if cells is not None:
+        x2, y2 = min(x2, cells[0]), min(y2, cells[1])
+        if x2 <= x1 or y2 <= y1:
+            return Answer(None, 'outside', well_formed)
     return Answer((x1, y1, x2, y2), None, well_formed)

@@ -37,7 +37,7 @@ class Answers:
 
     Attributes:
         texts: As written, without special tokens.
-        boxes: (N, 4) xyxy; zeros where no box was read.
+        boxes: (N, 4) xyxy, clipped to the query image as predictions are; zeros where no box was read.
         targets: (N, 4) xyxy, not rounded; zeros where the query lacks the object.
         parsed: (N,) bool, True where a box was read.
         absent: (N,) bool, True where the answer says that the object is absent.
@@ -59,10 +59,15 @@ class Answers:
         texts: list[str],
         targets: Tensor,
         episodes: list[int],
-        read: Callable[[str], Answer] = parse_answer,
+        read: Callable[..., Answer] = parse_answer,
+        cells: Tensor | None = None,
     ) -> 'Answers':
-        """Parse answers to the (N, 4) ``targets``, on their device."""
-        answers = [read(text) for text in texts]
+        """Parse answers to the (N, 4) ``targets``, on their device.
+
+        ``cells`` (N, 2) are the largest coordinates of each query image; None clips no box.
+        """
+        limits = [None] * len(texts) if cells is None else cells.tolist()
+        answers = [read(text, cells=limit) for text, limit in zip(texts, limits, strict=True)]
         return cls(
             texts=texts,
             boxes=targets.new_tensor([answer.box or (0, 0, 0, 0) for answer in answers]),

@@ -41,6 +41,20 @@ def test_other_answers(text, box, reason, well_formed):
     assert (answer.box, answer.reason, answer.well_formed) == (box, reason, well_formed)
 
 
+@pytest.mark.parametrize(
+    ('box', 'expected', 'reason'),
+    [
+        ('[500, 0, 1200, 3000]', (500, 0, 1000, 800), None),
+        ('[0, 0, 1000, 800]', (0, 0, 1000, 800), None),
+        ('[1000, 0, 1200, 500]', None, 'outside'),
+        ('[0, 900, 10, 99999]', None, 'outside'),
+    ],
+)
+def test_boxes_are_clipped_to_the_image(box, expected, reason):
+    answer = parse_answer(f'<answer>{box}</answer>', cells=(1000, 800))
+    assert (answer.box, answer.reason, answer.well_formed) == (expected, reason, True)
+
+
 def rendered(support_boxes) -> str:
     parts = episode_messages(support_boxes)[0]['content']
     return ''.join(part.get('text', '<image>') for part in parts)

@@ -62,6 +62,7 @@ def episode_figures(
             batch.targets.repeat_interleave(size, 0),
             [sample.img_id for sample in samples for _ in range(size)],
             encoder.read,
+            batch.cells.repeat_interleave(size, 0),
         )
 
     greedy = read(head.generate(batch, encoder, head.max_new_tokens), 1)

@@ -264,6 +264,7 @@ class GRPOTrainLoop(ResumableTrainLoop):
             batch.targets.repeat_interleave(size, 0),
             [sample.img_id for sample in samples for _ in range(size)],
             encoder.read,
+            batch.cells.repeat_interleave(size, 0),
         )
         total, each = give_rewards(self.rewards, answers)
         advantages = group_advantages(total, size, self.scale_rewards, torch.cat(all_gather(total)))

@@ -1,6 +1,7 @@
 """Episodes to a VLM's input: chat template, tokens, pixel values, marks."""
 
 import logging
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -63,9 +64,9 @@ class EpisodeEncoder:
         """Answer ids to text, without special tokens."""
         return str(self.tokenizer.decode(ids.tolist(), skip_special_tokens=True))
 
-    def read(self, text: str) -> Answer:
-        """What an answer says."""
-        return parse_answer(text, self.may_be_absent)
+    def read(self, text: str, cells: Sequence[int] | None = None) -> Answer:
+        """What an answer says; see :func:`focus_mmdet.core.prompt.parse_answer`."""
+        return parse_answer(text, self.may_be_absent, cells)
 
     def __call__(self, images: list[list[Tensor]], samples: list[DetDataSample]) -> EpisodeBatch:
         """Encode B episodes.

@@ -185,6 +185,7 @@ class VLMHead(BaseModule):
     def predict(self, batch: EpisodeBatch, samples: list[Any], speech: EpisodeEncoder) -> list[InstanceData]:
         """One box per episode in pixels of the original query image, or none.
 
+        What lies outside the image is cut off, and a box wholly outside is none.
         None is also the answer that the object is absent, where it may be.
         The score is the geometric mean of the answer's token probabilities,
         calibrated.
@@ -201,7 +202,8 @@ class VLMHead(BaseModule):
         results = []
         for index, sample in enumerate(samples):
             text = speech.decode(generated.ids[index])
-            answer = speech.read(text)
+            cells = tuple(batch.cells[index].tolist())
+            answer = speech.read(text, cells)
             sample.set_metainfo({'answer': text, 'parse_error': answer.reason})
             if generated.attention is not None:
                 grid = batch.grid_thw.split(batch.frames)[index]
@@ -210,7 +212,6 @@ class VLMHead(BaseModule):
             boxes = torch.zeros(0, 4, device=batch.cells.device)
             if answer.box is not None:
                 height, width = sample.ori_shape[:2]
-                cells = tuple(batch.cells[index].tolist())
                 boxes = from_grid(boxes.new_tensor([answer.box]), (width, height), cells)
             score = self._score(generated.logps[index])
             results.append(

@@ -1,13 +1,16 @@
 """Mistakes that others made in GRPO for VLMs: each check fails when it is made."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 
+from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.core.grpo import group_advantages
 from focus_mmdet.core.prefix import share_prefix
-from focus_mmdet.engine.rewards import Answers
+from focus_mmdet.engine.loops.grpo import GRPOTrainLoop
+from focus_mmdet.engine.rewards import Answers, build_rewards
 from focus_mmdet.models.heads.rollout import GRPOObjective, Rollout
 from focus_mmdet.models.vlm.generation import Sampling, sampling_noise
 from tests.conftest import FAMILIES, random_batch
@@ -166,3 +169,27 @@ def test_advantages_are_compared_within_a_prompt(mistake):
     rewards = torch.tensor([0.9, 1.0, 0.0, 0.1])
     advantages = group_advantages(rewards, 4 if mistake else 2)
     assert (advantages.view(2, 2).sum(1).abs().max() < 1e-5).item() is not mistake
+
+
+@pytest.mark.parametrize('family', ['qwen3_vl', 'qwen2_5_vl'])
+def test_a_box_beyond_the_image_is_rewarded_as_it_is_predicted(shared_detector, monkeypatch, family):
+    detector = shared_detector(family).eval()
+    speech = detector.data_preprocessor.encoder
+    loop = SimpleNamespace(
+        num_generations=1, detector=detector, scale_rewards='none',
+        rewards=build_rewards([dict(type='IoUReward'), dict(type='GIoUReward', name='giou')]),
+    )  # fmt: skip
+    data = random_batch(4, [1])
+    prepared = detector.data_preprocessor(data, training=True)
+    batch, samples = prepared['inputs'], prepared['data_samples']
+    width, height = batch.cells[0].tolist()
+    earned = []
+    for box in ([0, 0, width, height], [0, 0, 3 * width, 9 * height], [width, 0, 2 * width, height]):
+        monkeypatch.setattr(type(speech), 'decode', lambda *_, box=box: f'<answer>{box}</answer>')
+        predicted = detector.test_step(data)[0].pred_instances.bboxes
+        generated = SimpleNamespace(ids=[torch.zeros(3, dtype=torch.long)])
+        scored = GRPOTrainLoop._reward(loop, batch, generated, samples)
+        overlap = paired_iou(predicted, samples[0].gt_instances.bboxes) if len(predicted) else torch.zeros(1)
+        assert scored.each['iou'].tolist() == pytest.approx(overlap.tolist(), abs=1e-3)
+        earned.append(scored.rewards.item())
+    assert earned[0] == earned[1] > earned[2] == 0
