@@ -12,9 +12,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from focus_mmdet.datasets.episode import Box, Episode, Frame, Track
+from focus_mmdet.datasets.image_file import image_size
 from focus_mmdet.errors import InputError
 
 _IMAGE_NEEDS = frozenset({'id', 'file_name', 'width', 'height', 'video_id', 'frame_id'})
@@ -25,7 +24,6 @@ _FRAME_KEYS = _FRAME_NEEDS | {'video_id', 'frame_id', 'distractors', 'look_alike
 _EPISODE_KEYS = frozenset({'id', 'supports', 'query', 'instance_id'})
 #: Boxes may overhang by this much (pixels), as rounding in COCO files does.
 _SLACK = 1.0
-_EXIF_ORIENTATION = 0x0112
 
 
 def read_json(path: str) -> dict[str, Any]:
@@ -99,27 +97,6 @@ def _corners(bbox: Any, width: int, height: int, where: str) -> Box:
             '[x, y, width, height] in pixels; clip it, or check for 0..1000 or [x1, y1, x2, y2] units'
         )
     return box
-
-
-def image_size(path: str) -> tuple[int, int]:
-    """(width, height) from the file's header, turned as its EXIF tag says.
-
-    Raises:
-        InputError: No such file, or not an image.
-    """
-    if not Path(path).is_file():
-        raise InputError(
-            f'image {path} does not exist. Check data_root and data_prefix.img, or remove the record'
-        )
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            # A PNG without a tag before its pixels would be decoded whole in search of one.
-            tagged = image.format != 'PNG' or 'exif' in image.info
-            turned = tagged and image.getexif().get(_EXIF_ORIENTATION, 1) >= 5
-    except Exception as error:
-        raise InputError(f'image {path} cannot be read ({error}). Replace it or remove the record') from None
-    return (height, width) if turned else (width, height)
 
 
 class AnnotationFile:

@@ -13,7 +13,7 @@ from typing import Any
 import mmcv
 import numpy as np
 import torch
-from mmcv.transforms import BaseTransform, Compose, LoadImageFromFile
+from mmcv.transforms import BaseTransform, Compose
 from mmdet.datasets.transforms import Resize
 from mmdet.registry import TRANSFORMS
 from mmdet.structures import DetDataSample
@@ -28,7 +28,7 @@ from focus_mmdet.datasets.drawn.scenes import (
     recoloured,
     silhouette,
 )
-from focus_mmdet.datasets.unreadable_images import UnreadableImageError
+from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.errors import InputError, check_number
 
 #: The limit of the VLM's own image processor.
@@ -53,8 +53,8 @@ class ForEachFrame(BaseTransform):
 
 
 @TRANSFORMS.register_module()
-class LoadFrame(LoadImageFromFile):
-    """Load an image and hold it against its record.
+class LoadFrame(BaseTransform):
+    """Load an image, turned as :func:`image_size` counts it, and hold it against its record.
 
     Raises:
         UnreadableImageError: The file cannot be read.
@@ -64,20 +64,14 @@ class LoadFrame(LoadImageFromFile):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         path = results['img_path']
-        try:
-            loaded = super().transform(results)
-        except Exception as error:
-            message = f'{path}: cannot be read as an image ({error}). Replace or remove it'
-            raise UnreadableImageError(message, path) from error
-        if loaded is None or loaded.get('img') is None:
-            raise UnreadableImageError(f'{path}: cannot be read as an image. Replace or remove it', path)
-        height, width = loaded['img_shape']
+        image = read_image(path)
+        shape = height, width = image.shape[:2]
         if (width, height) != (results['width'], results['height']):
             raise InputError(
                 f'{path}: the image is {width} x {height}, but its record says '
                 f'{results["width"]} x {results["height"]}. Correct the annotation file'
             )
-        return loaded
+        return {**results, 'img': image, 'img_shape': shape, 'ori_shape': shape}
 
 
 @TRANSFORMS.register_module()
@@ -180,6 +174,9 @@ class ResizeToPixelBudget(BaseTransform):
     Args:
         max_pixels: The budget; the paper's is 0.3 * 1280 * 720.
         multiple: Patch size times merge size of the VLM (28 for Qwen2-VL).
+
+    Raises:
+        InputError: The image is too narrow for a VLM, before or after its sides are rounded.
     """
 
     def __init__(self, max_pixels: int, multiple: int) -> None:
@@ -190,10 +187,13 @@ class ResizeToPixelBudget(BaseTransform):
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['img'].shape[:2]
-        if max(height, width) > MAX_ASPECT * min(height, width):
-            name = results.get('img_path') or 'an image'
-            raise InputError(f'{name}: {width} x {height} is too narrow; VLMs take up to {MAX_ASPECT} : 1')
         size = budget_size(width, height, self.max_pixels, self.multiple)
+        if any(max(sides) > MAX_ASPECT * min(sides) for sides in ((width, height), size)):
+            name = results.get('img_path') or 'an image'
+            raise InputError(
+                f'{name}: {width} x {height}, in whole patches {size[0]} x {size[1]}, is too narrow: '
+                f'VLMs take up to {MAX_ASPECT} : 1. Crop it'
+            )
         resized: dict[str, Any] = Resize(scale=size, keep_ratio=False).transform(results)
         return resized
 

@@ -218,6 +218,10 @@ def test_an_image_too_narrow_for_a_vlm_is_named():
     resize = TRANSFORMS.build(dict(type='ResizeToPixelBudget', max_pixels=4096, multiple=16))
     with pytest.raises(InputError, match=r'line\.png: 2000 x 4'):
         resize.transform(dict(img=np.zeros((4, 2000, 3), np.uint8), img_path='line.png'))
+    # 120 : 1, and 205 : 1 once both sides are rounded down.
+    resize = TRANSFORMS.build(dict(type='ResizeToPixelBudget', max_pixels=276480, multiple=28))
+    with pytest.raises(InputError, match=r'strip\.png: 7200 x 60, in whole patches 5740 x 28'):
+        resize.transform(dict(img=np.zeros((60, 7200, 3), np.uint8), img_path='strip.png'))
 
 
 def test_stock_transforms_run_on_every_frame():

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from focus_mmdet.datasets.annotation_file import image_size
+from focus_mmdet.datasets.image_file import image_size
 from focus_mmdet.errors import InputError
 
 

@@ -1,0 +1,104 @@
+"""The size in a record, the pixels for the model and what a person saw are of one picture."""
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, features
+from PIL.PngImagePlugin import PngInfo
+
+from focus_mmdet.datasets.image_file import image_size, read_image
+from focus_mmdet.datasets.unreadable_images import UnreadableImageError
+from focus_mmdet.errors import InputError
+
+Turn = Image.Transpose
+#: How to store a picture that its tag turns back, by tag.
+STORED = {
+    1: None, 2: Turn.FLIP_LEFT_RIGHT, 3: Turn.ROTATE_180, 4: Turn.FLIP_TOP_BOTTOM, 5: Turn.TRANSPOSE,
+    6: Turn.ROTATE_90, 7: Turn.TRANSVERSE, 8: Turn.ROTATE_270,
+}  # fmt: skip
+XMP = '<rdf:Description xmlns:tiff="http://ns.adobe.com/tiff/1.0/" tiff:Orientation="6"/>'
+
+
+def picture():
+    """64 x 48, four colours, none of them in two places."""
+    pixels = np.full((48, 64, 3), 20, np.uint8)
+    pixels[:16, :32], pixels[:16, 32:], pixels[32:, :32] = (250, 30, 30), (30, 220, 30), (40, 60, 240)
+    return Image.fromarray(pixels)
+
+
+def tag(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+def check(path, seen, tolerance=6.0):
+    """Size and pixels are those of ``seen``."""
+    assert image_size(str(path)) == seen.size
+    loaded = read_image(str(path))[..., ::-1]
+    assert loaded.shape[1::-1] == seen.size
+    assert np.abs(loaded.astype(float) - np.asarray(seen.convert('RGB'))).mean() < tolerance
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'tiff', 'avif'])
+def test_a_turned_picture_is_read_as_it_is_seen(tmp_path, suffix):
+    path = tmp_path / f'turned.{suffix}'
+    if suffix == 'avif' and not (features.check('avif') and cv2.haveImageWriter('a.avif')):
+        pytest.skip('this Pillow or OpenCV knows no AVIF')
+    for orientation, turn in STORED.items():
+        stored = picture() if turn is None else picture().transpose(turn)
+        stored.save(path, exif=tag(orientation))
+        check(path, picture())
+
+
+def test_a_png_may_have_its_tag_behind_its_pixels(tmp_path):
+    path = tmp_path / 'late.png'
+    picture().transpose(Turn.ROTATE_90).save(path, exif=tag(6))
+    content = path.read_bytes()
+    start = content.index(b'eXIf') - 4
+    stop = start + 12 + int.from_bytes(content[start : start + 4])
+    rest, end = content[:start] + content[stop:-12], content[-12:]
+    path.write_bytes(rest + content[start:stop] + end)
+    check(path, picture())
+
+
+@pytest.mark.parametrize('suffix', ['jpg', 'png', 'webp', 'tiff'])
+@pytest.mark.parametrize('orientation', [0, 9, 255])
+def test_a_tag_without_a_meaning_turns_nothing(tmp_path, suffix, orientation):
+    picture().save(tmp_path / f'a.{suffix}', exif=tag(orientation))
+    check(tmp_path / f'a.{suffix}', picture())
+
+
+def test_nor_does_a_broken_one_or_one_in_xmp_alone(tmp_path):
+    info = PngInfo()
+    info.add_itxt('XML:com.adobe.xmp', XMP)
+    picture().save(tmp_path / 'a.png', pnginfo=info)
+    picture().save(tmp_path / 'b.jpg', xmp=XMP.encode())
+    picture().save(tmp_path / 'c.jpg', exif=b'Exif\0\0II*\0\xff')
+    for name in ('a.png', 'b.jpg', 'c.jpg'):
+        check(tmp_path / name, picture())
+
+
+def test_other_kinds_of_pixels_keep_their_colours(tmp_path):
+    grey = picture().convert('L')
+    deep = np.asarray(picture())[..., ::-1].astype(np.uint16) * 257
+    picture().convert('CMYK').save(tmp_path / 'cmyk.jpg')
+    picture().quantize(8).save(tmp_path / 'palette.png', transparency=0)
+    picture().convert('RGBA').save(tmp_path / 'alpha.png')
+    cv2.imwrite(str(tmp_path / 'deep.png'), deep)
+    for name in ('cmyk.jpg', 'palette.png', 'alpha.png', 'deep.png'):
+        check(tmp_path / name, picture())
+    cv2.imwrite(str(tmp_path / 'deep_grey.tiff'), np.asarray(grey).astype(np.uint16) * 257)
+    grey.save(tmp_path / 'grey.jpg')
+    for name in ('deep_grey.tiff', 'grey.jpg'):
+        check(tmp_path / name, grey)
+
+
+def test_what_cannot_be_read_is_named(tmp_path):
+    Image.new('F', (8, 8)).save(tmp_path / 'float.tiff')
+    (tmp_path / 'text.jpg').write_text('no image')
+    for name in ('float.tiff', 'text.jpg', 'gone.png', 'a' * 300 + '.png'):
+        with pytest.raises(UnreadableImageError, match=f'{name}: cannot be read as an image'):
+            read_image(str(tmp_path / name))
+    with pytest.raises(InputError, match='does not exist'):
+        image_size(str(tmp_path / ('a' * 300 + '.png')))
