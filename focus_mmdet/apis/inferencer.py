@@ -1,5 +1,7 @@
 """Find the object of some support images in other images."""
 
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from mmengine.dataset import Compose
 from focus_mmdet.apis.export import load_detector
 from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.collate import collate_episodes
+from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.errors import InputError
 from focus_mmdet.visualization.episode_visualizer import draw_episode
 
@@ -26,8 +29,8 @@ class Located:
     """The answer for one query image.
 
     Attributes:
-        box: (x1, y1, x2, y2) in pixels of the original query image, or None
-            where the model's answer holds no box.
+        box: (x1, y1, x2, y2) in pixels of the original query image, clipped
+            to it, or None where the model's answer holds no box in it.
         score: Geometric mean of the answer's token probabilities, 0..1.
         answer: What the model wrote.
         picture: (H, W, 3) uint8 RGB strip of supports, query and attention.
@@ -76,7 +79,7 @@ class InContextInferencer:
 
         Args:
             supports: At least one (image, box): a path or an RGB uint8 array
-                (H, W, 3), and (x1, y1, x2, y2) in its pixels.
+                (H, W, 3), and (x1, y1, x2, y2) in its pixels, at least one wide and high.
             queries: Paths or RGB arrays.
 
         Raises:
@@ -105,17 +108,8 @@ class InContextInferencer:
 
     def _support(self, index: int, image: Image, box: Sequence[float]) -> dict[str, Any]:
         frame = self._frame(image, f'support {index}')
-        name = frame['img_path'] or f'support {index}'
-        try:
-            x1, y1, x2, y2 = (float(value) for value in box)
-        except (TypeError, ValueError):
-            raise InputError(f'{name}: a box is four numbers x1, y1, x2, y2, not {box!r}') from None
-        if not (0 <= x1 < x2 <= frame['width'] and 0 <= y1 < y2 <= frame['height']):
-            raise InputError(
-                f'{name}: box {tuple(box)} is empty or outside the {frame["width"]} x {frame["height"]} '
-                'image; give x1, y1, x2, y2 in pixels'
-            )
-        frame['instances'] = [{'bbox': [x1, y1, x2, y2], 'bbox_label': 0, 'ignore_flag': 0}]
+        bbox = _checked(box, frame['width'], frame['height'], frame['img_path'] or f'support {index}')
+        frame['instances'] = [{'bbox': bbox, 'bbox_label': 0, 'ignore_flag': 0}]
         return frame
 
     def _frame(self, image: Image, name: str) -> dict[str, Any]:
@@ -128,14 +122,9 @@ class InContextInferencer:
             pixels = mmcv.rgb2bgr(image)
         else:
             path = str(image)
-            if not Path(path).is_file():
+            if not os.path.isfile(path):
                 raise InputError(f'{path}: no such image')
-            try:
-                pixels = mmcv.imread(path)
-            except Exception:
-                pixels = None
-            if pixels is None:
-                raise InputError(f'{path}: cannot be read as an image')
+            pixels = read_image(path)
         height, width = pixels.shape[:2]
         return {
             'img': pixels,
@@ -146,3 +135,28 @@ class InContextInferencer:
             'width': width,
             'instances': [],
         }
+
+
+def _checked(box: Sequence[float], width: int, height: int, name: str) -> list[float]:
+    """(x1, y1, x2, y2) in pixels of an image of this size.
+
+    Raises:
+        InputError: It is something else.
+    """
+    try:
+        x1, y1, x2, y2 = (float(value) for value in box)
+    except (TypeError, ValueError):
+        raise InputError(f'{name}: a box is four numbers x1, y1, x2, y2, not {box!r}') from None
+    corners = [x1, y1, x2, y2]
+    problems = {
+        'holds what is no number': not all(map(math.isfinite, corners)),
+        f'is empty or outside the {width} x {height} image': not (
+            0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
+        ),
+        'looks like fractions of the image': max(corners) <= 1,
+        'is less than a pixel wide or high': min(x2 - x1, y2 - y1) < 1,
+    }
+    for problem, found in problems.items():
+        if found:
+            raise InputError(f'{name}: box {tuple(corners)} {problem}; give x1, y1, x2, y2 in pixels')
+    return corners

@@ -51,6 +51,15 @@ def test_boxes_come_back_in_pixels_of_each_query(inferencer, photo, monkeypatch)
     assert 0 < found[0].score <= 1
 
 
+def test_boxes_do_not_leave_the_image(inferencer, photo, monkeypatch):
+    path, _ = photo
+    answers = iter(['[500, 0, 1200, 3000]', '[1000, 0, 1200, 500]'])
+    speech = type(inferencer.model.data_preprocessor.encoder)
+    monkeypatch.setattr(speech, 'decode', lambda *_: f'<answer>{next(answers)}</answer>')
+    found = inferencer([(path, (10, 10, 50, 40))], [path, path])
+    assert [each.box for each in found] == [(45, 0, 90, 60), None]
+
+
 def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
     path, pixels = photo
     speech = type(inferencer.model.data_preprocessor.encoder)
@@ -68,6 +77,11 @@ def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
         ([('PHOTO', (10, 10, 5, 40))], ['PHOTO'], r'photo\.png: box .* empty or outside the 90 x 60'),
         ([('PHOTO', (10, 10, 95, 40))], ['PHOTO'], 'outside the 90 x 60'),
         ([('PHOTO', (10, 10, 40))], ['PHOTO'], 'x1, y1, x2, y2'),
+        ([('PHOTO', (10, 10, 40, float('nan')))], ['PHOTO'], 'holds what is no number'),
+        ([('PHOTO', (0.25, 0.25, 0.625, 0.75))], ['PHOTO'], r'photo\.png: .* fractions .* give .* pixels'),
+        ([('PHOTO', (0, 0, 1, 1))], ['PHOTO'], 'fractions of the image'),
+        ([('PHOTO', (10, 10, 40, 10.5))], ['PHOTO'], 'less than a pixel'),
+        ([('a' * 300 + '.png', (1, 1, 5, 5))], ['PHOTO'], 'no such image'),
         ([('gone.png', (1, 1, 5, 5))], ['PHOTO'], r'gone\.png: no such image'),
         ([('PHOTO', (1, 1, 5, 5))], ['gone.png'], r'gone\.png: no such image'),
         ([('PHOTO', (1, 1, 5, 5))], [np.zeros((4, 4))], 'query 0: an array must be'),
