@@ -9,11 +9,11 @@ from pathlib import Path
 import mmcv
 from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
-from mmengine.utils import ProgressBar
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import progress
 from focus_mmdet.visualization.episode_visualizer import draw_episode
 
 
@@ -32,14 +32,12 @@ def main() -> None:
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataset = DATASETS.build(config[f'{args.split}_dataloader'].dataset)
     number = min(args.number, len(dataset))
-    progress = ProgressBar(number)
-    for step in range(number):
+    for step in progress(range(number)):
         index = step * len(dataset) // number
         episode = dataset[index]
         strip = draw_episode(episode['inputs'], episode['data_samples'])
         mmcv.imwrite(mmcv.rgb2bgr(strip), str(args.output_dir / f'episode_{index:06d}.png'))
-        progress.update()
-    print(f'\n{number} of {len(dataset)} episodes in {args.output_dir}')
+    print(f'{number} of {len(dataset)} episodes in {args.output_dir}')
 
 
 if __name__ == '__main__':

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress, require
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, require
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.masks import Box, label_boxes, mask_box, read_labels, read_mask
 from focus_mmdet.datasets.conversion.videos import VideoFrame, add_video, read_lines
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import progress
 
 EXPECTED = 'Expected DAVIS: JPEGImages/480p/<sequence>, Annotations/480p/<sequence>, ImageSets'
 LISTS = {'2016': 'ImageSets/480p', '2017': 'ImageSets/2017'}

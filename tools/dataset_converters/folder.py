@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse
 from focus_mmdet.datasets.conversion.coco_writer import SLACK, CocoWriter, overhang
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import progress
 
 TABLE = 'boxes.csv'
 CORNERS = ('x1', 'y1', 'x2', 'y2')

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress, require
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, require
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.videos import (
     VideoFrame,
@@ -28,6 +28,7 @@ from focus_mmdet.datasets.conversion.videos import (
     read_rows,
 )
 from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.progress import progress
 
 EXPECTED = 'Expected GOT-10k: train/list.txt, train/GOT-10k_Train_000001/groundtruth.txt, ...'
 

@@ -22,13 +22,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.conversion.arguments import progress
 from focus_mmdet.datasets.conversion.coco_writer import SLACK, overhang
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter, is_file
 from focus_mmdet.datasets.conversion.manifest import write_manifest
 from focus_mmdet.datasets.conversion.masks import Box, box_iou, mask_box, read_mask
 from focus_mmdet.datasets.episode import Episode, Frame
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import progress
 
 #: Roles of IPLoc-ID's images; the last is of queries that show another object of the class.
 SUPPORT, TARGET, OTHER = ROLES = 'reference', 'positive-image', 'inclass-image'

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.annotation_file import read_json
-from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress, require
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, require
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.videos import (
     VideoFrame,
@@ -27,6 +27,7 @@ from focus_mmdet.datasets.conversion.videos import (
     read_rows,
 )
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import progress
 
 
 def read_sequence(folder: Path, stride: int) -> Iterator[VideoFrame]:

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.videos import UnusableVideoError, VideoFrame, add_video
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import progress
 
 Box = tuple[str, tuple[float, ...], str]
 

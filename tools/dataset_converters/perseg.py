@@ -9,10 +9,11 @@ Every photograph is a place of its own; an object is in all photographs of its f
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress, require
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, require
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.masks import mask_box, read_mask
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import progress
 
 EXPECTED = 'Expected PerSeg: Images/<object>/00.jpg, ..., Annotations/<object>/00.png, ...'
 

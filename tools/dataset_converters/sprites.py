@@ -15,10 +15,10 @@ import numpy as np
 from PIL import Image
 
 from focus_mmdet.cli import check_folder, run_cli
-from focus_mmdet.datasets.conversion.arguments import progress
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.drawn.scenes import compose_scene, hue_shifted, visible_box
 from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.progress import progress
 
 ABSENT = 0.2
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress, require
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, require
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.json_records import DiskGroups, read_names, stream_records, usable
 from focus_mmdet.datasets.conversion.videos import VideoFrame, add_video
+from focus_mmdet.progress import progress
 
 EXPECTED = 'Expected TAO: annotations/train.json with videos, images, annotations; frames/train/YFCC100M/...'
 

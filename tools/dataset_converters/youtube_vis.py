@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, progress
+from focus_mmdet.datasets.conversion.arguments import argument_parser, parse
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.json_records import DiskGroups, read_names, stream_records, usable
 from focus_mmdet.datasets.conversion.videos import VideoFrame, add_video
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import progress
 
 EXPECTED = (
     'Expected YouTube-VIS: train.json or train/instances.json (videos, annotations), train/JPEGImages/... '

@@ -1,17 +1,11 @@
 """The command line of the converters."""
 
 import argparse
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
-
-from mmengine.utils import track_iter_progress
 
 from focus_mmdet.cli import check_folder
 from focus_mmdet.errors import InputError, check_number
-
-Item = TypeVar('Item')
 
 
 def argument_parser(
@@ -62,8 +56,3 @@ def require(path: Path, expected: str) -> Path:
     if not path.exists():
         raise InputError(f'{path} does not exist. {expected}')
     return path
-
-
-def progress(items: Sequence[Item]) -> Iterator[Item]:
-    """``items`` under a bar on stderr."""
-    return track_iter_progress(items, file=sys.stderr)

@@ -4,15 +4,13 @@ import codecs
 import json
 import re
 import sqlite3
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mmengine.utils import ProgressBar
-
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter, is_file
 from focus_mmdet.errors import InputError
+from focus_mmdet.progress import Progress
 
 try:
     import ijson
@@ -23,7 +21,7 @@ _MEBIBYTE = 2**20
 
 
 def stream_records(path: Path, key: str, expected: str) -> Iterator[Any]:
-    """The entries of the list ``key`` of a JSON object, under a bar of MiB on stderr.
+    """The entries of the list ``key`` of a JSON object, told by MiB on stderr.
 
     Args:
         path: The file.
@@ -40,19 +38,19 @@ def stream_records(path: Path, key: str, expected: str) -> Iterator[Any]:
     found = False
     with open(path, 'rb') as file:
         _skip_mark(path, file)
-        bar = ProgressBar(path.stat().st_size // _MEBIBYTE + 1, file=sys.stderr)
+        told = Progress(path.stat().st_size // _MEBIBYTE + 1, f'MiB of {path.name}, {key}')
         try:
             for record in ijson.items(file, f'{key}.item', use_float=True):
                 found = True
                 yield record
-                read = file.tell() // _MEBIBYTE - bar.completed
+                read = file.tell() // _MEBIBYTE - told.done
                 if read:
-                    bar.update(read)
+                    told.update(read)
         except (ijson.JSONError, UnicodeDecodeError) as error:
             # Below the reason, ijson prints the text around it.
             reason = re.split(r'\\n|\n', str(error))[0].removeprefix("b'")
             raise InputError(f'{path}: not valid JSON ({reason}, before byte {file.tell()})') from None
-        sys.stderr.write('\n')
+        told.close()
     if not found:
         raise InputError(f'{path}: no list {key!r} with entries. {expected}')
 
