@@ -4,6 +4,8 @@
 
 reads train/<sequence>/{seqinfo.ini,gt/gt.txt,img1/000001.jpg} and writes train.json, its images relative to
 the dataset's folder. Only entries that are to be considered (flag 1) and of class 1, pedestrian, are kept.
+The boxes go on behind occluders and outside the image: entries of visibility 0, of which nothing is seen, are
+dropped, and boxes that overhang the image are clipped.
 MOT17 has every sequence three times, once per detector (-DPM, -FRCNN, -SDP): the first one is kept. The
 default stride keeps about one frame a second.
 """
@@ -80,8 +82,10 @@ def read_boxes(path: Path, info: SequenceInfo, stride: int, writer: CocoWriter) 
         for number, line in enumerate(lines, start=1):
             where = f'{path}:{number}'
             try:
-                x, y, w, h = map(float, line.split(',')[2:6])
-                frame, track, flag, kind = (whole(line.split(',')[place]) for place in (0, 1, 6, 7))
+                values = line.split(',')
+                x, y, w, h = map(float, values[2:6])
+                frame, track, flag, kind = (whole(values[place]) for place in (0, 1, 6, 7))
+                visibility = float(values[8]) if len(values) > 8 else 1.0
             except (ValueError, IndexError, OverflowError):
                 writer.drop('line that is not numbers', where)
                 continue
@@ -93,6 +97,8 @@ def read_boxes(path: Path, info: SequenceInfo, stride: int, writer: CocoWriter) 
                 writer.drop('entry that is not to be considered', where)
             elif kind != 1:
                 writer.drop('entry that is no pedestrian', f'{where} (class {kind})')
+            elif visibility <= 0:
+                writer.drop('entry of visibility 0', where)
             else:
                 # The first pixel is 1 in these files.
                 boxes[frame].append((f'{sequence}/{track}', (x - 1, y - 1, w, h), 'pedestrian'))

@@ -5,8 +5,9 @@
 
 reads annotations/train.json and frames/train/<dataset>/<video>/<frame>.jpg and writes train.json, its images
 relative to frames/. Videos are annotated at one frame a second, and by default every such frame is kept.
-Boxes are of what is seen; where TAO-Amodal has an amodal box alone, the frame is recorded as not showing the
-object. Needs ijson (the extra "converters" of setup.py).
+Classes that TAO merges into another bear that one's name. Boxes are of what is seen; where TAO-Amodal has an
+amodal box alone, the frame is recorded as not showing the object. Needs ijson (the extra "converters"
+of setup.py).
 """
 
 from collections.abc import Iterator
@@ -52,6 +53,20 @@ def store_objects(path: Path, writer: CocoWriter) -> DiskGroups:
     return objects
 
 
+def read_categories(path: Path, writer: CocoWriter) -> dict[int, str]:
+    """Names of the classes by id; some are merged into another, whose name they get."""
+    names: dict[int, str] = {}
+    merged: dict[int, str] = {}
+    for record in stream_records(path, 'categories', EXPECTED):
+        if usable(writer, 'categories', record, id=int, name=str):
+            names.setdefault(record['id'], record['name'])
+            others = record.get('merged')
+            for item in others if isinstance(others, list) else []:
+                if usable(writer, 'merged categories', item, id=int):
+                    merged[item['id']] = record['name']
+    return names | merged
+
+
 def read_video(
     images: list[dict[str, Any]], objects: DiskGroups, categories: dict[int, str], stride: int
 ) -> Iterator[VideoFrame]:
@@ -84,7 +99,7 @@ def main() -> None:
     require(path, EXPECTED)
     with CocoWriter(args.out) as writer:
         images, objects = store_images(path, writer), store_objects(path, writer)
-        categories = read_names(writer, path, 'categories', EXPECTED)
+        categories = read_categories(path, writer)
         videos = read_names(writer, path, 'videos', EXPECTED)
         for number, name in progress(list(videos.items())):
             listed = images.take(number)

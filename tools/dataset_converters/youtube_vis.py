@@ -58,7 +58,8 @@ def store_objects(path: Path, writer: CocoWriter) -> DiskGroups:
             continue
         name = f'id {record["id"]}'
         lengths = {key: len(record[key]) for key in ('bboxes', 'segmentations', 'areas')}
-        masks = [mask is not None for mask in record['segmentations']]
+        # An empty mask is none, as for TrackEval.
+        masks = [bool(mask) for mask in record['segmentations']]
         kept = dict(id=record['id'], category=record['category_id'], boxes=record['bboxes'], masks=masks)
         if len(set(lengths.values())) > 1:
             writer.drop('annotations: lists of unequal length', f'{name} {lengths}')

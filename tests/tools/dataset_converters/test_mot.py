@@ -37,6 +37,7 @@ def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
     lines = [
         good, '1,2,2,3,10,12,0,1,1', '1,3,2,3,10,12,1,7,1', '1,1,5,3,10,12,1,1,1', '1,4,2,3,0,0,1,1,1',
         '1,5,90,3,4,4,1,1,1', '9,1,2,3,10,12,1,1,1', '1,x,2,3,10,12,1,1,1', '1,6,2,3', '1.5,9,2,3,9,9,1,1',
+        '1,8,2,3,10,12,1,1,0', '1,9,2,3,10,12,1,1,unseen',
         '2,1,2,3,10,12,1,1,1', '3,1,2,3,10,12,1,1,1', '4,1,2,3,10,12,1,1,1',
     ]  # fmt: skip
     folder = write_sequence(tmp_path, 'MOT20-01', lines, frames=4)
@@ -52,11 +53,12 @@ def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
     assert done.drops() == {
         'entry that is not to be considered': 1,
         'entry that is no pedestrian': 2,
+        'entry of visibility 0': 1,
         'two boxes of one object in an image': 1,
         'empty box': 1,
         'box outside its image': 1,
         'entry beyond the end of its sequence': 2,
-        'line that is not numbers': 3,
+        'line that is not numbers': 4,
         'missing image': 1,
         'unreadable image': 1,
         'image of another size than annotated': 1,

@@ -73,6 +73,20 @@ def test_amodal_boxes_are_not_used(convert, tmp_path):
     assert read_absent(tmp_path / 'train.json') == {frame(1, 31): ['7']}
 
 
+def test_merged_classes_are_one(convert, tmp_path):
+    annotations = [
+        {**annotation(number, 1, number), 'category_id': kind} for number, kind in [(1, 95), (2, 96)]
+    ]
+    write_tao(tmp_path, [image(1, 1, 1)], annotations, [1])
+    content = json.loads((tmp_path / 'annotations/train.json').read_text())
+    content['categories'] = [dict(id=95, name='baby', merged=[dict(id=96), {}]), dict(id=96, name='infant')]
+    (tmp_path / 'annotations/train.json').write_text(json.dumps(content))
+    done = convert('tao', tmp_path)
+    written = json.loads((tmp_path / 'train.json').read_text())
+    assert written['categories'] == [{'id': 1, 'name': 'baby'}], done.err
+    assert done.drops() == {'merged categories: no sound id': 1}
+
+
 def test_every_fault_is_counted_with_its_reason(convert, tmp_path):
     images = [
         image(1, 1, 1), image(2, 1, 31), image(3, 1, 61), image(4, 1, 91, width=99), image(5, 1, 1),

@@ -44,6 +44,7 @@ def test_lists_become_tracks_and_absences(convert, tmp_path, path):
         annotation(7, 1, [BOX, [2.0, 2.0, 10.0, 12.0], None]),
     ]
     annotations[1]['segmentations'][0] = MASK
+    annotations[2]['segmentations'][2] = []
     write_vis(tmp_path, [video(1, 3), video(2, 1)], annotations, path)
     done = convert('youtube_vis', tmp_path)
     assert done.status == 0, done.err
