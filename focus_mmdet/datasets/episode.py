@@ -21,6 +21,9 @@ class Frame:
         classes: Their classes, None where not known.
         video: The image's ``video_id``.
         number: Its ``frame_id``, where that is a number.
+        absent_kind: Of an image without the object, what it shows instead:
+            ``'in_class'``, another object of its class, or ``'out_of_class'``;
+            None where not known.
     """
 
     path: str
@@ -32,6 +35,7 @@ class Frame:
     classes: tuple[int | str | None, ...] = ()
     video: int | str | None = None
     number: int | None = None
+    absent_kind: str | None = None
 
     @property
     def alike(self) -> list[bool]:

@@ -5,18 +5,26 @@
     python tools/dataset_converters/iploc.py test_LASOT_4_shot.json --images data/lasot --box-order xyxy
 
 A list holds {"element", "image_path": [..], "bbox": ["[x1, y1, x2, y2]", ..]} per episode, the
-query last. IPLoc-ID's add "role"; queries that do not show the object become episodes without a
-target, for models with data_preprocessor.may_be_absent.
+query last. IPLoc-ID's add "role", one for each image, and may ask several queries of an episode:
+reference (a support), positive-image (shows the object), inclass-image (another of its class) and
+outclass-image (something else). As in IPLoc-ID's own evaluation, a query of any other role lacks
+the object too; such roles are counted and named. Queries that lack the object become episodes
+without a target, for models with data_preprocessor.may_be_absent.
 
 The lists for PerSeg have their boxes as [y1, x1, y2, x2], the others as [x1, y1, x2, y2]: masks
 tell, or say it by --box-order. Leading folders of the listed paths that --images does not hold are
-ignored. Supports out of view (box of zeros) are left out of their episodes, and episodes without a
-sound query or with an unsound support altogether; all are counted.
+ignored. Supports out of view ([0, 0, 0, 0], [1, 1, 1, 1]) are left out of their episodes, and
+episodes without a sound query or with an unsound support altogether. A box a little beyond its
+image is clipped. All are counted.
+
+--strict-published keeps the published number of queries that show the object, as scores of papers
+count them: the manifest names those that cannot be judged, and each of them scores 0.
 """
 
 import argparse
 import json
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -30,12 +38,17 @@ from focus_mmdet.datasets.episode import Episode, Frame
 from focus_mmdet.errors import InputError
 from focus_mmdet.progress import progress
 
-#: Roles of IPLoc-ID's images; the last is of queries that show another object of the class.
-SUPPORT, TARGET, OTHER = ROLES = 'reference', 'positive-image', 'inclass-image'
+#: Roles of IPLoc-ID's images: supports, queries that show the object, and kinds of those that don't.
+SUPPORT, TARGET = 'reference', 'positive-image'
+KINDS = {'inclass-image': 'in_class', 'outclass-image': 'out_of_class'}
 #: A box reads rightly where it overlaps the box of its mask by this much.
 FIT = 0.5
 #: The share of the boxes that must agree on an order.
 MAJORITY = 2 / 3
+#: By this share of its image's side a box may overhang; by more, it is another kind of number.
+BEYOND = 0.05
+#: Boxes of frames that do not show the object lie this near to the image's corner (pixels), without area.
+CORNER = 2
 
 
 def read_list(path: Path) -> list[dict[str, Any]]:
@@ -74,9 +87,34 @@ def parse_box(text: Any) -> list[float] | None:
 
 
 def out_of_view(text: Any) -> bool:
-    """Whether a listed box is ``[0, 0, 0, 0]``: the frame does not show the object."""
+    """Whether a listed box says that the frame does not show the object.
+
+    LaSOT and GOT-10k write such boxes as [0, 0, 0, 0], [1, 1, 0, 0] or [-1, -1, -1, -1] (x, y, width,
+    height), and the lists turn them into corners.
+    """
     numbers = parse_box(text)
-    return numbers is not None and not any(numbers)
+    if numbers is None or max(map(abs, numbers)) > CORNER:
+        return False
+    x1, y1, x2, y2 = numbers
+    return x2 <= x1 and y2 <= y1
+
+
+def read_roles(entry: dict[str, Any]) -> tuple[list[str], str | None]:
+    """The role of each image, and what is wrong with an entry, if anything is.
+
+    Without roles the last image is the query.
+    """
+    count = len(entry['image_path'])
+    implied = [SUPPORT] * (count - 1) + [TARGET]
+    listed = entry.get('role', implied)
+    if not isinstance(listed, list):
+        return implied, 'role that is no list'
+    if not all(isinstance(role, str) for role in listed):
+        return implied, 'role that is no text'
+    roles = [role.strip().lower().replace('_', '-') for role in listed]
+    if not count == len(entry['bbox']) == len(roles):
+        return roles, 'lists of unequal length'
+    return roles, None
 
 
 def as_box(numbers: list[float], order: str) -> Box:
@@ -156,73 +194,115 @@ def box_order(entries: list[dict[str, Any]], images: Images) -> str:
 
 
 class EpisodeReader(DropCounter):
-    """Turns listed episodes into ours, or counts why not."""
+    """Turns listed episodes into ours, or counts why not.
+
+    Attributes:
+        unjudged: Queries that show the object and that no episode was made of, each with its reason.
+        left_out: Episodes and supports that were left out.
+    """
 
     def __init__(self, images: Images, order: str) -> None:
         super().__init__()
         self.images = images
         self.order = order
+        self.unjudged: list[str] = []
+        self.left_out: Counter[str] = Counter()
+        self._remarks: dict[str, list[str]] = defaultdict(list)
+        self._fault = ''
+
+    def drop(self, reason: str, record: str) -> None:
+        """As in the base class; the reason is remembered."""
+        super().drop(reason, record)
+        self._fault = f'{reason} ({record})'
 
     def read(self, identifier: str, entry: dict[str, Any]) -> Iterator[Episode]:
         """The episodes of one entry: one for each of its queries."""
-        count = len(entry['image_path'])
-        roles = entry.get('role', [SUPPORT] * (count - 1) + [TARGET])
-        if not isinstance(roles, list):
-            self.drop('role that is no list', identifier)
-            return
-        if not count == len(entry['bbox']) == len(roles):
-            self.drop('lists of unequal length', identifier)
-            return
-        if unknown := [role for role in roles if role not in ROLES]:
-            self.drop(f'role that is none of {", ".join(ROLES)}', f'{identifier} ({unknown[0]!r})')
-            return
+        roles, fault = read_roles(entry)
+        if fault is not None:
+            self.drop(fault, identifier)
+        supports = [] if fault else self.supports(identifier, entry, roles)
+        queries = [index for index, role in enumerate(roles) if role != SUPPORT]
+        if not queries:
+            self.drop('entry without a query', identifier)
+        for index in queries:
+            if supports and (query := self.frame(identifier, entry, index, roles[index])):
+                yield Episode(tuple(supports), query)
+                continue
+            self.left_out['episodes'] += 1
+            if roles[index] == TARGET:
+                self.unjudged.append(f'{identifier}, image {index}: {self._fault}')
+
+    def supports(self, identifier: str, entry: dict[str, Any], roles: list[str]) -> list[Frame]:
+        """The supports of an entry, none where it cannot be used."""
         supports = []
         for index in (index for index, role in enumerate(roles) if role == SUPPORT):
             if out_of_view(entry['bbox'][index]):
-                self.drop('support out of view (box of zeros), left out of its episode', identifier)
-            elif frame := self.frame(identifier, entry, index):
+                self.drop('support out of view, left out of its episode', identifier)
+                self.left_out['supports'] += 1
+            elif frame := self.frame(identifier, entry, index, SUPPORT):
                 supports.append(frame)
             else:
-                return
+                return []
         if not supports:
             self.drop('episode without supports', identifier)
-            return
-        for index in (index for index, role in enumerate(roles) if role != SUPPORT):
-            if query := self.frame(identifier, entry, index, shows=roles[index] == TARGET):
-                yield Episode(tuple(supports), query)
+        return supports
 
-    def frame(self, identifier: str, entry: dict[str, Any], index: int, shows: bool = True) -> Frame | None:
+    def frame(self, identifier: str, entry: dict[str, Any], index: int, role: str) -> Frame | None:
         """One image with its box, if it shows the object; None where it is dropped."""
         name = self.images.name(entry['image_path'][index])
         path = self.images.images / name
         size = self.image_size(path, identifier)
         if size is None:
             return None
-        if not shows:
-            return Frame(str(path), *size, box=None)
+        if role not in (SUPPORT, TARGET):
+            if role not in KINDS:
+                self.remark('taken', f'query of unknown role {role!r}, as without the object', identifier)
+            return Frame(str(path), *size, box=None, absent_kind=KINDS.get(role))
         numbers = parse_box(entry['bbox'][index])
         if numbers is None:
             self.drop('box that is not four finite numbers', f'{identifier} {name}')
             return None
-        x, y, w, h = box = as_box(numbers, self.order)
-        if reason := self.fault(box, size, name):
-            self.drop(reason, f'{identifier} {name} {numbers}')
+        box = as_box(numbers, self.order)
+        where = f'{identifier} {name} {numbers}'
+        if out_of_view(numbers):
+            self.drop('query out of view', where)
             return None
-        return Frame(str(path), *size, box=(x, y, x + w, y + h))
+        if reason := self.fault(box, size, name):
+            self.drop(reason, where)
+            return None
+        if overhang(box, *size) > SLACK:
+            self.remark('clipped', 'box beyond its image', where)
+        x, y, w, h = box
+        corners = max(x, 0), max(y, 0), min(x + w, size[0]), min(y + h, size[1])
+        return Frame(str(path), *size, box=corners)
 
     def fault(self, box: Box, size: tuple[int, int], name: str) -> str | None:
         """Why a box is not to be used."""
-        _, _, w, h = box
-        if not any(box):
-            return 'query out of view (box of zeros)'
+        width, height = size
+        x, y, w, h = box
         if w <= 0 or h <= 0:
             return 'empty box'
-        if overhang(box, *size) > SLACK:
-            return 'box beyond its image (0..1000, or swapped axes?)'
+        share = overhang((x / width, y / height, w / width, h / height), 1, 1)
+        if overhang(box, *size) > SLACK and share > BEYOND:
+            return 'box far beyond its image (0..1000, or swapped axes?)'
+        if x >= width or y >= height or x + w <= 0 or y + h <= 0:
+            return 'box outside its image'
         mask = self.images.mask(name)
         if mask is not None and box_iou(box, mask) < FIT:
             return 'box that does not fit its mask'
         return None
+
+    def remark(self, what: str, why: str, record: str) -> None:
+        """Count something that was kept, but not as it was listed."""
+        self._remarks[f'{what} {{}} times: {why}'].append(record)
+
+    def report(self) -> list[str]:
+        """What was changed and what was dropped, with the first example of each."""
+        remarks = [
+            f'  {text.format(len(records))}; the first: {records[0]}'
+            for text, records in self._remarks.items()
+        ]
+        return [*remarks, *self.drop_lines()]
 
 
 def main() -> None:
@@ -231,6 +311,9 @@ def main() -> None:
     parser.add_argument('--images', type=Path, required=True, help='folder of the images')
     parser.add_argument('--masks', type=Path, help='folder of their masks, as PNG under the same names')
     parser.add_argument('--box-order', choices=['xyxy', 'yxyx'], help='what the numbers of a box are')
+    parser.add_argument(
+        '--strict-published', action='store_true', help='episodes that cannot be judged score 0, see above'
+    )
     parser.add_argument('--out', type=Path, help='default: <list>_episodes.json in the image folder')
     args = parser.parse_args()
     if args.box_order is None and args.masks is None:
@@ -250,12 +333,19 @@ def main() -> None:
         for index, entry in enumerate(progress(entries))
         for episode in reader.read(f'{index} {entry.get("element", "")}'.strip(), entry)
     ]
-    print('\n'.join([f'{args.source}: {len(entries)} entries', *reader.drop_lines()]))
+    print('\n'.join([f'{args.source}: {len(entries)} entries', *reader.report()]))
     out = args.out or args.images / f'{args.source.stem}_episodes.json'
-    left_out = sum(reader.dropped.values())
-    write_manifest(out, episodes, args.images, args.source, dict(box_order=order), left_out)
-    absent = sum(episode.query.box is None for episode in episodes)
-    print(f'{out}: {len(episodes)} episodes, {absent} without the object, {left_out} left out')
+    unjudged = reader.unjudged if args.strict_published else []
+    left_out = reader.left_out['episodes']
+    write_manifest(out, episodes, args.images, args.source, dict(box_order=order), left_out, unjudged)
+    absent = Counter(episode.query.absent_kind for episode in episodes if episode.query.box is None)
+    kinds = ', '.join(f'{count} {kind or "of unknown role"}' for kind, count in absent.items())
+    print(
+        f'{out}: {len(episodes)} episodes, {absent.total()} without the object{kinds and f" ({kinds})"}; '
+        f'left out: {left_out} episodes, {reader.left_out["supports"]} supports'
+    )
+    if unjudged:
+        print(f'{len(unjudged)} of the episodes left out are listed as unjudged, and score 0')
 
 
 if __name__ == '__main__':

@@ -13,7 +13,13 @@ from focus_mmdet.version import __version__
 
 
 def write_manifest(
-    path: Path, episodes: Sequence[Episode], image_root: Path, source: Path, settings: dict, left_out: int
+    path: Path,
+    episodes: Sequence[Episode],
+    image_root: Path,
+    source: Path,
+    settings: dict,
+    left_out: int,
+    unjudged: Sequence[str] = (),
 ) -> None:
     """Write a manifest that :class:`EpisodeDataset` reads, one episode a line.
 
@@ -24,6 +30,8 @@ def write_manifest(
         source: The file that the episodes are made of; its name and sha256 are noted.
         settings: How they were made of it; JSON.
         left_out: How many bad records were not used.
+        unjudged: Episodes that a metric is to count as failed, because they cannot
+            be judged: what each is called, and why.
 
     Raises:
         InputError: There is no episode, an image lies outside ``image_root``,
@@ -49,6 +57,8 @@ def write_manifest(
         left_out=left_out,
         focus_mmdet=__version__,
     )
+    if unjudged:
+        info['unjudged'] = list(unjudged)
     head = json.dumps(info, indent=1, sort_keys=True)
     body = ',\n'.join(lines)
     try:

@@ -65,49 +65,111 @@ def test_lists_become_manifests_and_their_traps_are_counted(convert, tmp_path):
         [('dog/00.jpg', (1, 2, 30, 40)), ('dog/01.jpg', (10, 5, 100, 60)), ('dog/02.jpg', (10, 5, 50, 30))],
         [(f'blink/0{number}.jpg', (10, 5, 50, 30)) for number in (0, 2, 3)],
     ]
-    assert 'list_episodes.json: 2 episodes, 0 without the object, 11 left out' in done.out
+    assert '2 episodes, 0 without the object; left out: 9 episodes, 2 supports' in done.out
     for count, reason, example in [
-        (2, 'support out of view (box of zeros), left out of its episode', '6 blank'),
+        (2, 'support out of view, left out of its episode', '6 blank'),
         (2, 'episode without supports', '4 alone'),
         (1, 'unreadable image', '1 a'),
         (1, 'lists of unequal length', '2 b'),
         (1, 'missing image', '3 c'),
-        (1, 'query out of view (box of zeros)', '5 hidden'),
-        (1, 'box beyond its image (0..1000, or swapped axes?)', '8 thousand'),
+        (1, 'query out of view', '5 hidden'),
+        (1, 'box far beyond its image (0..1000, or swapped axes?)', '8 thousand'),
         (1, 'box that is not four finite numbers', '9 odd'),
         (1, 'empty box', '10 turned'),
     ]:
         assert f'dropped {count} times: {reason}; the first: {example}' in done.out
 
 
+def queries(root):
+    """Name, box and kind of absence of each query, as they stand in the manifest."""
+    content = json.loads((root / 'Images/list_episodes.json').read_text())
+    listed = [episode['query'] for episode in content['episodes']]
+    return [(query['file_name'], query['bbox'], query.get('absent_kind')) for query in listed]
+
+
 def test_roles_say_which_queries_show_the_object(convert, tmp_path):
     boxes = [[1, 2, 30, 40], [10, 5, 50, 30], [20, 5, 50, 30]]
-    roles = ['reference', 'inclass-image', 'positive-image']
-    source = write(tmp_path, [entry('dog', boxes, role=roles), entry('cat', boxes, role=roles[:2])])
+    roles = ['reference', 'inclass-image', 'Positive_image']
+    outside = ['reference', 'positive-image', 'outclass-image']
+    source = write(
+        tmp_path,
+        [
+            entry('dog', boxes, role=roles),
+            entry('cat', boxes, role=roles[:2]),
+            entry('boat', boxes, role=outside),
+            entry('odd', boxes[:2], role=['reference', 'mirror-image']),
+            entry('lone', boxes[:2], role=['reference', 'reference']),
+        ],
+    )
     done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
-    support = ('dog/00.jpg', (1, 2, 30, 40))
-    assert episodes(tmp_path) == [
-        [support, ('dog/01.jpg', None)],
-        [support, ('dog/02.jpg', (20, 5, 50, 30))],
+    assert queries(tmp_path) == [
+        ('dog/01.jpg', None, 'in_class'),
+        ('dog/02.jpg', [20, 5, 30, 25], None),
+        ('boat/01.jpg', [10, 5, 40, 25], None),
+        ('boat/02.jpg', None, 'out_of_class'),
+        ('odd/01.jpg', None, None),
     ]
-    assert '2 episodes, 1 without the object, 1 left out' in done.out
-    assert done.drops() == {'lists of unequal length': 1}
+    assert {supports[0] for supports in episodes(tmp_path)[:2]} == {('dog/00.jpg', (1, 2, 30, 40))}
+    assert (
+        '5 episodes, 3 without the object (1 in_class, 1 out_of_class, 1 of unknown role); '
+        'left out: 1 episodes, 0 supports' in done.out
+    )
+    assert "taken 1 times: query of unknown role 'mirror-image'" in done.out
+    assert done.drops() == {'lists of unequal length': 1, 'entry without a query': 1}
 
 
 @pytest.mark.parametrize(
-    ('roles', 'reason'),
-    [
-        (['reference', 'positive_image'], 'role that is none of reference, positive-image, inclass-image'),
-        (None, 'role that is no list'),
-        (['reference', {}], 'role that is none of reference, positive-image, inclass-image'),
-    ],
+    ('roles', 'reason'), [(None, 'role that is no list'), (['reference', {}], 'role that is no text')]
 )
-def test_other_roles_are_no_queries(convert, tmp_path, roles, reason):
+def test_what_is_no_role_is_no_query(convert, tmp_path, roles, reason):
     boxes = [[1, 2, 30, 40], [10, 5, 50, 30]]
     source = write(tmp_path, [entry('dog', boxes), entry('cat', boxes, role=roles)])
     done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
     assert done.drops() == {reason: 1}
     assert len(episodes(tmp_path)) == 1
+
+
+@pytest.mark.parametrize('corner', [[0, 0, 0, 0], [1, 1, 1, 1], [1, 1, 0, 0], [-1, -1, -2, -2]])
+def test_boxes_without_area_in_the_corner_are_out_of_view(convert, tmp_path, corner):
+    good = [10, 5, 50, 30]
+    source = write(tmp_path, [entry('blink', [good, corner, good]), entry('gone', [good, corner])])
+    done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+    assert [[name for name, _ in shown] for shown in episodes(tmp_path)] == [['blink/00.jpg', 'blink/02.jpg']]
+    assert done.drops() == {'support out of view, left out of its episode': 1, 'query out of view': 1}
+
+
+def test_boxes_a_little_beyond_their_image_are_clipped(convert, tmp_path):
+    good = [10, 5, 50, 30]
+    beyond = [[-4, 40, 30, 62], [90, -2, 104, 9]]
+    source = write(tmp_path, [entry('edge', beyond), entry('out', [good, [100, 5, 104, 30]])])
+    done = convert('iploc', source, '--images', tmp_path / 'Images', '--box-order', 'xyxy')
+    assert episodes(tmp_path) == [[('edge/00.jpg', (0, 40, 30, 60)), ('edge/01.jpg', (90, 0, 100, 9))]]
+    assert 'clipped 2 times: box beyond its image; the first: 0 edge edge/00.jpg [-4.0' in done.out
+    assert done.drops() == {'box outside its image': 1}
+
+
+def test_the_published_number_of_episodes_can_be_kept(convert, tmp_path):
+    good, roles = [10, 5, 50, 30], ['reference', 'positive-image', 'outclass-image']
+    source = write(
+        tmp_path,
+        [
+            entry('dog', [good, good, good], role=roles),
+            entry('hidden', [good, [0, 0, 0, 0]]),
+            entry('turned', [[50, 30, 10, 5], good, good], role=roles),
+        ],
+    )
+    common = [source, '--images', tmp_path / 'Images', '--box-order', 'xyxy']
+    manifest = tmp_path / 'Images/list_episodes.json'
+    convert('iploc', *common)
+    assert 'unjudged' not in json.loads(manifest.read_text())['info']
+    done = convert('iploc', *common, '--strict-published')
+    info = json.loads(manifest.read_text())['info']
+    assert info['left_out'] == 3
+    hidden, turned = info['unjudged']
+    assert hidden.startswith('1 hidden, image 1: query out of view')
+    assert turned.startswith('2 turned, image 1: empty box')
+    assert len(queries(tmp_path)) == 2
+    assert '2 of the episodes left out are listed as unjudged, and score 0' in done.out
 
 
 @pytest.mark.parametrize('box', [[10**400, 2, 30, 40], '[' * 100000, '[1e400, 2, 30, 40]'])
