@@ -82,6 +82,8 @@ def _record(frame: Frame, image_root: Path) -> dict[str, Any]:
         record['frame_id'] = frame.number
     if frame.others:
         record.update(distractors=[_xywh(box) for box in frame.others], look_alikes=frame.alike)
+    if frame.absent_kind is not None:
+        record['absent_kind'] = frame.absent_kind
     return record
 
 

@@ -83,6 +83,9 @@ def test_lists_become_manifests_and_their_traps_are_counted(convert, tmp_path):
 def queries(root):
     """Name, box and kind of absence of each query, as they stand in the manifest."""
     content = json.loads((root / 'Images/list_episodes.json').read_text())
+    for episode in content['episodes']:
+        folder = episode['query']['file_name'].split('/')[0]
+        assert [frame['file_name'] for frame in episode['supports']] == [f'{folder}/00.jpg']
     listed = [episode['query'] for episode in content['episodes']]
     return [(query['file_name'], query['bbox'], query.get('absent_kind')) for query in listed]
 
@@ -109,7 +112,6 @@ def test_roles_say_which_queries_show_the_object(convert, tmp_path):
         ('boat/02.jpg', None, 'out_of_class'),
         ('odd/01.jpg', None, None),
     ]
-    assert {supports[0] for supports in episodes(tmp_path)[:2]} == {('dog/00.jpg', (1, 2, 30, 40))}
     assert (
         '5 episodes, 3 without the object (1 in_class, 1 out_of_class, 1 of unknown role); '
         'left out: 1 episodes, 0 supports' in done.out
