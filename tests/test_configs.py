@@ -1,5 +1,6 @@
 """Every config that is shipped loads, and says what its name says."""
 
+import mmengine
 import pytest
 from mmdet.registry import HOOKS
 from mmengine.config import Config
@@ -10,6 +11,17 @@ CONFIGS = sorted(
     path.relative_to(ROOT) for path in (ROOT / 'configs').rglob('*.py') if '_base_' not in path.parts
 )
 
+MODELS = [
+    model
+    for metafile in mmengine.load(ROOT / 'model-index.yml')['Import']
+    for model in mmengine.load(ROOT / metafile)['Models']
+]
+
+
+def test_the_model_index_names_every_config_once():
+    assert sorted(model['Config'] for model in MODELS) == sorted(map(str, CONFIGS))
+    assert len({model['Name'] for model in MODELS}) == len(MODELS)
+
 
 @pytest.mark.parametrize('path', CONFIGS, ids=str)
 def test_it_loads_and_its_hooks_can_be_built(path):
@@ -19,6 +31,9 @@ def test_it_loads_and_its_hooks_can_be_built(path):
     for hook in config.get('custom_hooks', []):
         HOOKS.build(hook)
     assert (ROOT / path).read_text().startswith('"""'), 'a config says what it is'
+    (model,) = [model for model in MODELS if model['Config'] == str(path)]
+    iterations = config.train_cfg.max_iters
+    assert model.get('Metadata', {}).get('Iterations', iterations) == iterations
 
 
 def test_the_7b_configs_are_the_papers():
