@@ -11,6 +11,9 @@ install_stand_in()
 # Below, because importing mmdet needs what the line above provides.
 from focus_mmdet import datasets, engine, evaluation, models, visualization  # noqa: E402
 from focus_mmdet.errors import InputError  # noqa: E402
+from focus_mmdet.shipped_configs import let_configs_inherit  # noqa: E402
 from focus_mmdet.version import __version__  # noqa: E402
+
+let_configs_inherit()
 
 __all__ = ['InputError', '__version__', 'datasets', 'engine', 'evaluation', 'models', 'visualization']

@@ -11,6 +11,7 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from focus_mmdet.errors import InputError
+from focus_mmdet.shipped_configs import find_config
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -53,14 +54,20 @@ def _input_message(error: Exception) -> str | None:
 def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
     """A config file under the command line's ``--cfg-options``.
 
+    Args:
+        path: A file, or one of the package as ``focus_mmdet::focus_stage1.py``.
+            ``configs/focus_stage1.py`` is that one too where no such file is.
+        options: Dotted keys and their values.
+
     Raises:
         InputError: No such file, one that cannot be read, or an option whose
             first key is a misspelt one of the config.
     """
-    if not Path(path).is_file():
+    file = find_config(path)
+    if not Path(file).is_file():
         raise InputError(f'{path}: no such config')
     try:
-        config = Config.fromfile(path)
+        config = Config.fromfile(file)
         known = set(config.keys())
         config.merge_from_dict(options or {})
     except Exception as error:

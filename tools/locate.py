@@ -62,7 +62,7 @@ def quickstart_checkpoint() -> str:
     """What the quick start trained last."""
     pointer = Path('work_dirs/quickstart/stage2/last_checkpoint')
     if not pointer.is_file():
-        raise InputError('give --config and --checkpoint, or run bash tools/quickstart.sh first')
+        raise InputError('give --checkpoint, or run bash tools/quickstart.sh in a clone first')
     return pointer.read_text().strip()
 
 

@@ -48,7 +48,7 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.work_dir:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
-        config.work_dir = f'work_dirs/{Path(args.config).stem}'
+        config.work_dir = f'work_dirs/{Path(config.filename).stem}'
     return config
 
 

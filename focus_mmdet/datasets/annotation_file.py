@@ -15,6 +15,7 @@ from typing import Any
 from focus_mmdet.datasets.episode import Box, Episode, Frame, Track
 from focus_mmdet.datasets.image_file import image_size
 from focus_mmdet.errors import InputError
+from focus_mmdet.shipped import about_missing_data
 
 _IMAGE_NEEDS = frozenset({'id', 'file_name', 'width', 'height', 'video_id', 'frame_id'})
 _ANNOTATION_NEEDS = frozenset({'id', 'image_id', 'instance_id', 'bbox'})
@@ -35,7 +36,7 @@ def read_json(path: str) -> dict[str, Any]:
     try:
         content = json.loads(Path(path).read_text(encoding='utf-8-sig'))
     except OSError:
-        raise InputError(f'{path}: no such annotation file (ann_file, data_root)') from None
+        raise InputError(f'{path}: no such annotation file. {about_missing_data(path)}') from None
     except UnicodeDecodeError:
         raise InputError(f'{path}: not UTF-8 text; save it as UTF-8') from None
     except (RecursionError, ValueError) as error:

@@ -11,7 +11,8 @@ from torch import distributed
 
 from focus_mmdet.engine.checkpoints.loading import check_local
 from focus_mmdet.errors import InputError, check_number
-from focus_mmdet.models.vlm.vlm import check_pretrained
+from focus_mmdet.models.vlm.vlm import model_folder
+from focus_mmdet.shipped import about_missing_data
 
 
 def prepare_cpu_launch(config: Config) -> None:
@@ -39,7 +40,7 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
         InputError: Something is missing; the message says what to fetch.
     """
     if config.model.get('type') == 'FocusDetector':
-        check_pretrained(config.model.pretrained)
+        model_folder(config.model.pretrained)
     start = config.get('load_from')
     if start:
         check_local(start)
@@ -51,10 +52,7 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
     for dataset in _episode_datasets([config.get(key) for key in loaders]):
         path = Path(dataset.get('data_root') or '') / dataset.get('ann_file', '')
         if not path.is_file():
-            raise InputError(
-                f'{path}: no such annotation file. Put the dataset there as the README\'s "Your own data" '
-                'says, or set data_root and ann_file of the dataset in the config'
-            )
+            raise InputError(f'{path}: no such annotation file. {about_missing_data(path)}')
     for key in loaders:
         _check_image_ids(config, key.removesuffix('_dataloader'))
 

@@ -10,6 +10,7 @@ from mmdet.registry import DATASETS
 
 from focus_mmdet.datasets.drawn.scenes import PLAIN_COLOURS
 from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.shipped import about_missing_data
 
 
 @DATASETS.register_module()
@@ -96,9 +97,11 @@ class SpriteEpisodeDataset(BaseDetDataset):
         """One light record per episode.
 
         Raises:
-            InputError: Too few sprites in ``data_root``.
+            InputError: No or too few sprites in ``data_root``.
         """
         root = Path(self.data_root)
+        if not root.is_dir():
+            raise InputError(f'data_root {root}: no such folder. {about_missing_data(root)}')
         files = sorted(str(path) for path in root.glob('*') if path.suffix in ('.webp', '.png'))
         if len(files) < self.drawings:
             raise InputError(

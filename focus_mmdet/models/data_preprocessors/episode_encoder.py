@@ -17,7 +17,7 @@ from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS, EncodedAnswer, PromptEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.processor import load_processor
-from focus_mmdet.models.vlm.vlm import load_family
+from focus_mmdet.models.vlm.vlm import load_family, model_folder
 
 
 class EpisodeEncoder:
@@ -30,6 +30,7 @@ class EpisodeEncoder:
     """
 
     def __init__(self, pretrained: str, may_be_absent: bool = False) -> None:
+        pretrained = model_folder(pretrained)
         self.language = (pretrained, may_be_absent)
         self.may_be_absent = may_be_absent
         self.family = load_family(pretrained)

@@ -13,6 +13,7 @@ from focus_mmdet.models.episode_batch import EpisodeBatch, require_ground_truth
 from focus_mmdet.models.heads.rollout import Rollout
 from focus_mmdet.models.heads.vlm_head import VLMHead
 from focus_mmdet.models.vlm.sharding import spread_like, whole
+from focus_mmdet.models.vlm.vlm import model_folder
 
 
 @MODELS.register_module()
@@ -34,6 +35,7 @@ class FocusDetector(BaseDetector):
         bbox_head: dict[str, Any],
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
+        pretrained = model_folder(pretrained)
         speech = {'type': 'EpisodeDataPreprocessor', **(data_preprocessor or {}), 'pretrained': pretrained}
         super().__init__(data_preprocessor=speech)
         self.pretrained = pretrained

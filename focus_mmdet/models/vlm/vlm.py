@@ -22,14 +22,20 @@ from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.vlm.families import FAMILIES, VLMFamily
 from focus_mmdet.models.vlm.sharding import forget_gathered
+from focus_mmdet.shipped import find_shipped
 
 
-def check_pretrained(pretrained: str) -> None:
-    """Raise :class:`InputError` where ``pretrained`` is not a model folder."""
-    if (Path(pretrained) / 'config.json').is_file():
-        return
+def model_folder(pretrained: str) -> str:
+    """The folder that ``pretrained`` names: of the working directory, or else one that is shipped.
+
+    Raises:
+        InputError: There is none, or it holds no model.
+    """
+    folder = find_shipped(pretrained)
+    if (Path(folder) / 'config.json').is_file():
+        return folder
     if Path(pretrained).name.startswith('focus-tiny'):
-        advice = 'It comes with the repository: run from its root, or restore the folder from it'
+        advice = 'The tiny base comes with focus_mmdet as checkpoints/focus-tiny-base: restore that folder'
     else:
         advice = (
             'Download it once, for example with\n'
@@ -45,7 +51,7 @@ def load_family(pretrained: str) -> VLMFamily:
     Raises:
         InputError: No such folder, or a family without an adapter.
     """
-    check_pretrained(pretrained)
+    pretrained = model_folder(pretrained)
     config = AutoConfig.from_pretrained(pretrained)
     if config.model_type not in FAMILIES:
         raise InputError(
@@ -127,6 +133,7 @@ class VisionLanguageModel(nn.Module):
         quantization: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        pretrained = model_folder(pretrained)
         self.family = load_family(pretrained)
         check_choice('model.bbox_head.dtype', dtype, ('float32', 'bfloat16', 'float16'))
         _check_attention(attn_implementation)
