@@ -1,11 +1,35 @@
 """Package ``focus_mmdet``; exact versions are pinned in constraints.txt."""
 
 import runpy
+import shutil
 from pathlib import Path
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
+#: What a wheel holds in focus_mmdet/.mim, as MMDetection's does. MANIFEST.in gives it to the sdist.
+SHIPPED = ['configs', 'tools', 'checkpoints/focus-tiny-base', 'model-index.yml']
+#: Of a clone alone.
+LEFT_OUT = ['__pycache__', 'quickstart.sh', 'run_tests.sh', 'setup_env.sh']
+
+
+class BuildWithShippedFiles(build_py):
+    """Build the package with the files that a clone has beside it."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / 'focus_mmdet' / '.mim'
+        shutil.rmtree(target, ignore_errors=True)
+        for name in SHIPPED:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            if (HERE / name).is_dir():
+                shutil.copytree(HERE / name, target / name, ignore=shutil.ignore_patterns(*LEFT_OUT))
+            else:
+                shutil.copy(HERE / name, target / name)
+
 
 setup(
     name='focus_mmdet',
@@ -16,7 +40,10 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.11',
     packages=find_packages(include=['focus_mmdet', 'focus_mmdet.*']),
+    py_modules=['focus_command'],
     package_data={'focus_mmdet': ['py.typed']},
+    cmdclass={'build_py': BuildWithShippedFiles},
+    entry_points={'console_scripts': ['focus = focus_command:main']},
     install_requires=[
         'mmengine>=0.10.7',
         'mmdet>=3.3',
@@ -42,6 +69,6 @@ setup(
         'converters': ['ijson'],
         # Further logs of MMEngine's, and what mmdet's analyze_logs draws with.
         'monitoring': ['tensorboard', 'seaborn'],
-        'dev': ['pytest', 'pytest-xdist', 'hypothesis', 'ruff', 'mypy'],
+        'dev': ['build', 'hypothesis', 'mypy', 'pytest', 'pytest-xdist', 'ruff', 'twine'],
     },
 )
