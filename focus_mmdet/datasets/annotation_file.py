@@ -5,15 +5,18 @@ problem is named with its file and record.
 """
 
 import json
-import math
+import os
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from focus_mmdet.datasets.episode import Box, Episode, Frame, Track
+from focus_mmdet.datasets.episode import Episode, Frame, Track
 from focus_mmdet.datasets.image_file import image_size
+from focus_mmdet.datasets.image_files import form_hint, leaves
+from focus_mmdet.datasets.left_out import ANY, LeftOut
+from focus_mmdet.datasets.natural_order import as_number, natural_order
+from focus_mmdet.datasets.records import check_id, check_keys, corners, is_whole, said_id
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped import about_missing_data
 
@@ -23,8 +26,6 @@ _ANNOTATION_KEYS = _ANNOTATION_NEEDS | {'category_id', 'video_id', 'area', 'iscr
 _FRAME_NEEDS = frozenset({'file_name', 'width', 'height', 'bbox'})
 _FRAME_KEYS = _FRAME_NEEDS | {'video_id', 'frame_id', 'distractors', 'look_alikes'}
 _EPISODE_KEYS = frozenset({'id', 'supports', 'query', 'instance_id'})
-#: Boxes may overhang by this much (pixels), as rounding in COCO files does.
-_SLACK = 1.0
 
 
 def read_json(path: str) -> dict[str, Any]:
@@ -46,58 +47,9 @@ def read_json(path: str) -> dict[str, Any]:
     return content
 
 
-def _check_keys(record: Any, needs: Iterable[str], known: Iterable[str] | None, where: str) -> None:
-    if not isinstance(record, dict):
-        raise InputError(f'{where}: must be a JSON object')
-    missing = sorted(set(needs) - set(record))
-    unknown = [] if known is None else sorted(set(record) - set(known))
-    if missing or unknown:
-        problems = [f'missing {", ".join(missing)}'] * bool(missing)
-        problems += [f'unknown key {", ".join(unknown)}'] * bool(unknown)
-        names = '' if known is None else f' (known: {", ".join(sorted(known))})'
-        raise InputError(f'{where}: {"; ".join(problems)}{names}')
-
-
-def _check_id(record: dict[str, Any], key: str, where: str) -> None:
-    if not isinstance(record[key], (int, str)) or isinstance(record[key], bool):
-        raise InputError(f'{where}: {key} must be a whole number or a string, not {record[key]!r}')
-
-
-def _order(identifier: int | str) -> tuple[bool, int | str]:
-    """Sort key of ids that may be numbers or strings."""
-    return isinstance(identifier, str), identifier
-
-
 def _place(image: dict[str, Any]) -> tuple:
     """Sort key of images: by video, then by frame."""
-    return _order(image['video_id']), _order(image['frame_id'])
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _finite(value: Any) -> bool:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and abs(value) < 1e9 and math.isfinite(value)
-
-
-def _corners(bbox: Any, width: int, height: int, where: str) -> Box:
-    """(x, y, w, h) in pixels, checked, as corners clipped to the image."""
-    numbers = isinstance(bbox, (list, tuple)) and len(bbox) == 4 and all(map(_finite, bbox))
-    if not numbers:
-        raise InputError(f'{where}: bbox must be four finite numbers [x, y, width, height], not {bbox!r}')
-    x, y, w, h = bbox
-    if w <= 0 or h <= 0:
-        raise InputError(f'{where}: bbox {bbox} is empty. Remove the record if the object is out of view')
-    box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
-    overhang = max(-x, -y, x + w - width, y + h - height)
-    if overhang > _SLACK or box[2] <= box[0] or box[3] <= box[1]:
-        raise InputError(
-            f'{where}: bbox {bbox} lies outside its {width} x {height} image. Boxes are '
-            '[x, y, width, height] in pixels; clip it, or check for 0..1000 or [x1, y1, x2, y2] units'
-        )
-    return box
+    return natural_order(image['video_id']), natural_order(image['frame_id'])
 
 
 class AnnotationFile:
@@ -107,15 +59,27 @@ class AnnotationFile:
         path: COCO JSON whose annotations carry ``instance_id`` and whose
             images carry ``video_id`` and ``frame_id``, or an episode manifest.
         image_root: Folder of the images' ``file_name``.
-        drop_bad: Leave bad records out and count them, instead of raising.
+        drop_bad: Leave bad records out and count them, instead of raising. An
+            image goes with them whole, so that it is not taken to lack what they show.
+        allow_outside: Take a ``file_name`` that is absolute or leaves its folder.
+        data_root: A folder round ``image_root`` that ``file_name`` may reach into as well.
     """
 
-    def __init__(self, path: str, image_root: str, drop_bad: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        image_root: str,
+        drop_bad: bool = False,
+        allow_outside: bool = False,
+        data_root: str | None = None,
+    ) -> None:
         self.path = path
         self.image_root = image_root
         self.drop_bad = drop_bad
+        self.allow_outside = allow_outside
+        self.data_root = data_root
         self.dropped: list[str] = []
-        self._sizes: dict[str, tuple[int, int]] = {}
+        self._files: dict[str, tuple[str, tuple[int, int]]] = {}
         self.content = read_json(path)
 
     @property
@@ -130,7 +94,7 @@ class AnnotationFile:
 
     def episodes(self) -> list[Episode]:
         """The episodes of a manifest, checked."""
-        _check_keys(self.content, {'episodes'}, {'episodes', 'info'}, self.path)
+        check_keys(self.content, {'episodes'}, {'episodes', 'info'}, self.path)
         episodes = []
         for index, record in enumerate(self._list('episodes')):
             where = f'{self.path}: episodes[{index}]'
@@ -141,13 +105,13 @@ class AnnotationFile:
         return episodes
 
     def _episode(self, record: Any, where: str) -> Episode:
-        _check_keys(record, {'supports', 'query'}, _EPISODE_KEYS, where)
+        check_keys(record, {'supports', 'query'}, _EPISODE_KEYS, where)
         if not isinstance(record['supports'], list) or not record['supports']:
             raise InputError(f'{where}: supports must be a list of at least one frame')
         frames = []
         for place, frame in [*enumerate(record['supports']), ('query', record['query'])]:
             inside = f'{where} {place if place == "query" else f"supports[{place}]"}'
-            _check_keys(frame, _FRAME_NEEDS, _FRAME_KEYS, inside)
+            check_keys(frame, _FRAME_NEEDS, _FRAME_KEYS, inside)
             frames.append(self._listed_frame(frame, place == 'query', inside))
         return Episode(tuple(frames[:-1]), frames[-1])
 
@@ -161,7 +125,7 @@ class AnnotationFile:
                 f'{where}: distractors and look_alikes must be two lists of one length, of boxes and booleans'
             )
         frame = self._frame(record, record['bbox'], where)
-        boxes = tuple(_corners(bbox, frame.width, frame.height, f'{where} distractors') for bbox in others)
+        boxes = tuple(corners(bbox, frame.width, frame.height, f'{where} distractors') for bbox in others)
         # A manifest says only who is alike, not of which class.
         return replace(
             frame,
@@ -172,62 +136,70 @@ class AnnotationFile:
 
     def tracks(self) -> list[Track]:
         """The objects of a COCO file, by ``instance_id``, checked."""
-        images = self._images()
+        images, left_out = self._images()
+        frames, shown = self._boxes(images, left_out)
+        absent = self._absent(images, left_out, frames)
+
+        def ordered(instance: Any, found: dict[Any, Frame]) -> tuple[Frame, ...]:
+            """By video and frame, with the other objects in each."""
+            return tuple(
+                _surrounded(found[image], [frames[each][image] for each in shown[image] if each != instance])
+                for image in sorted(found, key=lambda image: _place(images[image]))
+            )
+
+        tracks = []
+        for instance, found in sorted(frames.items(), key=lambda item: natural_order(item[0])):
+            if found:
+                category = [*found.values()][-1].category
+                lacking = {key: replace(each, category=category) for key, each in absent[instance].items()}
+                shows, lacks = ordered(instance, found), ordered(instance, lacking)
+                tracks.append(Track(f'instance_id {instance}', shows, lacks, left_out.videos(instance)))
+        return tracks
+
+    def _boxes(
+        self, images: dict, left_out: LeftOut
+    ) -> tuple[dict[Any, dict[Any, Frame]], dict[Any, list[Any]]]:
+        """Frames by object and image id, and the objects by image id."""
+        for key in ('instance_id', 'category_id'):
+            self._check_spelling('annotations', key)
         frames: dict[Any, dict[Any, Frame]] = defaultdict(dict)
-        classes: dict[Any, Any] = {}
-        shown: dict[Any, list] = defaultdict(list)
+        shown: dict[Any, list[Any]] = defaultdict(list)
         for index, record in enumerate(self._list('annotations')):
             where = f'{self.path}: annotations[{index}]'
+            instance, image = said_id(record, 'instance_id'), said_id(record, 'image_id')
             try:
-                instance, image = self._annotation(record, images, where)
+                self._check_annotation(record, images, where)
+                if image in left_out.images:
+                    left_out.add(instance, image)
+                    continue
                 where = f'{where} (id {record["id"]}, instance_id {instance})'
                 if image in frames[instance]:
                     raise InputError(f'{where}: instance_id {instance} has two boxes in one frame')
-                frames[instance][image] = self._frame(images[image], record['bbox'], where)
-                classes[instance, image] = classes[instance] = record.get('category_id')
-                shown[image].append(instance)
+                frame = self._frame(images[image], record['bbox'], where)
             except InputError as error:
                 self.drop(error)
-        absent = self._absent(images, frames)
+                left_out.add(instance, image)
+                continue
+            frames[instance][image] = replace(frame, category=record.get('category_id'))
+            shown[image].append(instance)
+        for image in left_out.images & shown.keys():
+            for instance in shown.pop(image):
+                del frames[instance][image]
+                left_out.add(instance, image)
+        return frames, shown
 
-        def ordered(found: dict[Any, Frame]) -> list[Any]:
-            return sorted(found, key=lambda image: _place(images[image]))
-
-        def surrounded(instance: Any, image: Any, frame: Frame) -> Frame:
-            others = [other for other in shown[image] if other != instance]
-            return replace(
-                frame,
-                category=classes.get((instance, image), classes.get(instance)),
-                others=tuple(frames[other][image].box for other in others),  # type: ignore[misc]
-                classes=tuple(classes[other, image] for other in others),
-            )
-
-        return [
-            Track(
-                f'instance_id {instance}',
-                tuple(surrounded(instance, image, found[image]) for image in ordered(found)),
-                tuple(
-                    surrounded(instance, image, absent[instance][image])
-                    for image in ordered(absent[instance])
-                ),
-            )
-            for instance, found in sorted(frames.items(), key=lambda item: _order(item[0]))
-            if found
-        ]
-
-    def _absent(self, images: dict, frames: dict) -> dict[Any, dict[Any, Frame]]:
+    def _absent(self, images: dict, left_out: LeftOut, frames: dict) -> dict[Any, dict[Any, Frame]]:
         """Frames known not to show an object, by object and image id."""
         found: dict[Any, dict[Any, Frame]] = defaultdict(dict)
-        named = self.content.get('instances', [])
-        known = set(frames) | {each['id'] for each in named if isinstance(each, dict) and 'id' in each}
-        for image in images.values():
+        known = set(frames) | self._instances(left_out)
+        for image in (image for key, image in images.items() if key not in left_out.images):
             where = f'{self.path}: image id {image["id"]}'
             listed = image.get('absent', [])
             try:
                 if not isinstance(listed, list):
                     raise InputError(f'{where}: absent must be a list of instance ids, not {listed!r}')
                 for instance in listed:
-                    _check_id({'absent': instance}, 'absent', where)
+                    check_id({'absent': instance}, 'absent', where)
                     if instance not in known:
                         raise InputError(
                             f'{where}: absent names instance_id {instance!r}, which is nowhere else'
@@ -239,29 +211,54 @@ class AnnotationFile:
                 self.drop(error)
         return found
 
+    def _instances(self, left_out: LeftOut) -> set[Any]:
+        """Ids of the objects that the file lists; those of which it does not list every box are noted."""
+        named = [each for each in self.content.get('instances') or [] if isinstance(each, dict)]
+        for index, each in enumerate(named):
+            kind = each.get('absence', 'listed')
+            if kind != 'listed':
+                raise InputError(
+                    f"{self.path}: instances[{index}]: absence is 'listed' or left out, not {kind!r}"
+                )
+            if 'absence' in each:
+                left_out.add_unlisted(said_id(each, 'id'))
+        return {said_id(each, 'id') for each in named}
+
     def _frame(self, image: dict[str, Any], bbox: Any, where: str) -> Frame:
         """Check one box and its image file; ``bbox`` is (x, y, w, h) in pixels, or None."""
         width, height = image['width'], image['height']
         for name, value in (('width', width), ('height', height)):
-            if not _whole(value) or value <= 0:
+            if not is_whole(value) or value <= 0:
                 raise InputError(f'{where}: {name} of the image must be a positive integer, not {value!r}')
-        box = None if bbox is None else _corners(bbox, width, height, where)
-        path = str(Path(self.image_root) / str(image['file_name']))
-        if path not in self._sizes:
-            try:
-                self._sizes[path] = image_size(path)
-            except InputError as error:
-                raise InputError(f'{where}: {error}') from None
-        real = self._sizes[path]
+        box = None if bbox is None else corners(bbox, width, height, where)
+        path, real = self._file(image['file_name'], where)
         if real != (width, height):
             raise InputError(
                 f'{where}: {path}: the image is {real[0]} x {real[1]}, but its record says '
                 f'{width} x {height}. Correct the record (photographs count as their EXIF tag turns them)'
             )
-        number = image.get('frame_id')
+        frame = said_id(image, 'frame_id')
+        number: Any = None if frame is ANY else as_number(frame)
         return Frame(
-            path, width, height, box, video=image.get('video_id'), number=number if _whole(number) else None
+            path, width, height, box, video=image.get('video_id'), number=number if is_whole(number) else None
         )
+
+    def _file(self, name: Any, where: str) -> tuple[str, tuple[int, int]]:
+        """Path of an image, and its (width, height) in pixels."""
+        if not isinstance(name, str) or not name:
+            raise InputError(f'{where}: file_name must be the name of a file, not {name!r}')
+        if name not in self._files:
+            if not self.allow_outside and leaves(name, self.image_root, self.data_root):
+                raise InputError(
+                    f'{where}: file_name {name!r} leaves the data root. Give it relative to '
+                    f'{self.image_root or "."} and below it, or set allow_outside=True of the dataset'
+                )
+            path = str(Path(self.image_root) / name)
+            try:
+                self._files[name] = path, image_size(path)
+            except InputError as error:
+                raise InputError(f'{where}: {error}{form_hint(path)}') from None
+        return self._files[name]
 
     def _list(self, key: str) -> list[Any]:
         value = self.content.get(key)
@@ -272,39 +269,76 @@ class AnnotationFile:
             )
         return value
 
-    def _images(self) -> dict[Any, dict[str, Any]]:
+    def _images(self) -> tuple[dict[Any, dict[str, Any]], LeftOut]:
+        """Records by id, and which of them are bad."""
+        for key in ('id', 'video_id'):
+            self._check_spelling('images', key)
         images: dict[Any, dict[str, Any]] = {}
+        left_out = LeftOut(images)
         places: dict[tuple, Any] = {}
+        files: dict[str, Any] = {}
         for index, image in enumerate(self._list('images')):
             where = f'{self.path}: images[{index}]'
+            number = said_id(image, 'id')
+            if number in images:
+                raise InputError(f'{where}: image id {number} is used twice')
             try:
-                _check_keys(image, _IMAGE_NEEDS, None, where)
+                check_keys(image, _IMAGE_NEEDS, None, where)
                 for key in ('id', 'video_id', 'frame_id'):
-                    _check_id(image, key, where)
-                first = places.setdefault(_place(image), image['id'])
-                if first != image['id']:
+                    check_id(image, key, where)
+                name = os.path.normpath(str(image['file_name']))
+                if (first := files.setdefault(name, number)) != number:
+                    left_out.images.add(first)
+                    raise InputError(
+                        f'{where}: file_name {name} has two image ids, {first} and {number}; an object in it '
+                        'would support itself. List every file once'
+                    )
+                if (first := places.setdefault(_place(image), number)) != number:
                     raise InputError(
                         f'{where}: video_id {image["video_id"]} has frame_id {image["frame_id"]} twice '
-                        f'(image ids {first} and {image["id"]}); give every photograph a place of its own'
+                        f'(image ids {first} and {number}); give every photograph a place of its own'
                     )
             except InputError as error:
                 self.drop(error)
-                continue
-            if image['id'] in images:
-                raise InputError(f'{where}: image id {image["id"]} is used twice')
-            images[image['id']] = image
-        return images
+                left_out.images.add(number)
+            if number is not ANY and said_id(image, 'video_id') is not ANY:
+                images[number] = image
+        return images, left_out
 
-    def _annotation(self, record: Any, images: dict, where: str) -> tuple[Any, Any]:
-        """The record's instance and image ids."""
-        _check_keys(record, _ANNOTATION_NEEDS, _ANNOTATION_KEYS, where)
+    def _check_spelling(self, part: str, key: str) -> None:
+        """Refuse an id that is a number in one record and the same as text in another."""
+        values = [said_id(record, key) for record in self._list(part)]
+        texts = {value: index for index, value in enumerate(values) if isinstance(value, str)}
+        for index, value in enumerate(values if texts else ()):
+            if not isinstance(value, str) and (other := texts.get(str(value))) is not None:
+                raise InputError(
+                    f'{self.path}: {key} is {value} in {part}[{index}], and the text "{value}" in '
+                    f'{part}[{other}]. These are two ids; write one of them'
+                )
+
+    def _check_annotation(self, record: Any, images: dict, where: str) -> None:
+        """Raise :class:`InputError` for a record that is no box of an object in an image."""
+        check_keys(record, _ANNOTATION_NEEDS, _ANNOTATION_KEYS, where)
         for key in ('image_id', 'instance_id'):
-            _check_id(record, key, where)
+            check_id(record, key, where)
+        if record.get('category_id') is not None:
+            check_id(record, 'category_id', where)
+        where = f'{where} (id {record["id"]}, instance_id {record["instance_id"]})'
         if record.get('iscrowd'):
-            raise InputError(f'{where} (id {record["id"]}): iscrowd is set; a crowd is not one object')
+            raise InputError(f'{where}: iscrowd is set; a crowd is not one object')
         if record['image_id'] not in images:
+            raise InputError(f'{where}: image_id {record["image_id"]} is not in images')
+        if record['bbox'] is None:
             raise InputError(
-                f'{where} (id {record["id"]}, instance_id {record["instance_id"]}): '
-                f'image_id {record["image_id"]} is not in images'
+                f'{where}: bbox is null. Remove the record; if the image is known not to show the object, '
+                'list it as "absent" of the image'
             )
-        return record['instance_id'], record['image_id']
+
+
+def _surrounded(frame: Frame, others: list[Frame]) -> Frame:
+    """A frame with the boxes of the other objects in it."""
+    return replace(
+        frame,
+        others=tuple(other.box for other in others if other.box is not None),
+        classes=tuple(other.category for other in others),
+    )

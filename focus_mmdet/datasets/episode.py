@@ -1,9 +1,29 @@
 """Frames, tracks and episodes: what the readers give and the samplers pick."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 Box = tuple[float, float, float, float]
+#: Sums of decimals may miss a whole pixel by this much.
+_ROUNDING = 1e-6
+
+
+def below_a_pixel(numbers: Sequence[float], width: float, height: float) -> str | None:
+    """What is wrong with a box less than a pixel wide or high, said to follow "box"; None for others.
+
+    Empty boxes are others.
+
+    Args:
+        numbers: The box as it was given, in any order.
+        width: Of it, in pixels.
+        height: The same.
+    """
+    if not 0 < min(width, height) < 1 - _ROUNDING:
+        return None
+    if max(map(abs, numbers)) <= 1:
+        return 'looks like fractions of the image: give pixels'
+    return 'is smaller than a pixel'
 
 
 @dataclass(frozen=True)
@@ -65,11 +85,14 @@ class Track:
         name: For messages, e.g. ``'instance_id 7'``.
         frames: That show it, sorted by video and frame.
         absent: Frames known not to show it.
+        elsewhere: More videos that may show it: they have records that were
+            left out. None where any video may.
     """
 
     name: str
     frames: tuple[Frame, ...]
     absent: tuple[Frame, ...] = ()
+    elsewhere: frozenset[int | str | None] | None = frozenset()
 
     @property
     def videos(self) -> set[int | str | None]:

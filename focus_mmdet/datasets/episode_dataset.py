@@ -27,11 +27,14 @@ class EpisodeDataset(BaseDetDataset):
         episodes: Config of an episode sampler for COCO JSON; None for a
             manifest, which lists its episodes.
         bad_records: ``'error'`` stops at the first bad record, ``'drop'``
-            leaves bad records out and logs how many and why.
+            leaves bad records out, with the whole images that they are of, and
+            logs how many and why.
         max_unreadable: Share of the images, 0..1, that may prove unreadable
             in training; the next episode takes the place of one with such an
             image. With more, and always in ``test_mode``, an unreadable image
             is an error.
+        allow_outside: Take images whose ``file_name`` is absolute or leaves
+            ``data_root``.
         **kwargs: As of ``BaseDetDataset``: ``ann_file``, ``data_root``,
             ``data_prefix``, ``pipeline``, ``test_mode``, ...
     """
@@ -44,6 +47,7 @@ class EpisodeDataset(BaseDetDataset):
         episodes: dict[str, Any] | None = None,
         bad_records: str = 'error',
         max_unreadable: float = 0.0,
+        allow_outside: bool = False,
         **kwargs: Any,
     ) -> None:
         if bad_records not in ('error', 'drop'):
@@ -56,6 +60,7 @@ class EpisodeDataset(BaseDetDataset):
         self.sampler: EpisodeSampler | None = None if episodes is None else TASK_UTILS.build(episodes)
         self.bad_records = bad_records
         self.max_unreadable = max_unreadable
+        self.allow_outside = allow_outside
         super().__init__(*args, **kwargs)
 
     def load_data_list(self) -> list[dict[str, Any]]:
@@ -65,12 +70,14 @@ class EpisodeDataset(BaseDetDataset):
             InputError: Anything wrong in the file, its images or the settings.
         """
         root = self.data_prefix.get('img') or self.data_root or ''
-        file = AnnotationFile(self.ann_file, root, self.bad_records == 'drop')
+        file = AnnotationFile(
+            self.ann_file, root, self.bad_records == 'drop', self.allow_outside, self.data_root or None
+        )
         episodes = self._listed(file) if file.is_manifest else self._sampled(file)
         if file.dropped:
-            shown = '\n  '.join(file.dropped[:10])
+            count, shown = len(file.dropped), '\n  '.join(file.dropped[:10])
             print_log(
-                f'{self.ann_file}: dropped {len(file.dropped)} bad records, the first:\n  {shown}',
+                f'{self.ann_file}: dropped {count} bad records and their images, the first:\n  {shown}',
                 'current',
                 logging.WARNING,
             )

@@ -26,7 +26,8 @@ class EpisodeSampler(ABC):
         among_look_alikes: Only queries that show another object of the class.
         negatives: Share of episodes, 0..1, whose query lacks the object: a
             frame known to be without it, else one of another video, which is
-            taken to lack it. The other settings hold for it too.
+            taken to lack it unless a record of the object there was left out.
+            The other settings hold for it too.
         seed: Changes what is drawn.
     """
 
@@ -110,11 +111,8 @@ class EpisodeSampler(ABC):
         known = [frame for frame in track.absent if self.may_ask(frame, episode.supports)]
         if known:
             return replace(episode, query=known[rng.integers(len(known))])
-        here, category = track.videos, track.frames[0].category
-        for other in _in_random_order(len(tracks), rng):
-            if here & tracks[other].videos:
-                continue
-            frames = [_unasked(frame, category) for frame in tracks[other].frames]
+        for other in self._elsewhere(track, tracks, rng):
+            frames = [_unasked(frame, track.frames[0].category) for frame in other.frames]
             frames = [frame for frame in frames if self.may_ask(frame, episode.supports)]
             if frames:
                 return replace(episode, query=frames[rng.integers(len(frames))])
@@ -122,6 +120,16 @@ class EpisodeSampler(ABC):
             f'{track.name}: episodes.negatives={self.negatives}, but no image is known to lack it: under the '
             'other settings none that lists it as absent and no other video will do. Set episodes.negatives=0'
         )
+
+    @staticmethod
+    def _elsewhere(track: Track, tracks: Sequence[Track], rng: np.random.Generator) -> Iterator[Track]:
+        """Objects that are in none of the videos that show or may show a track, in random order."""
+        if track.elsewhere is None:
+            return
+        here = track.videos | track.elsewhere
+        for other in _in_random_order(len(tracks), rng):
+            if not here & tracks[other].videos:
+                yield tracks[other]
 
     def may_ask(self, frame: Frame, supports: Sequence[Frame]) -> bool:
         """Whether a frame without the object may be a query."""

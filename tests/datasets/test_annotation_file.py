@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from focus_mmdet.datasets import EpisodeDataset
 from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.episode_samplers import RandomEpisodes
 from focus_mmdet.errors import InputError
 
 PIPELINE: list = []
@@ -95,6 +97,21 @@ MISTAKES = {
     'crowd': (change('annotations', 4, iscrowd=1), r'annotations\[4\].*a crowd is not one object'),
     'frame twice': (change('images', 4, frame_id=3), r'images\[4\].*frame_id 3 twice'),
     'twice in a frame': (change('annotations', 4, image_id=3), r'annotations\[4\].*two boxes in one frame'),
+    'box null': (change('annotations', 4, bbox=None), r'annotations\[4\].*bbox is null'),
+    'box in fractions': (
+        change('annotations', 4, bbox=[0.25, 0.25, 0.375, 0.5]),
+        r'annotations\[4\].*looks like fractions of the image: give pixels',
+    ),
+    'box below a pixel': (change('annotations', 4, bbox=[3, 4, 0.9, 9]), r'annotations\[4\].*smaller than a'),
+    'box cut below a pixel': (change('annotations', 4, bbox=[39.5, 4, 1.2, 9]), r'smaller than a pixel'),
+    'two ids of a file': (
+        change('images', 4, file_name='./3.png'),
+        r'images\[4\]: file_name 3.png has two image ids, 3 and 4',
+    ),
+    'no file name': (change('images', 4, file_name=None), r'annotations\[4\].*file_name must be'),
+    'leaves the root': (change('images', 4, file_name='../4.png'), r'annotations\[4\].*leaves the data root'),
+    'absolute': (change('images', 4, file_name='/4.png'), r'annotations\[4\].*allow_outside'),
+    'list as class': (change('annotations', 4, category_id=[1]), r'annotations\[4\].*category_id must be'),
 }
 
 
@@ -196,6 +213,12 @@ def test_a_manifest_lists_its_episodes(tmp_path, coco):
         (dict(supports=[frame(0)], query=frame(1, score=1)), r'episodes\[1\] query: unknown key score'),
         (dict(supports=[frame(0, bbox=[0, 0, 0, 0])], query=frame(1)), r'supports\[0\].*empty'),
         (dict(supports=[frame(0, bbox=None)], query=frame(1)), r'supports\[0\].*only a query'),
+        (dict(supports=[frame(0)], query=frame(1, bbox=[0.1, 0.1, 0.5, 0.9])), r'query.*fractions'),
+        (
+            dict(supports=[frame(0)], query=frame(1, distractors=[[0, 0, 0.5, 0.5]], look_alikes=[True])),
+            r'query distractors.*fractions',
+        ),
+        (dict(supports=[frame(0)], query=frame(1, file_name='../1.png')), r'query.*leaves the data root'),
         (dict(supports=[frame(0)], query=frame(1, look_alikes=[True])), r'query.*two lists of one length'),
         (
             dict(supports=[frame(0)], query=frame(1, distractors=[[1, 1, 5, 5]], look_alikes=['False'])),
@@ -235,6 +258,147 @@ def test_a_turned_photograph_counts_as_it_is_shown(tmp_path, coco):
     turned.save(tmp_path / '4.jpg', exif=exif)
     coco['images'][4]['file_name'] = '4.jpg'
     assert len(load(tmp_path, coco)) == 2
+
+
+@pytest.mark.parametrize(
+    ('part', 'key', 'message'),
+    [
+        ('images', 'id', r'id is 1 in images\[1\], and the text "1" in images\[4\]'),
+        ('images', 'video_id', r'video_id is 1 in images\[3\], and the text "1" in images\[4\]'),
+        ('annotations', 'instance_id', r'instance_id is 1 in annotations\[3\], and the text'),
+        ('annotations', 'category_id', r'category_id is 1 in annotations\[0\], and the text'),
+    ],
+)
+def test_a_number_and_the_same_as_text_are_not_two_ids(tmp_path, coco, part, key, message):
+    coco[part][4][key] = '1'
+    for handling in ('error', 'drop'):
+        with pytest.raises(InputError, match=message):
+            load(tmp_path, coco, bad_records=handling)
+
+
+def test_frames_with_text_for_numbers_are_in_the_order_of_the_numbers(tmp_path, coco):
+    for image, frame, video in zip(coco['images'][:3], ('10', '8', '9'), ('v', 'v', 'v'), strict=True):
+        image.update(frame_id=frame, video_id=video)
+    for image, video in zip(coco['images'][3:], ('b/10.png', 'b/9.png', 'b/2.png'), strict=True):
+        image.update(frame_id=0, video_id=video)
+    (tmp_path / 'ann.json').write_text(json.dumps(coco))
+    first, second = AnnotationFile(str(tmp_path / 'ann.json'), str(tmp_path)).tracks()
+    assert [(frame.path[-5:], frame.number) for frame in first.frames] == [
+        ('1.png', 8), ('2.png', 9), ('0.png', 10)
+    ]  # fmt: skip
+    assert [frame.path[-5:] for frame in second.frames] == ['5.png', '4.png', '3.png']
+    coco['images'][2]['frame_id'] = 8
+    with pytest.raises(InputError, match='frame_id 8 twice'):
+        load(tmp_path, coco)
+
+
+def negatives(tmp_path, content, instance):
+    """Images that are asked for an object as if they lacked it."""
+    (tmp_path / 'ann.json').write_text(json.dumps(content))
+    tracks = AnnotationFile(str(tmp_path / 'ann.json'), str(tmp_path), drop_bad=True).tracks()
+    (track,) = [track for track in tracks if track.name == f'instance_id {instance}']
+    sampler = RandomEpisodes(per_track=40, negatives=1.0)
+    try:
+        drawn = sampler.episodes(0, track, tracks)
+    except InputError:
+        return set()
+    return {Path(episode.query.path).name for episode in drawn}
+
+
+@pytest.fixture
+def three(tmp_path, coco):
+    """A third object and video, and a record that says that object 0 is also in image 3 of video 1."""
+    for number in (6, 7):
+        Image.new('RGB', (40, 30)).save(tmp_path / f'{number}.png')
+        image = dict(coco['images'][0], id=number, file_name=f'{number}.png', video_id=2, frame_id=number)
+        coco['images'].append(image)
+        coco['annotations'].append(dict(coco['annotations'][0], id=number, image_id=number, instance_id=2))
+    coco['annotations'].append(dict(coco['annotations'][0], id=99, image_id=3))
+    return coco
+
+
+@pytest.mark.parametrize(
+    ('spoil', 'expected'),
+    [
+        (change('annotations', -1, bbox=[1, 2, 3, 4]), {'6.png', '7.png'}),
+        (change('annotations', -1, bbox=[0, 0, 0, 0]), {'6.png', '7.png'}),
+        (change('annotations', -1, iscrowd=1), {'6.png', '7.png'}),
+        (change('annotations', -1, score=1), {'6.png', '7.png'}),
+        (remove('annotations', -1, 'instance_id'), {'6.png', '7.png'}),
+        (change('annotations', 3, bbox=None), {'6.png', '7.png'}),
+        (remove('images', 3, 'frame_id'), {'6.png', '7.png'}),
+        (change('images', 3, file_name='gone.png'), {'6.png', '7.png'}),
+        (change('images', 3, file_name='0.png'), {'6.png', '7.png'}),
+        (change('annotations', -1, image_id=99), set()),
+        (remove('annotations', -1, 'image_id'), set()),
+        (remove('images', 3, 'video_id'), set()),
+        (lambda content: content['annotations'].append(None), set()),
+        (lambda content: content.update(instances=[dict(id=0, absence='listed')]), set()),
+    ],
+)
+def test_what_was_left_out_never_counts_as_absent(tmp_path, three, spoil, expected):
+    spoil(three)
+    assert negatives(tmp_path, three, 0) == expected
+
+
+def test_an_image_with_a_bad_record_lists_nothing_as_absent(tmp_path, three):
+    three['images'][3]['absent'] = three['images'][4]['absent'] = [0]
+    three['annotations'][-1]['bbox'] = [0, 0, 0, 0]
+    assert negatives(tmp_path, three, 0) == {'4.png'}
+
+
+def test_an_image_with_a_bad_record_is_left_out_whole(tmp_path, three):
+    three['annotations'][-1]['bbox'] = [0, 0, 0, 0]
+    (tmp_path / 'ann.json').write_text(json.dumps(three))
+    file = AnnotationFile(str(tmp_path / 'ann.json'), str(tmp_path), drop_bad=True)
+    assert [frame.path[-5:] for frame in file.tracks()[1].frames] == ['4.png', '5.png']
+    assert len(file.dropped) == 1
+
+
+def test_an_absence_of_another_kind_is_named(tmp_path, coco):
+    coco['instances'] = [dict(id=0, absence='all')]
+    with pytest.raises(InputError, match=r"instances\[0\]: absence is 'listed' or left out, not 'all'"):
+        load(tmp_path, coco)
+
+
+def test_images_outside_the_data_root_are_taken_where_a_key_allows_it(tmp_path, coco):
+    (tmp_path / 'data/part').mkdir(parents=True)
+    for number, name in enumerate(('../../0.png', str(tmp_path / '1.png'))):
+        coco['images'][number]['file_name'] = name
+    for number in (2, 3, 4, 5):
+        name = f'../{number}.png' if number == 2 else f'{number}.png'
+        coco['images'][number]['file_name'] = name
+        (tmp_path / 'data/part' / name).symlink_to(tmp_path / f'{number}.png')
+    text = json.dumps(coco)
+    (tmp_path / 'data/ann.json').write_text(text)
+    options = dict(
+        data_root=str(tmp_path / 'data'),
+        ann_file='ann.json',
+        data_prefix=dict(img='part/'),
+        episodes=dict(type='UniformSpanEpisodes'),
+        pipeline=PIPELINE,
+    )
+    with pytest.raises(InputError, match=r"annotations\[0\].*file_name '../../0.png' leaves the data root"):
+        EpisodeDataset(**options)
+    assert len(EpisodeDataset(**options, allow_outside=True)) == 2
+    # '../2.png' leaves the folder of the images, and not the data root.
+    del coco['images'][:2], coco['annotations'][:2]
+    coco['annotations'].append(dict(coco['annotations'][0], image_id=5))
+    (tmp_path / 'data/ann.json').write_text(json.dumps(coco))
+    assert len(EpisodeDataset(**options)) == 2
+
+
+def test_a_name_in_another_unicode_form_is_told_from_a_missing_file(tmp_path, coco):
+    (tmp_path / 'cafe\u0301').mkdir()
+    (tmp_path / '4.png').rename(tmp_path / 'cafe\u0301/\u00e9.png')
+    coco['images'][4]['file_name'] = 'caf\u00e9/\u00e9.png'
+    with pytest.raises(InputError, match='the same name in another Unicode form') as error:
+        load(tmp_path, coco)
+    assert 'cafe\u0301/\u00e9.png is there' in str(error.value)
+    coco['images'][4]['file_name'] = 'gone.png'
+    with pytest.raises(InputError, match=r'gone\.png does not exist') as error:
+        load(tmp_path, coco)
+    assert 'Unicode' not in str(error.value)
 
 
 def test_ids_may_be_numbers_or_strings(tmp_path, coco):

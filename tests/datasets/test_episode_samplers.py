@@ -119,6 +119,15 @@ def test_a_negative_without_absent_frames_comes_from_another_video():
         pick(sampler, track(6))
 
 
+@pytest.mark.parametrize('elsewhere', [frozenset({'other'}), None])
+def test_a_negative_comes_from_no_video_that_may_show_the_target(elsewhere):
+    unsure = replace(track(6), elsewhere=elsewhere)
+    with pytest.raises(InputError, match='no image is known to lack it'):
+        pick(UniformSpanEpisodes(negatives=1.0), unsure, track(6, 'other'))
+    (episode,) = pick(UniformSpanEpisodes(negatives=1.0), replace(unsure, absent=track(6, absent=1).absent))
+    assert episode.query.path == 'absent 0'
+
+
 def test_negatives_keep_to_the_other_settings():
     settings = dict(per_track=40, negatives=1.0, among_look_alikes=True, min_gap=3)
     drawn = pick(RandomEpisodes(**settings), track(6, alike=(0, 5), absent=6))

@@ -1,0 +1,76 @@
+"""Checks of single records of an annotation file."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from focus_mmdet.datasets.episode import Box, below_a_pixel
+from focus_mmdet.datasets.left_out import ANY
+from focus_mmdet.errors import InputError
+
+#: Boxes may overhang by this much (pixels), as rounding in COCO files does.
+_SLACK = 1.0
+
+
+def check_keys(record: Any, needs: Iterable[str], known: Iterable[str] | None, where: str) -> None:
+    """Raise :class:`InputError` unless a record has the keys it needs and, with ``known``, no others."""
+    if not isinstance(record, dict):
+        raise InputError(f'{where}: must be a JSON object')
+    missing = sorted(set(needs) - set(record))
+    unknown = [] if known is None else sorted(set(record) - set(known))
+    if missing or unknown:
+        problems = [f'missing {", ".join(missing)}'] * bool(missing)
+        problems += [f'unknown key {", ".join(unknown)}'] * bool(unknown)
+        names = '' if known is None else f' (known: {", ".join(sorted(known))})'
+        raise InputError(f'{where}: {"; ".join(problems)}{names}')
+
+
+def is_id(value: Any) -> bool:
+    """Whether a value may identify something: a whole number or text."""
+    return isinstance(value, (int, str)) and not isinstance(value, bool)
+
+
+def check_id(record: dict[str, Any], key: str, where: str) -> None:
+    """Raise :class:`InputError` unless ``record[key]`` is an id."""
+    if not is_id(record[key]):
+        raise InputError(f'{where}: {key} must be a whole number or a string, not {record[key]!r}')
+
+
+def said_id(record: Any, key: str) -> Any:
+    """The id that a record gives under ``key``, be it sound otherwise or not; ``ANY`` where it gives none."""
+    value = record.get(key) if isinstance(record, dict) else None
+    return value if is_id(value) else ANY
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is an integer and no boolean."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _finite(value: Any) -> bool:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return number and abs(value) < 1e9 and math.isfinite(value)
+
+
+def corners(bbox: Any, width: int, height: int, where: str) -> Box:
+    """(x, y, w, h) in pixels as corners clipped to the image.
+
+    Raises:
+        InputError: Not such a box, empty, below a pixel, or outside the image.
+    """
+    numbers = isinstance(bbox, (list, tuple)) and len(bbox) == 4 and all(map(_finite, bbox))
+    if not numbers:
+        raise InputError(f'{where}: bbox must be four finite numbers [x, y, width, height], not {bbox!r}')
+    x, y, w, h = bbox
+    if w <= 0 or h <= 0:
+        raise InputError(f'{where}: bbox {bbox} is empty. Remove the record if the object is out of view')
+    box = (max(x, 0.0), max(y, 0.0), min(x + w, float(width)), min(y + h, float(height)))
+    overhang = max(-x, -y, x + w - width, y + h - height)
+    if overhang > _SLACK or box[2] <= box[0] or box[3] <= box[1]:
+        raise InputError(
+            f'{where}: bbox {bbox} lies outside its {width} x {height} image. Boxes are '
+            '[x, y, width, height] in pixels; clip it, or check for 0..1000 or [x1, y1, x2, y2] units'
+        )
+    if fault := below_a_pixel(bbox, box[2] - box[0], box[3] - box[1]):
+        raise InputError(f'{where}: bbox {bbox} {fault}')
+    return box
