@@ -13,6 +13,8 @@ from typing import Any, TextIO
 
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter
 from focus_mmdet.datasets.conversion.output_file import check_replaceable, whole_file
+from focus_mmdet.datasets.episode import below_a_pixel
+from focus_mmdet.datasets.image_files import leaves
 from focus_mmdet.errors import InputError
 
 #: Boxes may overhang by this much (pixels), as annotation tools round.
@@ -40,24 +42,31 @@ class CocoWriter(DropCounter):
             is never replaced (:class:`InputError`).
         objects_span_videos: One object may be in several videos, as in photo
             collections. In video datasets the second one is dropped.
+        exhaustive: An object is in no video but those with its boxes. Where this is False,
+            or a box of an object in another video was dropped, the file says of the object
+            that only images that list it as absent lack it.
     """
 
-    def __init__(self, path: str | Path, objects_span_videos: bool = False) -> None:
+    def __init__(self, path: str | Path, objects_span_videos: bool = False, exhaustive: bool = True) -> None:
         super().__init__()
         self.path = Path(path)
         self.objects_span_videos = objects_span_videos
+        self.exhaustive = exhaustive
         self.kept: Counter[str] = Counter()
         self.clipped = 0
         self._first_clipped = ''
         self._videos: set[str] = set()
         self._video = ''
         self._frames: set[int | str] = set()
+        self._files: set[str] = set()
         self._objects: dict[Hashable, int] = {}
         self._home: dict[Hashable, str] = {}
+        self._lost: set[tuple[Hashable, str]] = set()
         self._categories: dict[str, int] = {}
         self._image: dict[str, Any] | None = None
         self._waiting: list[dict[str, Any]] = []
         self._in_image: set[Hashable] = set()
+        self._lost_in_image: set[Hashable] = set()
 
     def __enter__(self) -> 'CocoWriter':
         check_replaceable(self.path, BEGINNING)
@@ -90,7 +99,7 @@ class CocoWriter(DropCounter):
             self.drop('video named twice', name)
             return False
         self._videos.add(name)
-        self._video, self._frames = name, set()
+        self._video, self._frames, self._files = name, set(), set()
         return True
 
     def add_image(self, file_name: str, width: int, height: int, frame: int | str) -> bool:
@@ -103,16 +112,18 @@ class CocoWriter(DropCounter):
             frame: Number or name that orders the video's frames.
         """
         self._flush_image()
-        if frame in self._frames:
-            self.drop('frame twice in a video', file_name)
+        if frame in self._frames or file_name in self._files:
+            self.drop(f'{"frame" if frame in self._frames else "file"} twice in a video', file_name)
+            self._forget_absences(file_name, frame)
             return False
         if width <= 0 or height <= 0:
             self.drop('image without a size', file_name)
             return False
+        self._files.add(file_name)
         self.kept['videos'] += not self._frames
         self._frames.add(frame)
         self.kept['images'] += 1
-        self._in_image = set()
+        self._in_image, self._lost_in_image = set(), set()
         self._image = dict(
             id=self.kept['images'],
             file_name=file_name,
@@ -137,6 +148,9 @@ class CocoWriter(DropCounter):
         """
         self._flush_image()
         path = Path(root) / file_name
+        if leaves(file_name, root):
+            self.drop('file_name that leaves the image folder', file_name)
+            return False
         # Every header is read: what the reader of the result would refuse is not written.
         real = self.image_size(path)
         if real is None:
@@ -161,6 +175,7 @@ class CocoWriter(DropCounter):
         reason = self._refusal(instance, box)
         if reason or isinstance(box, str):
             self.drop(reason or str(box), f'{image["file_name"]} (object {instance}, box {bbox})')
+            self._lose(instance)
             return False
         if overhang(bbox, image['width'], image['height']) > SLACK:
             self.clipped += 1
@@ -191,7 +206,7 @@ class CocoWriter(DropCounter):
         objects span videos.
         """
         image = self._current(instance)
-        if instance in self._in_image:
+        if instance in self._in_image | self._lost_in_image:
             self.drop('absent, yet with a box in the image', f'{image["file_name"]} (object {instance})')
         elif instance not in image.setdefault('absent', []):
             image['absent'].append(instance)
@@ -220,6 +235,31 @@ class CocoWriter(DropCounter):
         if not self.objects_span_videos and self._home.get(instance, self._video) != self._video:
             return 'object id in two videos'
         return None
+
+    def _lose(self, instance: Hashable) -> None:
+        """Note that the current image may show an object without a box that says so."""
+        if instance in self._in_image:
+            return
+        self._lost.add((instance, self._video))
+        self._lost_in_image.add(instance)
+        if self._image and instance in self._image.get('absent', []):
+            self._image['absent'].remove(instance)
+
+    def _forget_absences(self, file_name: str, frame: int | str) -> None:
+        """Take back what an image is known not to show: another record of it may say otherwise."""
+        for image in self._waiting:
+            if image['file_name'] == file_name or image['frame_id'] == frame:
+                image.pop('absent', None)
+
+    def _unlisted(self) -> set[Hashable]:
+        """Objects that may be in images of other videos without a box there."""
+        if not self.exhaustive:
+            return set(self._objects)
+        return {
+            instance
+            for instance, video in self._lost
+            if self.objects_span_videos or self._home.get(instance) != video
+        }
 
     def _aside(self) -> TextIO:
         return tempfile.TemporaryFile('w+', encoding='utf-8', dir=self.path.parent)
@@ -258,7 +298,11 @@ class CocoWriter(DropCounter):
         if not self.kept['annotations']:
             raise InputError(f'{self.report()}\nnothing is left to write. Check the folder and the split')
         categories = [dict(id=number, name=name) for name, number in self._categories.items()]
-        instances = [dict(id=number, name=str(name)) for name, number in self._objects.items()]
+        unlisted = self._unlisted()
+        instances = [
+            dict(id=number, name=str(name), **({'absence': 'listed'} if name in unlisted else {}))
+            for name, number in self._objects.items()
+        ]
         with whole_file(self.path) as file:
             file.write(f'{{"categories": {json.dumps(categories)},\n"instances": {json.dumps(instances)}')
             for name, part in (('images', self._images), ('annotations', self._annotations)):
@@ -277,14 +321,17 @@ def overhang(bbox: Sequence[float], width: int, height: int) -> float:
 
 def _clipped(bbox: Sequence[float], width: int, height: int) -> list[float] | str:
     """(x, y, w, h) inside the image, or why there is none."""
-    numbers = isinstance(bbox, Collection) and all(isinstance(value, Real) for value in bbox)
+    numbers = isinstance(bbox, Collection) and all(
+        isinstance(value, Real) and not isinstance(value, bool) for value in bbox
+    )
     if not numbers or len(bbox) != 4 or not all(map(math.isfinite, bbox)):
         return 'box that is not four finite numbers'
     x, y, w, h = bbox
     if w <= 0 or h <= 0:
         return 'empty box'
     left, top, right, bottom = max(x, 0.0), max(y, 0.0), min(x + w, width), min(y + h, height)
-    # Two digits are kept: what would round to nothing is nothing.
-    if right - left < 0.01 or bottom - top < 0.01:
+    if right <= left or bottom <= top:
         return 'box outside its image'
+    if fault := below_a_pixel(bbox, right - left, bottom - top):
+        return f'box that {fault}'
     return [left, top, right - left, bottom - top]

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 from focus_mmdet.datasets.image_file import image_size
+from focus_mmdet.datasets.image_files import form_hint
 from focus_mmdet.errors import InputError
 
 
@@ -35,7 +36,7 @@ class DropCounter:
             record: Says who names it.
         """
         if not is_file(path):
-            self.drop('missing image', f'{record} {path}'.strip())
+            self.drop('missing image', f'{record} {path}'.strip() + form_hint(path))
             return None
         try:
             return image_size(str(path))

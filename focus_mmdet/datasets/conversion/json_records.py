@@ -49,7 +49,10 @@ def stream_records(path: Path, key: str, expected: str) -> Iterator[Any]:
         except (ijson.JSONError, UnicodeDecodeError) as error:
             # Below the reason, ijson prints the text around it.
             reason = re.split(r'\\n|\n', str(error))[0].removeprefix("b'")
-            raise InputError(f'{path}: not valid JSON ({reason}, before byte {file.tell()})') from None
+            where = f'before byte {file.tell()}'
+            if 'integer overflow' in reason:
+                raise InputError(f'{path}: a whole number beyond 64 bits, {where}. Give shorter ids') from None
+            raise InputError(f'{path}: not valid JSON ({reason}, {where})') from None
         told.close()
     if not found:
         raise InputError(f'{path}: no list {key!r} with entries. {expected}')
@@ -76,7 +79,8 @@ def usable(writer: DropCounter, what: str, record: Any, **kinds: type) -> bool:
         **kinds: Type of each field that must be there.
     """
     for key, kind in kinds.items():
-        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
+        value = record.get(key) if isinstance(record, dict) else None
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
             writer.drop(f'{what}: no sound {key}', str(record)[:200])
             return False
     return True
@@ -86,14 +90,18 @@ def read_names(writer: DropCounter, path: Path, key: str, expected: str) -> dict
     """Names by id of a list that is short enough for memory, as of videos or categories.
 
     Raises:
-        InputError: As :func:`stream_records`.
+        InputError: As :func:`stream_records`, or an id has two names.
     """
     names: dict[int, str] = {}
     for record in stream_records(path, key, expected):
         if usable(writer, key, record, id=int, name=str):
             if record['id'] in names:
                 writer.drop(f'{key}: id used twice', f'id {record["id"]}')
-            names.setdefault(record['id'], record['name'])
+            name = names.setdefault(record['id'], record['name'])
+            if name != record['name']:
+                raise InputError(
+                    f'{path}: {key}: id {record["id"]} is {name!r} and {record["name"]!r}. Give each its own'
+                )
     return names
 
 
@@ -106,8 +114,8 @@ class DiskGroups:
         self._database.execute('CREATE TABLE records (id INTEGER UNIQUE, place INTEGER, body TEXT)')
         self._database.execute('CREATE INDEX places ON records (place)')
 
-    def add(self, identifier: int, group: int, record: dict[str, Any]) -> bool:
-        """Store a record; False where its identifier was there before."""
+    def add(self, identifier: int | None, group: int, record: dict[str, Any]) -> bool:
+        """Store a record; False where its identifier, if it has one, was there before."""
         row = (identifier, group, json.dumps(record))
         return self._database.execute('INSERT OR IGNORE INTO records VALUES (?, ?, ?)', row).rowcount > 0
 

@@ -63,6 +63,13 @@ def test_every_box_is_written_inside_its_image_or_counted(tmp_path, boxes):
         ('two boxes of one object in an image', lambda w: w.add_box('a', (1, 1, 3, 3))),
         ('absent, yet with a box in the image', lambda w: w.add_absent('a')),
         ('box of an object that is absent', lambda w: w.add_absent('b') or w.add_box('b', (0, 0, 5, 5))),
+        ('box that looks like fractions of the image', lambda w: w.add_box('b', (0.25, 0.25, 0.625, 0.75))),
+        ('box that is smaller than a pixel', lambda w: w.add_box('b', (3, 4, 0.9, 9))),
+        ('box that is not four finite numbers', lambda w: w.add_box('b', (True, 0, 5, 5))),
+        ('absent, yet with a box in the image', lambda w: w.add_box('b', (0, 0, 0, 0)) or w.add_absent('b')),
+        ('file twice in a video', lambda w: w.add_image('a.jpg', 40, 30, 1)),
+        ('file_name that leaves the image folder', lambda w: w.add_image_file('x', '../a.jpg', 1)),
+        ('file_name that leaves the image folder', lambda w: w.add_image_file('x', '/a.jpg', 1)),
         ('frame twice in a video', lambda w: w.add_image('again.jpg', 40, 30, 0)),
         ('image without a size', lambda w: w.add_image('none.jpg', 0, 30, 1)),
         ('video named twice', lambda w: w.start_video('v')),
@@ -171,6 +178,50 @@ def test_an_absence_claims_no_object_of_another_video(tmp_path):
     images = json.loads((tmp_path / 'x.json').read_text())['images']
     assert [image.get('absent') for image in images] == [None, None, [2], None]
     assert writer.dropped == {'absent, and without a box in the video': 1}
+
+
+def test_no_absence_is_claimed_against_what_was_dropped(tmp_path):
+    with CocoWriter(tmp_path / 'x.json') as writer:
+        writer.start_video('v')
+        writer.add_image('a.jpg', 40, 30, 0)
+        writer.add_box('in v', (0, 0, 5, 5))
+        for number, act in enumerate(
+            [
+                lambda: writer.add_box('in v', (0, 0, 5, 5)),
+                lambda: writer.add_box('in v', (0, 0, 0, 0)),
+                lambda: writer.add_image('again.jpg', 40, 30, 3),
+                lambda: writer.add_image('3.jpg', 40, 30, 9),
+                lambda: True,
+            ]
+        ):
+            writer.add_image(f'{number}.jpg', 40, 30, number + 1)
+            writer.add_absent('in v')
+            act()
+    images = json.loads((tmp_path / 'x.json').read_text())['images']
+    assert [image['file_name'] for image in images if 'absent' in image] == ['4.jpg']
+
+
+@pytest.mark.parametrize(
+    ('options', 'second', 'listed'),
+    [
+        ({}, (0, 0, 5, 5), ['a']),
+        ({'objects_span_videos': True}, (0, 0, 5, 5), []),
+        ({'objects_span_videos': True}, (0, 0, 0, 0), ['a']),
+        ({'objects_span_videos': True, 'exhaustive': False}, (0, 0, 5, 5), ['a', 'b']),
+    ],
+)
+def test_the_file_says_which_objects_may_be_in_other_videos(tmp_path, options, second, listed):
+    with CocoWriter(tmp_path / 'x.json', **options) as writer:
+        writer.start_video('v')
+        writer.add_image('a.jpg', 40, 30, 0)
+        writer.add_box('a', (0, 0, 5, 5))
+        writer.start_video('w')
+        writer.add_image('b.jpg', 40, 30, 0)
+        writer.add_box('a', second)
+        writer.add_box('b', (0, 0, 5, 5))
+        writer.add_box('b', (1, 0, 5, 5))
+    objects = json.loads((tmp_path / 'x.json').read_text())['instances']
+    assert [each['name'] for each in objects if each.get('absence') == 'listed'] == listed
 
 
 def test_boxes_that_overhang_are_counted(tmp_path):
