@@ -6,7 +6,8 @@
 Neither says which boxes are the same object, so --identity decides:
   crop   every box is an object of its own, in one image: train on crops of that image
   class  a class is one object: images that show it exactly once are its places, and some images
-         that are known not to show it are recorded as such
+         that are known not to show it are recorded as such; no other image is taken to lack it.
+         Categories of one name are one class
 The folder holds annotations/instances_<split>.json (LVIS: annotations/<split>.json) and the
 images as train2017/000000000009.jpg and so on, as published. Needs ijson (the extra "converters"
 of setup.py).
@@ -14,12 +15,15 @@ of setup.py).
 
 from collections import Counter
 from pathlib import Path
+from posixpath import normpath
 from typing import Any
 
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.conversion.arguments import argument_parser, parse
 from focus_mmdet.datasets.conversion.coco_writer import SLACK, CocoWriter, overhang
+from focus_mmdet.datasets.conversion.drop_counter import DropCounter
 from focus_mmdet.datasets.conversion.json_records import DiskGroups, read_names, stream_records, usable
+from focus_mmdet.datasets.episode import below_a_pixel
 from focus_mmdet.errors import InputError, check_number
 
 EXPECTED = 'Expected COCO or LVIS: annotations/instances_train2017.json with images, annotations, categories'
@@ -28,21 +32,42 @@ EXPECTED = 'Expected COCO or LVIS: annotations/instances_train2017.json with ima
 MAX_ABSENT = 5
 
 
-def store_objects(path: Path, writer: CocoWriter) -> DiskGroups:
-    """Annotations by image: id, category, whether they are crowds, and box."""
+def store_objects(path: Path, writer: DropCounter) -> DiskGroups:
+    """Annotations by image: id, category, whether they are crowds, and box.
+
+    The category of a broken record is None: its image may show anything.
+
+    Raises:
+        InputError: A record of no image, so that any image may show what it is of, or an id twice,
+            as in files that were put together: nothing tells whether image ids are right there.
+    """
     objects = DiskGroups()
     for record in stream_records(path, 'annotations', EXPECTED):
-        if not usable(writer, 'annotations', record, id=int, image_id=int, category_id=int):
-            continue
+        if not usable(writer, 'annotations', record, image_id=int):
+            raise InputError(
+                f'{path}: annotations: image_id must be a whole number in {str(record)[:200]}. Correct or '
+                'remove it; as it stands, any image may show the object'
+            )
+        image = record['image_id']
+        sound = usable(writer, 'annotations', record, id=int, category_id=int)
         kept = dict(
-            id=record['id'],
-            category=record['category_id'],
+            id=record.get('id'),
+            category=record['category_id'] if sound else None,
             crowd=bool(record.get('iscrowd')),
             bbox=record.get('bbox'),
         )
-        if not objects.add(record['id'], record['image_id'], kept):
-            writer.drop('annotations: id used twice', f'id {record["id"]}')
+        if not objects.add(record['id'] if sound else None, image, kept):
+            raise InputError(
+                f'{path}: annotations: id {record["id"]} is used twice, the second time in image {image}. '
+                'Give every annotation its own id, and check that every image has its own'
+            )
     return objects
+
+
+def first_of_name(classes: dict[int, str]) -> dict[int, int]:
+    """By category id, the first one with the same name."""
+    first: dict[str, int] = {}
+    return {number: first.setdefault(name, number) for number, name in classes.items()}
 
 
 def image_name(record: dict[str, Any]) -> str:
@@ -54,25 +79,41 @@ def image_name(record: dict[str, Any]) -> str:
 def fault(item: dict[str, Any], image: dict[str, Any], min_size: float) -> str | None:
     """Why an annotation is no object to write."""
     bbox = item['bbox']
+    if item['category'] is None:
+        return 'annotation of no sound class'
     if item['crowd']:
         return 'annotations: crowd, not one object'
     if not isinstance(bbox, list) or len(bbox) != 4 or not all(isinstance(x, (int, float)) for x in bbox):
         return 'annotations: no sound bbox'
     if overhang(bbox, image['width'], image['height']) > SLACK:
         return 'box beyond its image'
+    if reason := below_a_pixel(bbox, *bbox[2:]):
+        return f'box that {reason}'
     return 'box smaller than --min-size' if min(bbox[2:]) < min_size else None
 
 
-def certain(image: dict[str, Any], found: list[dict[str, Any]], writer: CocoWriter) -> list[dict[str, Any]]:
+def certain(
+    image: dict[str, Any], found: list[dict[str, Any]], same: dict[int, int], writer: DropCounter
+) -> list[dict[str, Any]]:
     """Annotations whose class is certain to appear exactly once in the image.
 
     Crowds and annotations without a box count among the objects of their class.
+
+    Args:
+        image: Its record.
+        found: All its annotations.
+        same: Of :func:`first_of_name`.
+        writer: Counts what is dropped.
     """
     counts = Counter(item['category'] for item in found)
-    open_classes = image.get('not_exhaustive_category_ids', [])
-    if not isinstance(open_classes, list):
+    if None in counts:
+        writer.drop('image with an annotation of no sound class', image_name(image))
+        return []
+    listed = image.get('not_exhaustive_category_ids', [])
+    if not isinstance(listed, list):
         writer.drop('images: not_exhaustive_category_ids is no list', image_name(image))
         return []
+    open_classes = [same.get(number, number) for number in listed if isinstance(number, int)]
     kept = []
     for item in found:
         where = f'{image_name(image)} (annotation {item["id"]})'
@@ -85,7 +126,9 @@ def certain(image: dict[str, Any], found: list[dict[str, Any]], writer: CocoWrit
     return kept
 
 
-def absent_classes(image: dict[str, Any], found: list[dict[str, Any]], absences: dict[int, int]) -> list[int]:
+def absent_classes(
+    image: dict[str, Any], found: list[dict[str, Any]], same: dict[int, int], absences: dict[int, int]
+) -> list[int]:
     """Some classes that an image is known not to show, those with the fewest such images.
 
     COCO annotates every object of its classes, LVIS lists what was looked for in vain.
@@ -93,29 +136,44 @@ def absent_classes(image: dict[str, Any], found: list[dict[str, Any]], absences:
     Args:
         image: Its record.
         found: All its annotations.
+        same: Of :func:`first_of_name`.
         absences: Images without it, by class that has boxes.
     """
     is_lvis = 'not_exhaustive_category_ids' in image or 'neg_category_ids' in image
     listed = image.get('neg_category_ids', []) if is_lvis else list(absences)
+    listed = listed if isinstance(listed, list) else []
     shown = {item['category'] for item in found}
-    known = [number for number in absences if number in listed] if isinstance(listed, list) else []
-    return sorted({*known} - shown, key=lambda number: (absences[number], number))[:MAX_ABSENT]
+    lacking = [same.get(number, number) for number in listed if isinstance(number, int)]
+    known = {number for number in absences if number in lacking}
+    return sorted(known - shown, key=lambda number: (absences[number], number))[:MAX_ABSENT]
 
 
 def convert(path: Path, source: Path, identity: str, min_size: float, writer: CocoWriter) -> None:
-    """Write the images of one annotation file that keep a box."""
+    """Write the images of one annotation file that keep a box.
+
+    Raises:
+        InputError: Two images have one id or one file, so that one may lack what is said of the other.
+    """
     objects, seen = store_objects(path, writer), DiskGroups()
     classes = read_names(writer, path, 'categories', EXPECTED)
+    same = first_of_name(classes)
     absences: dict[int, int] = {}
+    files: dict[str, int] = {}
     for image in stream_records(path, 'images', EXPECTED):
         if not usable(writer, 'images', image, id=int, width=int, height=int):
             continue
         name, number = image_name(image), image['id']
-        if not name or not seen.add(number, 0, {}):
-            writer.drop('images: id used twice' if name else 'images: no sound file_name', f'id {number}')
+        if not seen.add(number, 0, {}):
+            raise InputError(f'{path}: images: id {number} is used twice. Give every image its own id')
+        if not name:
+            writer.drop('images: no sound file_name', f'id {number}')
             continue
+        if (other := files.setdefault(normpath(name), number)) != number:
+            raise InputError(f'{path}: images: ids {other} and {number} have one file, {name}. List it once')
         found, kept = objects.take(number), []
-        for item in certain(image, found, writer) if identity == 'class' else found:
+        for item in found:
+            item['category'] = same.get(item['category'], item['category'])
+        for item in certain(image, found, same, writer) if identity == 'class' else found:
             if reason := fault(item, image, min_size):
                 writer.drop(reason, f'{name} (annotation {item["id"]})')
             else:
@@ -127,7 +185,7 @@ def convert(path: Path, source: Path, identity: str, min_size: float, writer: Co
                 category = classes.get(item['category'], f'class {item["category"]}')
                 if writer.add_box(category if identity == 'class' else item['id'], item['bbox'], category):
                     absences.setdefault(item['category'], 0)
-            for missing in absent_classes(image, found, absences) if identity == 'class' else ():
+            for missing in absent_classes(image, found, same, absences) if identity == 'class' else ():
                 writer.add_absent(classes.get(missing, f'class {missing}'))
                 absences[missing] += 1
     objects.drop_rest(writer, 'annotations: of an image that is not listed')
@@ -157,7 +215,8 @@ def main() -> None:
     args = parse(parser)
     check_number('--min-size', args.min_size, low=0)
     path = annotation_file(args.source, args.split)
-    with CocoWriter(args.out, objects_span_videos=args.identity == 'class') as writer:
+    is_class = args.identity == 'class'
+    with CocoWriter(args.out, objects_span_videos=is_class, exhaustive=not is_class) as writer:
         convert(path, args.source, args.identity, args.min_size, writer)
     print(writer.report())
 

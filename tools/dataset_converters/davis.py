@@ -15,6 +15,7 @@ from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, re
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.masks import Box, label_boxes, mask_box, read_labels, read_mask
 from focus_mmdet.datasets.conversion.videos import VideoFrame, add_video, read_lines
+from focus_mmdet.datasets.natural_order import natural_order
 from focus_mmdet.errors import InputError
 from focus_mmdet.progress import progress
 
@@ -58,7 +59,8 @@ def read_sequence(
     source: Path, name: str, year: str, stride: int, writer: CocoWriter
 ) -> Iterator[VideoFrame]:
     """Every ``stride``-th frame of a sequence, and which objects of earlier frames it does not show."""
-    frames = sorted((source / 'JPEGImages' / '480p' / name).glob('*.jpg'))
+    folder = source / 'JPEGImages' / '480p' / name
+    frames = sorted(folder.glob('*.jpg'), key=lambda path: natural_order(path.stem))
     seen: set[int] = set()
     for number in range(0, len(frames), stride):
         mask = source / 'Annotations' / '480p' / name / f'{frames[number].stem}.png'

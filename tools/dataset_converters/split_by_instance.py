@@ -16,6 +16,7 @@ from typing import Any
 from focus_mmdet.cli import run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile, read_json
 from focus_mmdet.datasets.conversion.output_file import whole_file
+from focus_mmdet.datasets.natural_order import natural_order
 from focus_mmdet.errors import InputError
 
 
@@ -38,7 +39,8 @@ def object_groups(content: dict[str, Any]) -> list[set[int]]:
     for image in video:
         groups[root(video[image])].add(image)
     boxed = {root(video[record['image_id']]) for record in content['annotations']}
-    return sorted((group for key, group in groups.items() if key in boxed), key=min)
+    kept = (group for key, group in groups.items() if key in boxed)
+    return sorted(kept, key=lambda group: min(map(natural_order, group)))
 
 
 def check_target(target: Path, content: dict[str, Any]) -> None:
@@ -78,6 +80,9 @@ def main() -> None:
         '--test-fraction', type=float, default=0.33, help='share of the groups; default: %(default)s'
     )
     parser.add_argument('--seed', type=int, default=0, help='of the shuffle; default: %(default)s')
+    parser.add_argument(
+        '--allow-outside', action='store_true', help='as the key of the dataset: images may lie elsewhere'
+    )
     args = parser.parse_args()
 
     if not 0 < args.test_fraction < 1:
@@ -86,8 +91,10 @@ def main() -> None:
     for target in targets:
         if target.exists() and args.annotations.exists() and target.samefile(args.annotations):
             raise InputError(f'{target}: would be replaced by its own part; rename it, e.g. annotations.json')
-    AnnotationFile(str(args.annotations), str(args.annotations.parent)).tracks()
-    content = read_json(str(args.annotations))
+    folder = str(args.annotations.parent)
+    file = AnnotationFile(str(args.annotations), folder, allow_outside=args.allow_outside)
+    file.tracks()
+    content = file.content
     for target in targets:
         check_target(target, content)
     groups = object_groups(content)

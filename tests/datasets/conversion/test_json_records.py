@@ -6,7 +6,8 @@ import tracemalloc
 import pytest
 
 from focus_mmdet.datasets.conversion import json_records
-from focus_mmdet.datasets.conversion.json_records import DiskGroups, stream_records
+from focus_mmdet.datasets.conversion.drop_counter import DropCounter
+from focus_mmdet.datasets.conversion.json_records import DiskGroups, read_names, stream_records
 from focus_mmdet.errors import InputError
 
 
@@ -47,6 +48,12 @@ def test_without_ijson_the_package_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(json_records, 'ijson', None)
     with pytest.raises(InputError, match='pip install ijson'):
         next(stream_records(tmp_path / 'x.json', 'a', ''))
+
+
+def test_an_id_with_two_names_is_refused(tmp_path):
+    (tmp_path / 'x.json').write_text('{"a": [{"id": 1, "name": "dog"}, {"id": 1, "name": "cat"}]}')
+    with pytest.raises(InputError, match="a: id 1 is 'dog' and 'cat'"):
+        read_names(DropCounter(), tmp_path / 'x.json', 'a', '')
 
 
 def test_groups_come_back_in_order_and_once():

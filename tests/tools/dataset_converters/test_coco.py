@@ -2,8 +2,11 @@ import json
 import runpy
 import tracemalloc
 
+import pytest
+
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter
+from focus_mmdet.datasets.episode_samplers import RandomEpisodes
 from tests.conftest import ROOT
 from tests.tools.dataset_converters.conftest import read_absent, write_frame
 
@@ -110,7 +113,6 @@ def test_a_crop_is_an_object_of_its_own_and_broken_records_are_counted(convert, 
         box(11, 1, 18, [10, 5, 40, 50]),
         box(12, 1, 18, [50, 5, 20, 50]),
         box(13, 1, 1, [50, 5, 19, 50]),
-        box(11, 1, 1),
         box(14, 9, 1),
         box(15, 2, 1),
         box(16, 3, 1),
@@ -119,7 +121,7 @@ def test_a_crop_is_an_object_of_its_own_and_broken_records_are_counted(convert, 
     ]
     write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
     content = json.loads((tmp_path / 'annotations/instances_train2017.json').read_text())
-    content['images'] += [image(1), dict(image(5), coco_url='')]
+    content['images'].append(dict(image(5), coco_url=''))
     (tmp_path / 'annotations/instances_train2017.json').write_text(json.dumps(content))
     (tmp_path / 'train2017/000000000002.jpg').unlink()
     (tmp_path / 'train2017/000000000003.jpg').write_bytes(b'x')
@@ -128,11 +130,84 @@ def test_a_crop_is_an_object_of_its_own_and_broken_records_are_counted(convert, 
     assert found(out, tmp_path) == {'11': [('01', (10, 5, 50, 55))], '12': [('01', (50, 5, 70, 55))]}
     assert 'dropped 2 times: box smaller than --min-size' in done.out
     for reason in (
-        'annotations: id used twice', 'images: id used twice', 'images: no sound file_name',
+        'images: no sound file_name',
         'annotations: of an image that is not listed',
         'missing image', 'unreadable image', 'box beyond its image',
     ):  # fmt: skip
         assert f'dropped 1 times: {reason}' in done.out
+
+
+def spoil(root, key, *records):
+    path = root / 'annotations/instances_train2017.json'
+    content = json.loads(path.read_text())
+    content[key] += records
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize('identity', ['class', 'crop'])
+@pytest.mark.parametrize(
+    ('key', 'record', 'message'),
+    [
+        ('annotations', box(1, 2, 1), 'annotations: id 1 is used twice, the second time in image 2'),
+        ('annotations', {'id': 9, 'category_id': 18}, 'image_id must be a whole number in'),
+        ('annotations', box(9, '1', 18), 'image_id must be a whole number in'),
+        ('annotations', box(9, True, 18), 'image_id must be a whole number in'),
+        ('annotations', None, 'image_id must be a whole number in None'),
+        ('annotations', box(2**64, 1, 18), 'a whole number beyond 64 bits'),
+        ('images', image(1), 'images: id 1 is used twice'),
+        (
+            'images',
+            dict(image(3), coco_url='', file_name='train2017/./000000000001.jpg'),
+            'ids 1 and 3 have one',
+        ),
+        ('categories', {'id': 18, 'name': 'cat'}, "categories: id 18 is 'dog' and 'cat'"),
+    ],
+)
+def test_what_makes_images_lack_what_they_show_is_refused(convert, tmp_path, key, record, message, identity):
+    write(tmp_path, [image(1), image(2)], [box(1, 1, 18), box(2, 2, 18)])
+    spoil(tmp_path, key, record)
+    assert convert('coco', tmp_path, '--identity', identity).refused(message)
+    assert not (tmp_path / f'train2017_{identity}.json').exists()
+
+
+def test_categories_of_one_name_are_one_class(convert, tmp_path):
+    annotations = [box(1, 1, 18), box(2, 2, 19), box(3, 3, 18), box(4, 3, 19), box(5, 3, 1), box(6, 4, 1)]
+    images = [image(1), image(2), image(3), image(4)]
+    write(tmp_path, images, annotations)
+    spoil(tmp_path, 'categories', {'id': 19, 'name': 'dog'})
+    done = convert('coco', tmp_path, '--identity', 'class')
+    assert {name: [place for place, _ in places] for name, places in found(
+        tmp_path / 'train2017_class.json', tmp_path
+    ).items()} == {'dog': ['01', '02'], 'person': ['03', '04']}  # fmt: skip
+    assert read_absent(tmp_path / 'train2017_class.json') == {'train2017/000000000004.jpg': ['dog']}
+    assert done.drops() == {'class more than once in an image': 2}
+
+
+@pytest.mark.parametrize(
+    'annotation', [dict(box(9, 2, 18), category_id='dog'), dict(box(9, 2, 18), id='9'), {'image_id': 2}]
+)
+def test_an_image_with_an_annotation_of_no_sound_class_is_left_out(convert, tmp_path, annotation):
+    write(tmp_path, [image(1), image(2), image(3)], [box(1, 1, 18), box(2, 2, 1), box(3, 3, 1), annotation])
+    done = convert('coco', tmp_path, '--identity', 'class')
+    assert read_absent(tmp_path / 'train2017_class.json') == {'train2017/000000000003.jpg': ['dog']}
+    assert done.drops()['image with an annotation of no sound class'] == 1
+    assert '2 images, 2 boxes' in done.out
+
+
+def test_no_class_is_taken_to_be_absent_where_its_boxes_were_dropped(convert, tmp_path):
+    annotations = [box(1, 1, 18), box(2, 2, 18), box(3, 3, 18, iscrowd=1), box(4, 3, 1), box(5, 4, 1)]
+    write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
+    convert('coco', tmp_path, '--identity', 'class')
+    tracks = AnnotationFile(str(tmp_path / 'train2017_class.json'), str(tmp_path)).tracks()
+    drawn = RandomEpisodes(per_track=40, negatives=1.0).episodes(0, tracks[0], tracks)
+    assert {episode.query.path[-6:-4] for episode in drawn} == {'04'}
+    assert tracks[0].elsewhere is None
+
+
+def test_boxes_in_fractions_are_dropped(convert, tmp_path):
+    write(tmp_path, [image(1), image(2)], [box(1, 1, 18), box(2, 2, 18, [0.25, 0.25, 0.375, 0.5])])
+    done = convert('coco', tmp_path, '--identity', 'crop')
+    assert 'dropped 1 times: box that looks like fractions of the image: give pixels' in done.out
 
 
 def test_other_folders_are_refused(convert, tmp_path):

@@ -16,7 +16,7 @@ def table(folder, text):
 
 
 def test_rows_become_boxes_and_the_rest_is_counted(convert, tmp_path):
-    for name in ('a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'forgotten.jpg'):
+    for name in ('a.jpg', 'b.jpg', 'c.jpg', 'd.jpg', 'e.jpg', 'f.jpg', 'forgotten.jpg'):
         write_frame(tmp_path / 'duck' / name)
     (tmp_path / 'duck/broken.jpg').write_bytes(b'x')
     (tmp_path / 'duck/film.heic').write_bytes(b'x')
@@ -29,7 +29,12 @@ def test_rows_become_boxes_and_the_rest_is_counted(convert, tmp_path):
         'd.jpg, 13, 4, 3, 16, swapped\n'
         'gone.jpg, 3, 4, 13, 16, missing\n'
         'broken.jpg, 3, 4, 13, 16, unreadable\n'
-        'a.jpg, 1, 1, 2, 2, again\n',
+        'a.jpg, 1, 1, 2, 2, again\n'
+        './a.jpg, 1, 1, 2, 2, under another name\n'
+        '../pen/a.jpg, 3, 4, 13, 16, of another object\n'
+        '/a.jpg, 3, 4, 13, 16, elsewhere\n'
+        'e.jpg, 0.25, 0.25, 0.625, 0.75, fractions\n'
+        'f.jpg, 3, 4, 3.5, 16, thin\n',
     )
     write_frame(tmp_path / 'pen/a.jpg')
     table(tmp_path / 'pen', HEADER + 'a.jpg,1,2,3,4\n')
@@ -45,13 +50,34 @@ def test_rows_become_boxes_and_the_rest_is_counted(convert, tmp_path):
         ('empty box', 'duck/boxes.csv:5'),
         ('missing image', 'duck/boxes.csv:6'),
         ('unreadable image', 'duck/boxes.csv:7'),
-        ('second row for an image', 'duck/boxes.csv:8'),
+        ('box that looks like fractions of the image: give pixels', 'duck/boxes.csv:12'),
+        ('box that is smaller than a pixel', 'duck/boxes.csv:13'),
         ('image without a row in boxes.csv', 'duck/forgotten.jpg'),
         ('other file without a row in boxes.csv', 'duck/film.heic'),
         ('folder without boxes.csv', 'untabled'),
     ]:
         (line,) = [line for line in done.out.splitlines() if f'dropped 1 times: {reason}' in line]
         assert example in line
+    assert done.drops()['second row for an image'] == 2
+    assert done.drops()["image outside its object's folder"] == 2
+
+
+def test_an_absolute_path_in_the_folder_is_its_photograph(convert, tmp_path):
+    path = write_frame(tmp_path / 'duck/a.jpg')
+    table(tmp_path / 'duck', HEADER + f'{path},3,4,13,16\n')
+    assert convert('folder', tmp_path).drops() == {}
+    (track,) = AnnotationFile(str(tmp_path / 'annotations.json'), str(tmp_path)).tracks()
+    assert track.frames[0].path == str(path)
+
+
+def test_photographs_come_in_the_order_of_their_numbers(convert, tmp_path):
+    names = ['IMG_8.jpg', 'IMG_9.jpg', 'IMG_10.jpg']
+    for name in names:
+        write_frame(tmp_path / 'duck' / name)
+    table(tmp_path / 'duck', HEADER + ''.join(f'{name},3,4,13,16\n' for name in sorted(names)))
+    convert('folder', tmp_path)
+    (track,) = AnnotationFile(str(tmp_path / 'annotations.json'), str(tmp_path)).tracks()
+    assert [Path(frame.path).name for frame in track.frames] == names
 
 
 def test_sizes_and_boxes_are_those_of_the_turned_photograph(convert, tmp_path):
@@ -72,6 +98,8 @@ def test_sizes_and_boxes_are_those_of_the_turned_photograph(convert, tmp_path):
     [
         ('file,x1,y1,x2\n', 'boxes.csv:1: no column y2'),
         ('', 'boxes.csv:1: no column file, x1'),
+        ('file;x1;y1;x2;y2\na.jpg;1,5;2;3;4\n', 'boxes.csv:1: fields are separated by semicolons'),
+        ('file\tx1\ty1\tx2\ty2\na.jpg\t1\t2\t3\t4\n', 'boxes.csv:1: fields are separated by tabs'),
         (HEADER + 'a.jpg,1,5,2,30,4\n', 'boxes.csv:2: more fields than the header'),
         (
             HEADER + 'a.jpg,1,2,3,4\na.jpg,1,2,x,4\n',

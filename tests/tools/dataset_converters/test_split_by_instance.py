@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.tools.dataset_converters.conftest import write_frame
 
 
@@ -51,6 +53,49 @@ def test_images_without_a_box_go_with_their_video_or_their_absent_object(convert
     parts = [json.loads((tmp_path / f'{name}.json').read_text()) for name in ('train', 'test')]
     assert sorted([image['id'] for image in part['images']] for part in parts) == [[0, 1, 3], [2]]
     assert 'left out: 1 images of videos without a box' in done.out
+
+
+@pytest.mark.parametrize(
+    ('key', 'values', 'message'),
+    [
+        ('annotations', dict(bbox=None), 'bbox is null'),
+        (
+            'annotations',
+            dict(bbox=[0.25, 0.25, 0.375, 0.5]),
+            'looks like fractions of the image: give pixels',
+        ),
+        ('images', dict(file_name='../0.png'), "file_name '../0.png' leaves the data root"),
+    ],
+)
+def test_what_training_would_refuse_is_not_split(convert, tmp_path, key, values, message):
+    made = content(absent=0)
+    made[key][0].update(values)
+    for number in range(5):
+        write_frame(tmp_path / f'{number}.png')
+    path = tmp_path / 'all.json'
+    path.write_text(json.dumps(made))
+    assert convert('split_by_instance', path).refused(message)
+    assert not (tmp_path / 'train.json').exists()
+
+
+def test_images_outside_are_split_where_an_option_allows_it(convert, tmp_path):
+    made = content(absent=0)
+    for image in made['images']:
+        image['file_name'] = str(write_frame(tmp_path / 'images' / image['file_name']))
+    (tmp_path / 'annotations').mkdir()
+    path = tmp_path / 'annotations/all.json'
+    path.write_text(json.dumps(made))
+    done = convert('split_by_instance', path, '--test-fraction', '0.5', '--allow-outside')
+    assert done.status == 0, done.err
+
+
+def test_image_ids_may_be_numbers_and_text(convert, tmp_path):
+    made = content(absent=0)
+    made['images'][2]['id'] = made['annotations'][1]['image_id'] = 'b'
+    for number in range(5):
+        write_frame(tmp_path / f'{number}.png')
+    (tmp_path / 'all.json').write_text(json.dumps(made))
+    assert convert('split_by_instance', tmp_path / 'all.json', '--test-fraction', '0.5').status == 0
 
 
 def test_no_file_is_replaced_but_its_own(convert, tmp_path):
