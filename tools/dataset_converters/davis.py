@@ -41,18 +41,18 @@ def sequences(source: Path, year: str, split: str) -> list[str]:
     return lines
 
 
-def read_boxes(path: Path, year: str) -> tuple[dict[int, Box], tuple[int, int]]:
-    """Boxes of a mask by object, and its (width, height) in pixels.
+def read_boxes(path: Path, year: str) -> tuple[dict[int, Box], tuple[int, int], bool]:
+    """Boxes of a mask by object, its (width, height) in pixels, and whether it leaves pixels open.
 
     Raises:
         InputError: Missing, unreadable, or of 2017 and in colours.
     """
     if year == '2017':
         labels = read_labels(path)
-        return label_boxes(labels, VOID), labels.shape[::-1]
+        return label_boxes(labels, VOID), labels.shape[::-1], bool((labels == VOID).any())
     shown = read_mask(path)
     box = mask_box(shown)
-    return {1: box} if box else {}, shown.shape[::-1]
+    return {1: box} if box else {}, shown.shape[::-1], False
 
 
 def read_sequence(
@@ -65,7 +65,7 @@ def read_sequence(
     for number in range(0, len(frames), stride):
         mask = source / 'Annotations' / '480p' / name / f'{frames[number].stem}.png'
         try:
-            boxes, size = read_boxes(mask, year)
+            boxes, size, is_open = read_boxes(mask, year)
         except InputError as error:
             writer.drop('missing or unreadable mask', str(error))
             continue
@@ -76,7 +76,8 @@ def read_sequence(
             file_name=frames[number].relative_to(source).as_posix(),
             number=number,
             boxes=[(f'{name}/{label}', box, None) for label, box in boxes.items()],
-            absent=[f'{name}/{label}' for label in sorted(seen - boxes.keys())],
+            # An object may be among the pixels that are left open.
+            absent=[] if is_open else [f'{name}/{label}' for label in sorted(seen - boxes.keys())],
             size=size,
         )
         seen.update(boxes)

@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter
 from focus_mmdet.datasets.conversion.output_file import check_replaceable, whole_file
 from focus_mmdet.datasets.episode import below_a_pixel
-from focus_mmdet.datasets.image_files import leaves
+from focus_mmdet.datasets.file_names import leaves
 from focus_mmdet.errors import InputError
 
 #: Boxes may overhang by this much (pixels), as annotation tools round.

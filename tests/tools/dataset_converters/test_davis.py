@@ -47,6 +47,26 @@ def test_values_of_2017_name_objects_and_255_none(convert, tmp_path):
     assert 'dropped 1 times: video named twice; the first: dogs' in done.out
 
 
+def test_open_pixels_may_be_the_object(convert, tmp_path):
+    box = (3, 4, 10, 12)
+    for number, boxes in enumerate([{1: box}, {2: box}, {2: box, 255: (20, 20, 3, 3)}]):
+        frame(tmp_path, 'dogs', number, boxes)
+    listed(tmp_path, 'ImageSets/2017/train.txt', 'dogs')
+    convert('davis', tmp_path)
+    images = AnnotationFile(str(tmp_path / 'train.json'), str(tmp_path)).content['images']
+    assert [image.get('absent') for image in images] == [None, [1], None]
+
+
+def test_frames_come_in_the_order_of_their_numbers(convert, tmp_path):
+    for number in (8, 9, 10):
+        write_frame(tmp_path / f'JPEGImages/480p/dogs/{number}.jpg')
+        write_mask(tmp_path / f'Annotations/480p/dogs/{number}.png', {1: (number, 4, 10, 12)})
+    listed(tmp_path, 'ImageSets/2017/train.txt', 'dogs')
+    convert('davis', tmp_path)
+    (track,) = AnnotationFile(str(tmp_path / 'train.json'), str(tmp_path)).tracks()
+    assert [frame.box[0] for frame in track.frames] == [8, 9, 10]
+
+
 def test_2016_has_one_object_and_lists_of_frames(convert, tmp_path):
     for number in range(5):
         frame(tmp_path, 'bear', number, {255: (number, 0, 10, 10)})

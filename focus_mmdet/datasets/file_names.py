@@ -1,4 +1,4 @@
-"""Where image files may lie, and what a missing one may be called instead."""
+"""Where the files that an annotation names may lie, and what a missing one may be called instead."""
 
 import os
 import unicodedata
