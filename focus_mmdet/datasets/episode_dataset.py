@@ -75,9 +75,9 @@ class EpisodeDataset(BaseDetDataset):
         )
         episodes = self._listed(file) if file.is_manifest else self._sampled(file)
         if file.dropped:
-            count, shown = len(file.dropped), '\n  '.join(file.dropped[:10])
+            shown = '\n  '.join(file.dropped[:10])
             print_log(
-                f'{self.ann_file}: dropped {count} bad records and their images, the first:\n  {shown}',
+                f'{self.ann_file}: dropped {len(file.dropped)} bad records, the first:\n  {shown}',
                 'current',
                 logging.WARNING,
             )

@@ -51,7 +51,9 @@ def stream_records(path: Path, key: str, expected: str) -> Iterator[Any]:
             reason = re.split(r'\\n|\n', str(error))[0].removeprefix("b'")
             where = f'before byte {file.tell()}'
             if 'integer overflow' in reason:
-                raise InputError(f'{path}: a whole number beyond 64 bits, {where}. Give shorter ids') from None
+                raise InputError(
+                    f'{path}: a whole number beyond 64 bits, {where}. Give shorter ids'
+                ) from None
             raise InputError(f'{path}: not valid JSON ({reason}, {where})') from None
         told.close()
     if not found:
