@@ -34,7 +34,7 @@ from focus_mmdet.datasets.conversion.coco_writer import SLACK, overhang
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter, is_file
 from focus_mmdet.datasets.conversion.manifest import write_manifest
 from focus_mmdet.datasets.conversion.masks import Box, box_iou, mask_box, read_mask
-from focus_mmdet.datasets.episode import Episode, Frame
+from focus_mmdet.datasets.episode import Episode, Frame, below_a_pixel
 from focus_mmdet.errors import InputError
 from focus_mmdet.progress import progress
 
@@ -287,6 +287,9 @@ class EpisodeReader(DropCounter):
             return 'box far beyond its image (0..1000, or swapped axes?)'
         if x >= width or y >= height or x + w <= 0 or y + h <= 0:
             return 'box outside its image'
+        seen = min(x + w, width) - max(x, 0), min(y + h, height) - max(y, 0)
+        if reason := below_a_pixel(box, *seen):
+            return f'box that {reason}'
         mask = self.images.mask(name)
         if mask is not None and box_iou(box, mask) < FIT:
             return 'box that does not fit its mask'

@@ -56,6 +56,7 @@ def test_lists_become_manifests_and_their_traps_are_counted(convert, tmp_path):
             entry('thousand', [good, [500, 500, 900, 990]]),
             entry('odd', [good, '[1, 2, 3']),
             entry('turned', [good, [50, 30, 10, 5]]),
+            entry('shares', [good, [0.25, 0.25, 0.625, 0.75]]),
         ],
     )
     (tmp_path / 'Images/a/01.jpg').write_bytes(b'x')
@@ -65,7 +66,7 @@ def test_lists_become_manifests_and_their_traps_are_counted(convert, tmp_path):
         [('dog/00.jpg', (1, 2, 30, 40)), ('dog/01.jpg', (10, 5, 100, 60)), ('dog/02.jpg', (10, 5, 50, 30))],
         [(f'blink/0{number}.jpg', (10, 5, 50, 30)) for number in (0, 2, 3)],
     ]
-    assert '2 episodes, 0 without the object; left out: 9 episodes, 2 supports' in done.out
+    assert '2 episodes, 0 without the object; left out: 10 episodes, 2 supports' in done.out
     for count, reason, example in [
         (2, 'support out of view, left out of its episode', '6 blank'),
         (2, 'episode without supports', '4 alone'),
@@ -76,6 +77,7 @@ def test_lists_become_manifests_and_their_traps_are_counted(convert, tmp_path):
         (1, 'box far beyond its image (0..1000, or swapped axes?)', '8 thousand'),
         (1, 'box that is not four finite numbers', '9 odd'),
         (1, 'empty box', '10 turned'),
+        (1, 'box that looks like fractions of the image: give pixels', '11 shares'),
     ]:
         assert f'dropped {count} times: {reason}; the first: {example}' in done.out
 
