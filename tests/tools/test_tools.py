@@ -241,7 +241,8 @@ def test_a_split_never_leaves_a_part_empty(tmp_path):
     for index, image in enumerate(content['images']):
         image['frame_id'] = index
     (tmp_path / 'one.json').write_text(json.dumps(content))
-    done = run_tool('tools/dataset_converters/split_by_instance.py', str(tmp_path / 'one.json'))
+    path = str(tmp_path / 'one.json')
+    done = run_tool('tools/dataset_converters/split_by_instance.py', path, '--allow-outside')
     assert done.returncode == 2
     assert 'no two objects that share no video' in done.stderr
     assert list(tmp_path.iterdir()) == [tmp_path / 'one.json']
@@ -270,6 +271,7 @@ def test_an_image_that_breaks_in_a_data_worker_ends_with_its_name(vlm_folder, tm
         'tools/train.py', STAGE1, '--work-dir', str(tmp_path / 'work'),
         '--cfg-options', f'model.pretrained={vlm_folder()}',
         f'train_dataloader.dataset.datasets.0.dataset.ann_file={tmp_path}/train.json',
+        'train_dataloader.dataset.datasets.0.dataset.allow_outside=True',
         'train_dataloader.dataset.datasets.1.length=1', 'train_cfg.max_iters=50',
     )  # fmt: skip
     assert done.returncode == 2
