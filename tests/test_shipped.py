@@ -10,7 +10,7 @@ from focus_mmdet.datasets.drawn import SpriteEpisodeDataset
 from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
-from focus_mmdet.models.vlm.vlm import model_folder
+from focus_mmdet.models.vlm.model_folder import model_folder
 from tests.conftest import ROOT
 
 BASE = 'checkpoints/focus-tiny-base'

@@ -17,6 +17,7 @@ from focus_mmdet.engine.checkpoints.loading import check_local
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.detectors.focus_detector import FocusDetector
 from focus_mmdet.models.vlm.lora import adapter_weights, merged_weights
+from focus_mmdet.models.vlm.model_folder import reading
 
 #: What describes weights; all other files of a model folder are copied.
 _WEIGHTS = ('.safetensors', '.bin', '.safetensors.index.json', '.bin.index.json')
@@ -77,7 +78,8 @@ def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str |
     if own:
         raise RuntimeError(f'not written: {sorted(own)}')
     if (source / 'generation_config.json').is_file():
-        model.generation_config = GenerationConfig.from_pretrained(source)
+        with reading(str(source), 'generation_config.json'):
+            model.generation_config = GenerationConfig.from_pretrained(source)
     model.save_pretrained(path)
     for file in source.iterdir():
         if file.is_file() and not file.name.endswith(_WEIGHTS) and not (path / file.name).exists():

@@ -11,7 +11,7 @@ from torch import distributed
 
 from focus_mmdet.engine.checkpoints.loading import check_local
 from focus_mmdet.errors import InputError, check_number
-from focus_mmdet.models.vlm.vlm import model_folder
+from focus_mmdet.models.vlm.model_folder import model_folder
 from focus_mmdet.shipped import about_missing_data
 
 

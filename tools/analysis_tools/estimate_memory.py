@@ -19,7 +19,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor
-from transformers import AutoConfig, DynamicCache
+from transformers import DynamicCache
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, read_config, run_cli
@@ -31,7 +31,7 @@ from focus_mmdet.models.heads.attention_supervision import AttentionSupervision
 from focus_mmdet.models.heads.vlm_head import VLMHead
 from focus_mmdet.models.sizing.dry_run import DryRun, dry_episodes, dry_head
 from focus_mmdet.models.sizing.published_sizes import PUBLISHED, published_config
-from focus_mmdet.models.vlm.vlm import model_folder
+from focus_mmdet.models.vlm.model_folder import load_config
 
 #: Tokens of text an image and of an answer, as a Qwen tokenizer writes them, rounded up.
 TEXT, ANSWER = 62, 25
@@ -70,7 +70,7 @@ def vlm_config(pretrained: str) -> Any:
     name = Path(pretrained).name
     if name in PUBLISHED and not (Path(pretrained) / 'config.json').is_file():
         return published_config(name)
-    return AutoConfig.from_pretrained(model_folder(pretrained))
+    return load_config(pretrained)
 
 
 def episode_size(config: Config, vlm: Any) -> dict[str, Any]:

@@ -16,8 +16,9 @@ from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS, EncodedAnswer, PromptEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.vlm.model_folder import model_folder
 from focus_mmdet.models.vlm.processor import load_processor
-from focus_mmdet.models.vlm.vlm import load_family, model_folder
+from focus_mmdet.models.vlm.vlm import load_family
 
 
 class EpisodeEncoder:

@@ -12,8 +12,8 @@ from focus_mmdet.models.data_preprocessors.data_preprocessor import EpisodeDataP
 from focus_mmdet.models.episode_batch import EpisodeBatch, require_ground_truth
 from focus_mmdet.models.heads.rollout import Rollout
 from focus_mmdet.models.heads.vlm_head import VLMHead
+from focus_mmdet.models.vlm.model_folder import model_folder
 from focus_mmdet.models.vlm.sharding import spread_like, whole
-from focus_mmdet.models.vlm.vlm import model_folder
 
 
 @MODELS.register_module()

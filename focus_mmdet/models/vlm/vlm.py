@@ -8,51 +8,30 @@ prefill, decoding and the shared-prefix pass.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
+from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 from transformers.utils import is_accelerate_available, is_bitsandbytes_available, is_flash_attn_2_available
 
 from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.vlm.families import FAMILIES, VLMFamily
+from focus_mmdet.models.vlm.model_folder import load_config, load_model, model_folder
 from focus_mmdet.models.vlm.sharding import forget_gathered
-from focus_mmdet.shipped import find_shipped
-
-
-def model_folder(pretrained: str) -> str:
-    """The folder that ``pretrained`` names: of the working directory, or else one that is shipped.
-
-    Raises:
-        InputError: There is none, or it holds no model.
-    """
-    folder = find_shipped(pretrained)
-    if (Path(folder) / 'config.json').is_file():
-        return folder
-    if Path(pretrained).name.startswith('focus-tiny'):
-        advice = 'The tiny base comes with focus_mmdet as checkpoints/focus-tiny-base: restore that folder'
-    else:
-        advice = (
-            'Download it once, for example with\n'
-            f'  hf download Qwen/Qwen2-VL-7B-Instruct --local-dir {pretrained}\n'
-            'or point the config at your copy: model.pretrained=/path/to/model (--cfg-options)'
-        )
-    raise InputError(f'model.pretrained: no model folder at {pretrained!r} (no config.json there).\n{advice}')
 
 
 def load_family(pretrained: str) -> VLMFamily:
     """The family adapter for the model folder ``pretrained``.
 
     Raises:
-        InputError: No such folder, or a family without an adapter.
+        InputError: No model folder, or a family without an adapter.
     """
     pretrained = model_folder(pretrained)
-    config = AutoConfig.from_pretrained(pretrained)
+    config = load_config(pretrained)
     if config.model_type not in FAMILIES:
         raise InputError(
             f'{pretrained}/config.json: model_type {config.model_type!r} has no adapter; '
@@ -112,7 +91,7 @@ class VisionLanguageModel(nn.Module):
     """A pretrained VLM behind its family adapter.
 
     Args:
-        pretrained: Folder written by ``save_pretrained``.
+        pretrained: Folder written by ``save_pretrained``, or a published one.
         dtype: Of the weights, e.g. ``'bfloat16'``.
         gradient_checkpointing: Recompute language-model layers in backward.
         attn_implementation: ``'sdpa'`` or ``'flash_attention_2'``, of the
@@ -147,7 +126,7 @@ class VisionLanguageModel(nn.Module):
             options.update(_quantized(quantization, load_weights))
         if load_weights:
             print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
-            self.model: Any = AutoModelForImageTextToText.from_pretrained(pretrained, **options)
+            self.model: Any = load_model(pretrained, **options)
         else:
             print_log(f'Random weights for the VLM of {pretrained}', 'current', logging.WARNING)
             self.model = AutoModelForImageTextToText.from_config(self.family.config, **options)

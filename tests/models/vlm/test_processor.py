@@ -8,6 +8,7 @@ import pytest
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.vlm.processor import load_processor
 from tests.conftest import ROOT
+from tests.models.vlm.test_model_folder import POINTER
 
 BASE = ROOT / 'checkpoints/focus-tiny-base'
 
@@ -31,3 +32,27 @@ def test_the_chat_template_is_found(tmp_path, layout):
             load_processor(str(folder))
     else:
         assert load_processor(str(folder)).chat_template == template
+
+
+@pytest.mark.parametrize(
+    ('name', 'content', 'message'),
+    [
+        ('preprocessor_config.json', None, 'no preprocessor_config.json'),
+        ('preprocessor_config.json', '{}', 'patch_size=14, but vision_config.patch_size of config.json is 8'),
+        ('tokenizer.json', None, 'no tokenizer.json'),
+        ('tokenizer.json', '{"version": "1.0",', 'tokenizer.json: damaged or incomplete'),
+        ('tokenizer.json', POINTER, 'tokenizer.json: a pointer of git-lfs'),
+        ('tokenizer_config.json', '{"tokenizer_class": "TokenizersBackend"}', 'no pad_token'),
+        ('chat_template.jinja', POINTER, 'chat_template.jinja: a pointer of git-lfs'),
+        ('chat_template.jinja', '{% for message in mess', 'chat template cannot be read'),
+        ('chat_template.jinja', '', 'no chat template'),
+    ],
+)
+def test_what_a_folder_lacks_is_named(tmp_path, name, content, message):
+    folder = tmp_path / 'vlm'
+    shutil.copytree(BASE, folder, ignore=shutil.ignore_patterns('*.safetensors'))
+    (folder / name).unlink()
+    if content is not None:
+        (folder / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        load_processor(str(folder))
