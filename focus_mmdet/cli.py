@@ -1,19 +1,21 @@
 """How the command-line tools begin and end."""
 
 import argparse
-import difflib
 import errno
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from mmengine.config import Config, DictAction
 
+from focus_mmdet.config_options import check_options
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped_configs import find_config
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def run_cli(main: Callable[[], None]) -> None:
@@ -44,8 +46,13 @@ def _input_message(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _FULL:
         file = f'{error.filename}: ' if error.filename else ''
         return f'{file}{error.strerror}. Make room; what was written before is whole'
+    if isinstance(error, OSError) and error.errno in _FORBIDDEN:
+        return f'{error.filename}: {error.strerror}'
     if isinstance(error, TypeError) and 'unexpected keyword argument' in text:
-        return f'{text.replace(".__init__()", "")}. Check the spelling of the key in the config'
+        last = text.strip().splitlines()[-1].removeprefix('TypeError: ')
+        return f'{last.replace(".__init__()", "")}. Check the spelling of the key in the config'
+    if isinstance(error, KeyError) and 'must contain the key "type"' in text:
+        return f'{text.splitlines()[0]}. Check the spelling of the key in the config that holds it'
     if isinstance(error, KeyError) and 'is not in the' in text and 'registry' in text:
         return f'{text.split(". ")[0]}. Check the spelling of the type in the config'
     return None
@@ -60,23 +67,24 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
         options: Dotted keys and their values.
 
     Raises:
-        InputError: No such file, one that cannot be read, or an option whose
-            first key is a misspelt one of the config.
+        InputError: No such file, one that cannot be read, or an option that
+            no code reads or that does not go with the config.
     """
     file = find_config(path)
     if not Path(file).is_file():
         raise InputError(f'{path}: no such config')
     try:
         config = Config.fromfile(file)
-        known = set(config.keys())
-        config.merge_from_dict(options or {})
     except Exception as error:
         raise InputError(f'{path}: cannot be read as a config ({type(error).__name__}: {error})') from error
-    for key in options or {}:
-        name = key.split('.')[0]
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.8)
-        if name not in known and near:
-            raise InputError(f'--cfg-options {key}: the config has no {name!r}; did you mean {near[0]!r}?')
+    check_options(config, options or {})
+    try:
+        config.merge_from_dict(options or {})
+    except Exception as error:
+        raise InputError(
+            f'--cfg-options {" ".join(options or {})}: does not go with {path} '
+            f'({type(error).__name__}: {error})'
+        ) from error
     if 'model' not in config:
         raise InputError(f'{path}: no model; inherit from one of configs/ by _base_')
     _encode_for_the_model(config)
@@ -93,10 +101,26 @@ def _encode_for_the_model(config: Config) -> None:
 
 
 def check_folder(flag: str, path: str | Path | None) -> None:
-    """Raise :class:`InputError` where ``path`` cannot become a folder."""
-    for part in [] if path is None else [Path(path), *Path(path).parents]:
-        if part.exists() and not part.is_dir():
-            raise InputError(f'{flag} {path}: {part} is a file, not a folder')
+    """See that ``path`` is a folder to write to, or can become one; leaves nothing there.
+
+    Raises:
+        InputError: It cannot: a file or a broken link is in the way, or it may not be written.
+    """
+    if path is None:
+        return
+    try:
+        for part in [Path(path), *Path(path).parents]:
+            if part.is_dir():
+                # A file without a name: permission bits do not tell what a read-only disk allows.
+                with TemporaryFile(dir=part):
+                    return
+            if part.exists() or part.is_symlink():
+                kind = 'file' if part.exists() else 'link to nowhere'
+                raise InputError(f'{flag} {path}: {part} is a {kind}, not a folder')
+    except OSError as error:
+        raise InputError(
+            f'{flag} {path}: cannot be written ({error.strerror}). Choose another folder'
+        ) from error
 
 
 class KeyValues(DictAction):

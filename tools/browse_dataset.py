@@ -12,6 +12,7 @@ from mmengine.registry import init_default_scope
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.engine.launch import loader_config
 from focus_mmdet.errors import InputError
 from focus_mmdet.progress import progress
 from focus_mmdet.visualization.episode_visualizer import draw_episode
@@ -30,7 +31,7 @@ def main() -> None:
     check_folder('--output-dir', args.output_dir)
     config = read_config(args.config, args.cfg_options)
     init_default_scope(config.get('default_scope', 'mmdet'))
-    dataset = DATASETS.build(config[f'{args.split}_dataloader'].dataset)
+    dataset = DATASETS.build(loader_config(config, f'{args.split}_dataloader').dataset)
     number = min(args.number, len(dataset))
     for step in progress(range(number)):
         index = step * len(dataset) // number

@@ -6,7 +6,7 @@ python tools/build_tiny_vlm.py work_dirs/random-tiny
 import argparse
 from pathlib import Path
 
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     parser.add_argument('--vision', type=int, default=96, help='hidden size of the vision tower')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
+    check_folder('folder', args.folder)
     build_tiny_vlm(**vars(args))
     print(f'wrote {args.folder}')
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [test.py options]
 set -euo pipefail
-CONFIG=$1
-CHECKPOINT=$2
-GPUS=$3
+usage="usage: bash tools/dist_test.sh CONFIG CHECKPOINT GPUS [test.py options]"
+CONFIG=${1:?"$usage"}
+CHECKPOINT=${2:?"$usage"}
+GPUS=${3:?"$usage"}
+[[ $GPUS =~ ^([1-9][0-9]*|gpu|auto)$ ]] || { echo "GPUS is '$GPUS'; $usage" >&2; exit 2; }
 shift 3
 exec "${PYTHON:-python}" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" --nproc_per_node="$GPUS" \

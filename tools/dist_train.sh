@@ -2,8 +2,10 @@
 # bash tools/dist_train.sh CONFIG GPUS [train.py options]
 # Asked to stop, processes have STOP_SECONDS (600) to finish a step and save.
 set -euo pipefail
-CONFIG=$1
-GPUS=$2
+usage="usage: bash tools/dist_train.sh CONFIG GPUS [train.py options]"
+CONFIG=${1:?"$usage"}
+GPUS=${2:?"$usage"}
+[[ $GPUS =~ ^([1-9][0-9]*|gpu|auto)$ ]] || { echo "GPUS is '$GPUS'; $usage" >&2; exit 2; }
 shift 2
 export TORCH_ELASTIC_SHUTDOWN_TIMEOUT="${STOP_SECONDS:-600}"
 exec "${PYTHON:-python}" "$(dirname "$0")/dist_launch.py" \

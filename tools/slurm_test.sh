@@ -2,11 +2,13 @@
 # [CPUS_PER_TASK=5 SRUN_ARGS=...] bash tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [GPUS] [test.py options]
 # One process a GPU, GPUS_PER_NODE (8, or GPUS where that is less) to a node.
 set -euo pipefail
-PARTITION=$1
-JOB_NAME=$2
-CONFIG=$3
-CHECKPOINT=$4
+usage="usage: bash tools/slurm_test.sh PARTITION JOB_NAME CONFIG CHECKPOINT [GPUS] [test.py options]"
+PARTITION=${1:?"$usage"}
+JOB_NAME=${2:?"$usage"}
+CONFIG=${3:?"$usage"}
+CHECKPOINT=${4:?"$usage"}
 GPUS=${5:-8}
+[[ $GPUS =~ ^[1-9][0-9]*$ ]] || { echo "GPUS is '$GPUS'; $usage" >&2; exit 2; }
 shift $(($# < 5 ? $# : 5))
 GPUS_PER_NODE=${GPUS_PER_NODE:-$((GPUS < 8 ? GPUS : 8))}
 # SRUN_ARGS holds several words.

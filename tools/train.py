@@ -13,6 +13,7 @@ from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.engine.checkpoints.loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import (
     check_inputs,
+    check_launcher,
     check_numbers,
     check_saving,
     check_schedule,
@@ -42,13 +43,14 @@ def parse_args() -> argparse.Namespace:
 
 def load_config(args: argparse.Namespace) -> Config:
     """The config file under the command line's options."""
-    check_folder('--work-dir', args.work_dir)
+    check_launcher(args.launcher)
     config = read_config(args.config, args.cfg_options)
     config.launcher = args.launcher
     if args.work_dir:
         config.work_dir = args.work_dir
     elif config.get('work_dir') is None:
         config.work_dir = f'work_dirs/{Path(config.filename).stem}'
+    check_folder('--work-dir', config.work_dir)
     return config
 
 

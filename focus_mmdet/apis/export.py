@@ -39,12 +39,17 @@ def load_detector(config: Config, checkpoint: str | None) -> FocusDetector:
     return detector.eval()
 
 
-def _new_folder(folder: str | Path) -> Path:
+def check_new(folder: str | Path) -> None:
+    """Raise :class:`InputError` unless a folder is new or empty."""
     path = Path(folder)
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise InputError(f'{path}: exists and is not an empty folder; choose another')
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+
+
+def _new_folder(folder: str | Path) -> Path:
+    check_new(folder)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    return Path(folder)
 
 
 def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str | None = None) -> Path:

@@ -1,12 +1,16 @@
 """Begin and end runs: what must exist, and several processes."""
 
 import gc
+import os
 from collections.abc import Iterator, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.hooks import CheckpointHook
+from mmengine.runner import Runner
 from torch import distributed
 
 from focus_mmdet.engine.checkpoints.loading import check_local
@@ -27,6 +31,28 @@ def prepare_cpu_launch(config: Config) -> None:
     config.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel', broadcast_buffers=False))
     if config.model_wrapper_cfg.get('type') != 'FullyShardedModel':
         config.model_wrapper_cfg.device_ids = None
+
+
+def check_launcher(launcher: str) -> None:
+    """Raise :class:`InputError` where ``--launcher`` was given and no launcher started this process."""
+    needed = {
+        'pytorch': ('RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT'),
+        'slurm': ('SLURM_PROCID', 'SLURM_NTASKS', 'SLURM_NODELIST'),
+        'mpi': ('OMPI_COMM_WORLD_RANK', 'OMPI_COMM_WORLD_LOCAL_RANK', 'OMPI_COMM_WORLD_SIZE', 'MASTER_ADDR'),
+    }
+    lacking = [name for name in needed.get(launcher, ()) if name not in os.environ]
+    if lacking:
+        raise InputError(
+            f'--launcher {launcher}: the environment lacks {", ".join(lacking)}. Start the processes with '
+            'tools/dist_train.sh, dist_test.sh, slurm_*.sh or mpirun, or leave --launcher out'
+        )
+
+
+def loader_config(config: Config, key: str) -> Any:
+    """The dataloader of a config, or :class:`InputError` where there is none."""
+    if not (config.get(key) or {}).get('dataset'):
+        raise InputError(f'the config has no {key} with a dataset; add it, or name another config')
+    return config[key]
 
 
 def check_inputs(config: Config, loaders: Sequence[str]) -> None:
@@ -54,6 +80,12 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
         if not path.is_file():
             raise InputError(f'{path}: no such annotation file. {about_missing_data(path)}')
     for key in loaders:
+        # Training goes without validation.
+        options = (config.get(key) or {}) if key == 'val_dataloader' else loader_config(config, key)
+        if options.get('persistent_workers') and not options.get('num_workers'):
+            raise InputError(
+                f'{key}.num_workers=0: there are no workers to keep; set {key}.persistent_workers=False'
+            )
         _check_image_ids(config, key.removesuffix('_dataloader'))
 
 
@@ -79,6 +111,9 @@ def check_numbers(config: Config) -> None:
         'train_dataloader.batch_size': 1,
         'val_dataloader.batch_size': 1,
         'test_dataloader.batch_size': 1,
+        'train_dataloader.num_workers': 0,
+        'val_dataloader.num_workers': 0,
+        'test_dataloader.num_workers': 0,
         'randomness.seed': 0,
     }
     for key, low in lowest.items():
@@ -86,11 +121,22 @@ def check_numbers(config: Config) -> None:
         value = (config.get(section) or {}).get(name)
         if value is not None:
             check_number(key, value, low=low, whole=True)
+    optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
+    if 'lr' in optimizer:
+        check_number('optim_wrapper.optimizer.lr', optimizer.lr, low=0)
 
 
 def check_saving(config: Config) -> None:
     """Raise :class:`InputError` for checkpoints that a kill would leave useless."""
     saver = (config.get('default_hooks') or {}).get('checkpoint') or {}
+    known = {
+        *signature(CheckpointHook).parameters,
+        *signature(Runner.save_checkpoint).parameters,
+        'type',
+        'priority',
+    }
+    for key in saver.keys() - known:
+        raise InputError(f'default_hooks.checkpoint.{key}: neither CheckpointHook nor saving knows it')
     interval = saver.get('interval', -1)
     accumulated = (config.get('optim_wrapper') or {}).get('accumulative_counts', 1)
     if not saver.get('by_epoch', True) and interval > 0 and interval % accumulated:

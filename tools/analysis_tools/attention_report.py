@@ -25,6 +25,7 @@ from mmengine.registry import init_default_scope
 from focus_mmdet.apis.export import load_detector
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets import collate_episodes
+from focus_mmdet.engine.launch import loader_config
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.vlm.attention_probe import MassProbe
@@ -80,7 +81,7 @@ def main() -> None:
     check_folder('--out-dir', args.out_dir)
     config = read_config(args.config, args.cfg_options)
     init_default_scope(config.get('default_scope', 'mmdet'))
-    dataset = DATASETS.build(config.test_dataloader.dataset)
+    dataset = DATASETS.build(loader_config(config, 'test_dataloader').dataset)
     count = min(args.episodes, len(dataset))
     episodes = [dataset[step * len(dataset) // count] for step in range(count)]
     figures: dict[str, torch.Tensor] = {}

@@ -29,7 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.datasets.conversion.coco_writer import SLACK, overhang
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter, is_file
 from focus_mmdet.datasets.conversion.manifest import write_manifest
@@ -327,6 +327,8 @@ def main() -> None:
     for folder in filter(None, (args.images, args.masks)):
         if not folder.is_dir():
             raise InputError(f'{folder}: no such folder. Check --images and --masks')
+    out = args.out or args.images / f'{args.source.stem}_episodes.json'
+    check_folder('--out', out.parent)
     entries = read_list(args.source)
     images = Images([name for entry in entries for name in entry['image_path']], args.images, args.masks)
     order = args.box_order or box_order(entries, images)
@@ -337,7 +339,6 @@ def main() -> None:
         for episode in reader.read(f'{index} {entry.get("element", "")}'.strip(), entry)
     ]
     print('\n'.join([f'{args.source}: {len(entries)} entries', *reader.report()]))
-    out = args.out or args.images / f'{args.source.stem}_episodes.json'
     unjudged = reader.unjudged if args.strict_published else []
     left_out = reader.left_out['episodes']
     write_manifest(out, episodes, args.images, args.source, dict(box_order=order), left_out, unjudged)

@@ -17,7 +17,7 @@ from mmdet.registry import TASK_UTILS
 from mmengine.logging import print_log
 
 import focus_mmdet  # noqa: F401  registers the samplers
-from focus_mmdet.cli import KeyValues, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.datasets.conversion.manifest import write_manifest
 from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
@@ -43,6 +43,7 @@ def main() -> None:
     settings = args.episodes or {**PROTOCOLS[args.protocol], 'shots': args.shots}
     if not is_registered(settings.get('type'), EpisodeSampler):
         raise InputError(f'--episodes {settings}: type= must name an episode sampler, e.g. RandomEpisodes')
+    check_folder('out', args.out.parent)
     root = args.image_root or args.annotations.parent
     file = AnnotationFile(str(args.annotations), str(root), drop_bad=args.keep_going)
     episodes = draw_episodes(TASK_UTILS.build(dict(settings)), file)

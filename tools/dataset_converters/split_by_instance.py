@@ -13,7 +13,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from focus_mmdet.cli import run_cli
+from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.datasets.annotation_file import AnnotationFile, read_json
 from focus_mmdet.datasets.conversion.output_file import whole_file
 from focus_mmdet.datasets.natural_order import natural_order
@@ -94,6 +94,7 @@ def main() -> None:
     folder = str(args.annotations.parent)
     file = AnnotationFile(str(args.annotations), folder, allow_outside=args.allow_outside)
     file.tracks()
+    check_folder('annotations', args.annotations.parent)
     content = file.content
     for target in targets:
         check_target(target, content)

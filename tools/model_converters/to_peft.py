@@ -6,8 +6,8 @@ python tools/model_converters/to_peft.py CONFIG CHECKPOINT FOLDER
 import argparse
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.apis.export import export_peft, load_detector
-from focus_mmdet.cli import KeyValues, read_config, run_cli
+from focus_mmdet.apis.export import check_new, export_peft, load_detector
+from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 
 
 def main() -> None:
@@ -17,6 +17,8 @@ def main() -> None:
     parser.add_argument('folder', help='new or empty')
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
+    check_new(args.folder)
+    check_folder('folder', args.folder)
     detector = load_detector(read_config(args.config, args.cfg_options), args.checkpoint)
     print(f'wrote {export_peft(detector, args.folder)}')
 

@@ -38,7 +38,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
     - A data worker that dies ends the run between two iterations. What is
       learned is saved where the first process can do so alone and no
       accumulated gradient would be lost.
-    - Another schedule than the checkpoint's is refused.
+    - Another schedule than the checkpoint's is refused. A run that has
+      reached its end ends again, and says so.
     - What is logged is the mean over all processes.
 
     Args:
@@ -57,6 +58,17 @@ class ResumableTrainLoop(IterBasedTrainLoop):
         runner.register_hook(SameScheduleHook(), priority='LOW')
         if is_sharded(runner.model):
             save_together(runner)
+
+    def run(self) -> Any:
+        if self._iter >= self._max_iters > 0:
+            print_log(
+                f'Nothing to do: resumed after iteration {self._iter}, and train_cfg.max_iters is '
+                f'{self._max_iters}',
+                'current',
+                logging.WARNING,
+            )
+            return self.runner.model
+        return super().run()
 
     def run_iter(self, data_batch: Any) -> None:
         place: dict[str, Any] = dict(batch_idx=self._iter, data_batch=data_batch)

@@ -38,7 +38,7 @@ def run(make_config, monkeypatch):
             config.experiment_name += '-resumed'
             config.visualizer.name += '-resumed'
         log = Path(f'{config.work_dir}-{max_iters}.txt')
-        log.unlink(missing_ok=True)
+        log.write_text('')
         dataset = config.train_dataloader.dataset
         dataset.episodes.shots = [1, 2]
         dataset.pipeline = [
@@ -108,6 +108,18 @@ def test_a_resumed_run_with_other_batches_says_what_that_does(run, monkeypatch):
     assert ['took 2 episodes an iteration and goes on with 3 from iteration 3' in text for text in said] == [
         True
     ]
+
+
+def test_a_run_that_has_reached_its_end_says_so_and_changes_nothing(run, monkeypatch):
+    said = []
+    monkeypatch.setattr('focus_mmdet.engine.loops.resumable.print_log', lambda text, *_: said.append(text))
+    folder, _ = run(1, 'done', 2)
+    before = {path: path.stat().st_mtime_ns for path in Path(folder).glob('*.pth')}
+    _, loaded = run(1, 'done', 2, resume=True)
+    assert not loaded
+    assert len(said) == 1
+    assert 'Nothing to do: resumed after iteration 2' in said[0]
+    assert before == {path: path.stat().st_mtime_ns for path in Path(folder).glob('*.pth')}
 
 
 @pytest.mark.parametrize('accumulated', [1, 3])
