@@ -51,6 +51,8 @@ def _input_message(error: Exception) -> str | None:
     if isinstance(error, TypeError) and 'unexpected keyword argument' in text:
         last = text.strip().splitlines()[-1].removeprefix('TypeError: ')
         return f'{last.replace(".__init__()", "")}. Check the spelling of the key in the config'
+    if isinstance(error, TypeError) and 'required positional argument' in text:
+        return f'{text}. Give them in the config'
     if isinstance(error, KeyError) and 'must contain the key "type"' in text:
         return f'{text.splitlines()[0]}. Check the spelling of the key in the config that holds it'
     if isinstance(error, KeyError) and 'is not in the' in text and 'registry' in text:
@@ -85,7 +87,7 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
             f'--cfg-options {" ".join(options or {})}: does not go with {path} '
             f'({type(error).__name__}: {error})'
         ) from error
-    if 'model' not in config:
+    if not isinstance(config.get('model'), dict):
         raise InputError(f'{path}: no model; inherit from one of configs/ by _base_')
     _encode_for_the_model(config)
     return config
@@ -97,7 +99,7 @@ def _encode_for_the_model(config: Config) -> None:
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
         collate = (config.get(name) or {}).get('collate_fn')
         if isinstance(collate, dict) and collate.get('type') == 'encode_episodes':
-            collate.update(spoken, pretrained=config.model.pretrained)
+            collate.update(spoken, pretrained=config.model.get('pretrained'))
 
 
 def check_folder(flag: str, path: str | Path | None) -> None:

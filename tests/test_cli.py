@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from focus_mmdet.cli import _input_message, check_folder
+from focus_mmdet.cli import _input_message, check_folder, read_config
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 
@@ -36,6 +36,13 @@ def test_what_is_in_the_way_of_a_folder_is_named(tmp_path, monkeypatch):
 
 def test_a_place_that_turns_out_forbidden_is_named():
     assert _input_message(PermissionError(13, 'Permission denied', 'a/b')) == 'a/b: Permission denied'
+
+
+def test_a_config_without_a_model_is_named(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('model = 3')
+    with pytest.raises(InputError, match=rf'{path}: no model'):
+        read_config(str(path))
 
 
 @pytest.mark.skipif(sys.platform != 'linux', reason='needs a place where nobody may write')

@@ -1,6 +1,7 @@
 """Train a model: MMDetection's tools/train.py for FOCUS configs."""
 
 import argparse
+import logging
 import os
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from focus_mmdet.engine.launch import (
     end_launch,
     prepare_cpu_launch,
 )
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_choice
 
 
 def parse_args() -> argparse.Namespace:
@@ -51,6 +52,7 @@ def load_config(args: argparse.Namespace) -> Config:
     elif config.get('work_dir') is None:
         config.work_dir = f'work_dirs/{Path(config.filename).stem}'
     check_folder('--work-dir', config.work_dir)
+    check_choice('log_level', config.get('log_level', 'INFO'), logging.getLevelNamesMapping())
     return config
 
 
@@ -88,7 +90,7 @@ def main() -> None:
     if args.amp:
         use_amp(config)
     if args.auto_scale_lr:
-        if 'base_batch_size' not in config.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (config.get('auto_scale_lr') or {}):
             raise InputError(f'{args.config}: --auto-scale-lr needs auto_scale_lr.base_batch_size')
         config.auto_scale_lr.enable = True
     if args.resume is not None:

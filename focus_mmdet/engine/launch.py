@@ -66,7 +66,7 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
         InputError: Something is missing; the message says what to fetch.
     """
     if config.model.get('type') == 'FocusDetector':
-        model_folder(config.model.pretrained)
+        model_folder(config.model.get('pretrained'))
     start = config.get('load_from')
     if start:
         check_local(start)
@@ -80,13 +80,25 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
         if not path.is_file():
             raise InputError(f'{path}: no such annotation file. {about_missing_data(path)}')
     for key in loaders:
-        # Training goes without validation.
-        options = (config.get(key) or {}) if key == 'val_dataloader' else loader_config(config, key)
+        _check_complete(config, key.removesuffix('_dataloader'))
+        options = config.get(key) or {}
         if options.get('persistent_workers') and not options.get('num_workers'):
             raise InputError(
                 f'{key}.num_workers=0: there are no workers to keep; set {key}.persistent_workers=False'
             )
         _check_image_ids(config, key.removesuffix('_dataloader'))
+
+
+def _check_complete(config: Config, phase: str) -> None:
+    """Refuse a phase of which a part is missing; training goes without validation."""
+    other = 'optim_wrapper' if phase == 'train' else f'{phase}_evaluator'
+    parts = [f'{phase}_dataloader', f'{phase}_cfg', other]
+    lacking = [part for part in parts if not config.get(part)]
+    if phase == 'val' and lacking == parts:
+        return
+    if lacking:
+        raise InputError(f'the config has no {", ".join(lacking)}; it takes {", ".join(parts)}')
+    loader_config(config, parts[0])
 
 
 def _check_image_ids(config: Config, phase: str) -> None:
@@ -123,11 +135,14 @@ def check_numbers(config: Config) -> None:
             check_number(key, value, low=low, whole=True)
     optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
     if 'lr' in optimizer:
-        check_number('optim_wrapper.optimizer.lr', optimizer.lr, low=0)
+        check_number('optim_wrapper.optimizer.lr', optimizer['lr'], low=0)
 
 
 def check_saving(config: Config) -> None:
-    """Raise :class:`InputError` for checkpoints that a kill would leave useless."""
+    """Raise :class:`InputError` for checkpoints that a kill would leave useless, or no hook that saves."""
+    for name, hook in (config.get('default_hooks') or {}).items():
+        if hook is not None and not (isinstance(hook, dict) and 'type' in hook):
+            raise InputError(f'default_hooks.{name}={hook}: a hook needs a type; is its name misspelt?')
     saver = (config.get('default_hooks') or {}).get('checkpoint') or {}
     known = {
         *signature(CheckpointHook).parameters,
@@ -154,8 +169,11 @@ def check_saving(config: Config) -> None:
 
 def check_schedule(config: Config) -> None:
     """Raise :class:`InputError` for a learning rate that ends at 0 before training, or stays at its start."""
-    last = config.train_cfg.get('max_iters')
-    for scheduler in config.get('param_scheduler') or []:
+    last = (config.get('train_cfg') or {}).get('max_iters')
+    schedulers = config.get('param_scheduler') or []
+    for place, scheduler in enumerate([schedulers] if isinstance(schedulers, dict) else schedulers):
+        for name in {'begin', 'end'} & scheduler.keys():
+            check_number(f'param_scheduler.{place}.{name}', scheduler[name], low=0, whole=True)
         if scheduler.get('type') == 'LinearLR' and scheduler.get('end', 2) - scheduler.get('begin', 0) < 2:
             raise InputError(
                 f'param_scheduler: LinearLR from {scheduler.get("begin", 0)} to {scheduler.end} stays at its '

@@ -304,6 +304,17 @@ def test_slurm_scripts_ask_for_one_process_a_gpu(tmp_path, script, fourth, expec
     assert command == [*expected, '--launcher', 'slurm', '--cfg-options', 'a=b c']
 
 
+@pytest.mark.parametrize(
+    ('script', 'arguments'),
+    [('dist_train', 'c.py --resume'), ('dist_test', 'c.py x.pth'), ('slurm_train', 'p j c.py w --resume')],
+)
+def test_scripts_say_what_they_take(script, arguments):
+    call = ['bash', f'tools/{script}.sh', *arguments.split()]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f'usage: bash tools/{script}.sh' in done.stderr
+
+
 def test_a_published_checkpoint_is_named_after_its_contents(untrained, vlm_folder, tmp_path):
     import hashlib
 

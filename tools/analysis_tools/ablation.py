@@ -27,7 +27,7 @@ import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.engine.checkpoints.loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import check_inputs
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
 
 BASELINES = {
     'copy the support': 'copy_support_mIoU',
@@ -263,6 +263,11 @@ def main() -> None:
     parser.add_argument('--episodes', type=int, default=192, help='of each test set')
     args = parser.parse_args()
     check_folder('--work-dir', args.work_dir)
+    check_number('--episodes', args.episodes, low=1, whole=True)
+    for seed in args.seeds:
+        check_number('--seeds', seed, low=0, whole=True)
+    for flag, count in (('--stage1-iters', args.stage1_iters), ('--stage2-iters', args.stage2_iters)):
+        check_number(flag, 1 if count is None else count, low=1, whole=True)
     config = read_ablation(args.config)
     work_dir = Path(args.work_dir)
     work_dir.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from focus_mmdet.apis.export import load_detector
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets import collate_episodes
 from focus_mmdet.engine.launch import loader_config
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.vlm.attention_probe import MassProbe
 
@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
     check_folder('--out-dir', args.out_dir)
+    check_number('--episodes', args.episodes, low=1, whole=True)
     config = read_config(args.config, args.cfg_options)
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataset = DATASETS.build(loader_config(config, 'test_dataloader').dataset)

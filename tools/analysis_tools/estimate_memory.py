@@ -25,7 +25,7 @@ import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.token_budget import split_by_tokens
-from focus_mmdet.errors import InputError
+from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.heads.attention_supervision import AttentionSupervision
 from focus_mmdet.models.heads.vlm_head import VLMHead
@@ -67,7 +67,7 @@ def find(node: Any, key: str) -> Iterator[dict]:
 
 def vlm_config(pretrained: str) -> Any:
     """Hugging Face config of a model folder, or of a published model of its name."""
-    name = Path(pretrained).name
+    name = Path(str(pretrained)).name
     if name in PUBLISHED and not (Path(pretrained) / 'config.json').is_file():
         return published_config(name)
     return load_config(pretrained)
@@ -93,7 +93,7 @@ def size(tensors: Iterable[Tensor]) -> int:
 
 def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     """Bytes on one GPU, by what they are for; ``total`` last."""
-    vlm = vlm_config(config.model.pretrained)
+    vlm = vlm_config(config.model.get('pretrained'))
     options = {
         key: value
         for key, value in config.model.bbox_head.items()
@@ -279,6 +279,7 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
     config = read_config(args.config, args.cfg_options)
+    check_number('--gpus', args.gpus, low=1, whole=True)
     rows = estimate(config, args.gpus)
     for name, value in rows.items():
         print(f'{name:<50}{value / 1e9:9.2f} GB')

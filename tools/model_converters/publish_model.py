@@ -28,7 +28,7 @@ def publish(checkpoint: str, out: str) -> Path:
         InputError: Not a checkpoint of ``tools/train.py``.
     """
     content = load_local_checkpoint(checkpoint)
-    if not {'meta', 'state_dict'} <= content.keys():
+    if 'state_dict' not in content or not isinstance(content.get('meta'), dict):
         raise InputError(f'{checkpoint}: not a checkpoint written by tools/train.py')
     kept = {key: content[key] for key in ('meta', 'state_dict')}
     kept['state_dict']._metadata[''].pop('filename')

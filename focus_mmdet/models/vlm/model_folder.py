@@ -17,13 +17,15 @@ from focus_mmdet.shipped import find_shipped
 _READ = ('.json', '.jinja', '.txt', '.safetensors', '.bin')
 
 
-def model_folder(pretrained: str) -> str:
+def model_folder(pretrained: Any) -> str:
     """The folder that ``pretrained`` names: of the working directory, or else one that is shipped.
 
     Raises:
         InputError: There is none, or it holds no whole model.
     """
-    folder = find_shipped(pretrained)
+    if not isinstance(pretrained, (str, Path)):
+        raise InputError(f'model.pretrained={pretrained!r}: give the folder of a VLM')
+    folder = find_shipped(str(pretrained))
     adapters = Path(folder) / 'adapter_config.json'
     if adapters.is_file():
         raise InputError(

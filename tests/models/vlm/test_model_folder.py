@@ -86,6 +86,8 @@ def test_broken_files_are_named(folder):
     (folder / 'config.json').write_text(json.dumps({'model_type': 'unheard_of'}))
     with pytest.raises(InputError, match='unheard_of'):
         load_config(str(folder))
+    with pytest.raises(InputError, match=r'model\.pretrained=None'):
+        model_folder(None)
     (folder / 'adapter_config.json').write_text('{}')
     with pytest.raises(InputError, match=r'adapter_config\.json: .* adapters'):
         model_folder(str(folder))
