@@ -79,6 +79,8 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
         config = Config.fromfile(file)
     except Exception as error:
         raise InputError(f'{path}: cannot be read as a config ({type(error).__name__}: {error})') from error
+    if not isinstance(config.get('model'), dict):
+        raise InputError(f'{path}: no model; inherit from one of configs/ by _base_')
     check_options(config, options or {})
     try:
         config.merge_from_dict(options or {})
@@ -87,8 +89,6 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
             f'--cfg-options {" ".join(options or {})}: does not go with {path} '
             f'({type(error).__name__}: {error})'
         ) from error
-    if not isinstance(config.get('model'), dict):
-        raise InputError(f'{path}: no model; inherit from one of configs/ by _base_')
     _encode_for_the_model(config)
     return config
 
@@ -118,7 +118,7 @@ def check_folder(flag: str, path: str | Path | None) -> None:
                     return
             if part.exists() or part.is_symlink():
                 kind = 'file' if part.exists() else 'link to nowhere'
-                raise InputError(f'{flag} {path}: {part} is a {kind}, not a folder')
+                raise InputError(f'{flag} {path}: cannot be written: {part} is a {kind}, not a folder')
     except OSError as error:
         raise InputError(
             f'{flag} {path}: cannot be written ({error.strerror}). Choose another folder'

@@ -42,9 +42,9 @@ def check_options(config: Config, options: Mapping[str, Any]) -> None:
         InputError: No code reads a key; the message names those that are likely
             meant. Or a value takes the place of a dict.
     """
+    known = READ - ({'data_preprocessor'} if 'data_preprocessor' in config.model else set())
     for key, value in options.items():
         first, *rest = key.split('.')
-        known = READ - ({'data_preprocessor'} if 'data_preprocessor' in config.get('model', {}) else set())
         within = _READ_WITHIN.get(first) if rest else None
         if first not in known:
             raise InputError(f'--cfg-options {key}: {_advice(config, first, rest, known)}')
