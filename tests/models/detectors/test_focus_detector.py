@@ -170,7 +170,7 @@ def test_a_missing_model_folder_says_what_to_fetch():
 
     with pytest.raises(InputError, match='hf download'):
         FocusDetector('checkpoints/no-such-7b', bbox_head={'type': 'VLMHead'})
-    with pytest.raises(InputError, match='run from its root'):
+    with pytest.raises(InputError, match='restore that folder'):
         FocusDetector('nowhere/focus-tiny-qwen3-vl', bbox_head={'type': 'VLMHead'})
 
 
