@@ -13,6 +13,7 @@ from mmengine.config import Config, DictAction
 from focus_mmdet.config_options import check_options
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped_configs import find_config
+from focus_mmdet.type_name import type_name
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -97,8 +98,8 @@ def _encode_for_the_model(config: Config) -> None:
     """Data workers encode in the language of the model that the options may have changed."""
     spoken = {'may_be_absent': (config.model.get('data_preprocessor') or {}).get('may_be_absent', False)}
     for name in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        collate = (config.get(name) or {}).get('collate_fn')
-        if isinstance(collate, dict) and collate.get('type') == 'encode_episodes':
+        collate: Any = (config.get(name) or {}).get('collate_fn')
+        if type_name(collate) == 'encode_episodes':
             collate.update(spoken, pretrained=config.model.get('pretrained'))
 
 

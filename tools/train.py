@@ -22,6 +22,7 @@ from focus_mmdet.engine.launch import (
     prepare_cpu_launch,
 )
 from focus_mmdet.errors import InputError, check_choice
+from focus_mmdet.type_name import type_name
 
 
 def parse_args() -> argparse.Namespace:
@@ -61,8 +62,7 @@ def use_amp(config: Config) -> None:
     if not torch.cuda.is_available():
         raise InputError('--amp needs a GPU')
     wrapper: ConfigDict = config.optim_wrapper
-    kind = wrapper.get('type', 'OptimWrapper')
-    name = kind if isinstance(kind, str) else kind.__name__
+    name = type_name(wrapper) or 'OptimWrapper'
     if name not in ('OptimWrapper', 'AmpOptimWrapper'):
         raise InputError(f'--amp needs optim_wrapper.type OptimWrapper, not {name}')
     wrapper.type = 'AmpOptimWrapper'

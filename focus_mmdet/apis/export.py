@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
+from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from peft import LoraConfig
 from safetensors.torch import save_file
@@ -32,7 +32,7 @@ def load_detector(config: Config, checkpoint: str | None) -> FocusDetector:
     """
     if checkpoint is not None:
         check_local(checkpoint)
-    DefaultScope.get_instance('focus_mmdet', scope_name='mmdet')
+    init_default_scope(config.get('default_scope') or 'mmdet')
     detector: FocusDetector = MODELS.build(config.model)
     if checkpoint is not None:
         load_checkpoint(detector, checkpoint, map_location='cpu')

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import METRICS
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -17,6 +19,7 @@ from focus_mmdet.engine.checkpoints.loading import check_local
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.vlm.model_folder import model_folder
 from focus_mmdet.shipped import about_missing_data
+from focus_mmdet.type_name import type_name
 
 
 def prepare_cpu_launch(config: Config) -> None:
@@ -29,7 +32,7 @@ def prepare_cpu_launch(config: Config) -> None:
     if not distributed.is_initialized():
         distributed.init_process_group('gloo')
     config.setdefault('model_wrapper_cfg', dict(type='MMDistributedDataParallel', broadcast_buffers=False))
-    if config.model_wrapper_cfg.get('type') != 'FullyShardedModel':
+    if type_name(config.model_wrapper_cfg) != 'FullyShardedModel':
         config.model_wrapper_cfg.device_ids = None
 
 
@@ -65,7 +68,7 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
     Raises:
         InputError: Something is missing; the message says what to fetch.
     """
-    if config.model.get('type') == 'FocusDetector':
+    if type_name(config.model) == 'FocusDetector':
         model_folder(config.model.get('pretrained'))
     start = config.get('load_from')
     if start:
@@ -102,11 +105,16 @@ def _check_complete(config: Config, phase: str) -> None:
 
 
 def _check_image_ids(config: Config, phase: str) -> None:
-    """Refuse one ``CocoMetric`` over several datasets: an ``img_id`` is unique within one alone."""
-    dataset = (config.get(f'{phase}_dataloader') or {}).get('dataset', {})
+    """Refuse one ``CocoMetric`` over several datasets: an ``img_id`` is unique within one alone.
+
+    It would itself, but after the test.
+    """
+    dataset = (config.get(f'{phase}_dataloader') or {}).get('dataset')
     evaluator = config.get(f'{phase}_evaluator') or []
     metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-    if dataset.get('type') == 'ConcatDataset' and any(each.get('type') == 'CocoMetric' for each in metrics):
+    kinds = [METRICS.get(each['type']) if isinstance(each['type'], str) else each['type'] for each in metrics]
+    by_id = any(isinstance(kind, type) and issubclass(kind, CocoMetric) for kind in kinds)
+    if type_name(dataset) == 'ConcatDataset' and by_id:
         raise InputError(
             f'{phase}_evaluator: one CocoMetric over a ConcatDataset takes episodes of two datasets with one '
             "img_id for the same. Give each dataset its own metric: dict(type='MultiDatasetsEvaluator', "
@@ -174,12 +182,12 @@ def check_schedule(config: Config) -> None:
     for place, scheduler in enumerate([schedulers] if isinstance(schedulers, dict) else schedulers):
         for name in {'begin', 'end'} & scheduler.keys():
             check_number(f'param_scheduler.{place}.{name}', scheduler[name], low=0, whole=True)
-        if scheduler.get('type') == 'LinearLR' and scheduler.get('end', 2) - scheduler.get('begin', 0) < 2:
+        if type_name(scheduler) == 'LinearLR' and scheduler.get('end', 2) - scheduler.get('begin', 0) < 2:
             raise InputError(
                 f'param_scheduler: LinearLR from {scheduler.get("begin", 0)} to {scheduler.end} stays at its '
                 'start_factor for the whole run. Give it at least 2 iterations, or leave it out'
             )
-        ends_at_zero = scheduler.get('type') == 'CosineAnnealingLR' and not scheduler.get('eta_min')
+        ends_at_zero = type_name(scheduler) == 'CosineAnnealingLR' and not scheduler.get('eta_min')
         if (
             last
             and ends_at_zero
@@ -195,7 +203,7 @@ def check_schedule(config: Config) -> None:
 def _episode_datasets(node: Any) -> Iterator[dict[str, Any]]:
     """Configs of every EpisodeDataset anywhere in a config."""
     if isinstance(node, dict):
-        if node.get('type') == 'EpisodeDataset':
+        if type_name(node) == 'EpisodeDataset':
             yield node
         node = list(node.values())
     if isinstance(node, (list, tuple)):

@@ -59,8 +59,9 @@ def test_each_dataset_is_judged_by_itself(make_config, datasets):
     assert figures['drawings/coco/bbox_mAP'] > 0
 
 
-def test_one_coco_metric_over_two_datasets_is_refused(make_config, datasets):
-    both = dict(type='ConcatDataset', datasets=list(datasets))
-    config = make_config('merged', both, [dict(type='InContextMetric'), dict(type='CocoMetric')])
+@pytest.mark.parametrize('scope', ['', 'mmdet.'])
+def test_one_coco_metric_over_two_datasets_is_refused(make_config, datasets, scope):
+    both = dict(type=f'{scope}ConcatDataset', datasets=list(datasets))
+    config = make_config('merged', both, [dict(type='InContextMetric'), dict(type=f'{scope}CocoMetric')])
     with pytest.raises(InputError, match='MultiDatasetsEvaluator'):
         check_inputs(config, ['test_dataloader'])

@@ -28,6 +28,7 @@ from focus_mmdet.cli import check_folder, read_config, run_cli
 from focus_mmdet.engine.checkpoints.loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.type_name import type_name
 
 BASELINES = {
     'copy the support': 'copy_support_mIoU',
@@ -149,7 +150,7 @@ def _iterations(config: Config, stage1: int | None, stage2: int | None) -> dict[
     iters = {}
     for name, path in config.steps.items():
         train_cfg = read_config(path).train_cfg
-        iters[name] = (stage2 if train_cfg.type == 'GRPOTrainLoop' else stage1) or train_cfg.max_iters
+        iters[name] = (stage2 if type_name(train_cfg) == 'GRPOTrainLoop' else stage1) or train_cfg.max_iters
     return iters
 
 

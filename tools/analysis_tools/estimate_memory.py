@@ -32,6 +32,7 @@ from focus_mmdet.models.heads.vlm_head import VLMHead
 from focus_mmdet.models.sizing.dry_run import DryRun, dry_episodes, dry_head
 from focus_mmdet.models.sizing.published_sizes import PUBLISHED, published_config
 from focus_mmdet.models.vlm.model_folder import load_config
+from focus_mmdet.type_name import type_name
 
 #: Tokens of text an image and of an answer, as a Qwen tokenizer writes them, rounded up.
 TEXT, ANSWER = 62, 25
@@ -104,7 +105,7 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     optimizer = build_optimizer(head, config.optim_wrapper.optimizer)
     episode = episode_size(config, vlm)
     at_start = 0
-    stage2 = config.train_cfg.get('type') == 'GRPOTrainLoop'
+    stage2 = type_name(config.train_cfg) == 'GRPOTrainLoop'
     rows = {
         'weights': size([*head.parameters(), *head.buffers()])
         - size(trained)
@@ -121,7 +122,8 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     work['learning'] = learning_peak(head, optimizer, config, episode, stage2)
     states = [value for state in optimizer.state.values() for value in state.values()]
     rows['optimizer states'] = size(state for state in states if state.dim())
-    if gpus > 1 and (wrapper := config.get('model_wrapper_cfg') or {}).get('type') == 'FullyShardedModel':
+    wrapper = config.get('model_wrapper_cfg') or {}
+    if gpus > 1 and type_name(wrapper) == 'FullyShardedModel':
         at_start = rows['weights'] + rows['trained weights']
         keep = not wrapper.get('reshard_after_forward', True)
         rows = sharded(rows, gpus, gathered_at_once(head, keep))
@@ -172,7 +174,9 @@ def saved_by_quantization(head: VLMHead, options: dict | None) -> int:
 def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, stage2: bool) -> int:
     """Bytes that forward, backward and update need above all that stays."""
     vlm, episodes = head.vlm.family.config, int(config.train_dataloader.batch_size)
-    hooks = [hook for hook in config.get('custom_hooks') or [] if hook['type'] == 'AttentionSupervisionHook']
+    hooks = [
+        hook for hook in config.get('custom_hooks') or [] if type_name(hook) == 'AttentionSupervisionHook'
+    ]
     known = set(AttentionSupervision.__dataclass_fields__) - {'columns'}
     head.attention_supervision = tuple(
         AttentionSupervision(**{key: value for key, value in hook.items() if key in known}) for hook in hooks
@@ -238,7 +242,7 @@ def changed(config: Config, change: dict[str, Any], gpus: int) -> Config | None:
         return None
     adapters = bool(copy.model.bbox_head.get('lora'))
     useless = adapters if key.endswith('lora') else key.endswith('quantization') and not adapters
-    other_stage = key.startswith('train_cfg.') and copy.train_cfg.get('type') != 'GRPOTrainLoop'
+    other_stage = key.startswith('train_cfg.') and type_name(copy.train_cfg) != 'GRPOTrainLoop'
     if useless or other_stage:
         return None
     if key in ('max_pixels', 'shots'):

@@ -36,7 +36,7 @@ class FocusDetector(BaseDetector):
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
         pretrained = model_folder(pretrained)
-        speech = {'type': 'EpisodeDataPreprocessor', **(data_preprocessor or {}), 'pretrained': pretrained}
+        speech = {'type': EpisodeDataPreprocessor, **(data_preprocessor or {}), 'pretrained': pretrained}
         super().__init__(data_preprocessor=speech)
         self.pretrained = pretrained
         self.data_preprocessor: EpisodeDataPreprocessor
