@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from focus_mmdet.datasets.episode import Episode, Frame, Track
+from focus_mmdet.datasets.episode import ABSENT_KINDS, Episode, Frame, Track
 from focus_mmdet.datasets.file_names import form_hint, leaves
 from focus_mmdet.datasets.image_file import image_size
 from focus_mmdet.datasets.left_out import ANY, LeftOut
@@ -24,7 +24,7 @@ _IMAGE_NEEDS = frozenset({'id', 'file_name', 'width', 'height', 'video_id', 'fra
 _ANNOTATION_NEEDS = frozenset({'id', 'image_id', 'instance_id', 'bbox'})
 _ANNOTATION_KEYS = _ANNOTATION_NEEDS | {'category_id', 'video_id', 'area', 'iscrowd', 'segmentation'}
 _FRAME_NEEDS = frozenset({'file_name', 'width', 'height', 'bbox'})
-_FRAME_KEYS = _FRAME_NEEDS | {'video_id', 'frame_id', 'distractors', 'look_alikes'}
+_FRAME_KEYS = _FRAME_NEEDS | {'video_id', 'frame_id', 'distractors', 'look_alikes', 'absent_kind'}
 _EPISODE_KEYS = frozenset({'id', 'supports', 'query', 'instance_id'})
 
 
@@ -104,6 +104,15 @@ class AnnotationFile:
                 self.drop(error)
         return episodes
 
+    @property
+    def unjudged(self) -> list[str]:
+        """Episodes of the published list that a manifest cannot hold, and why."""
+        info = self.content.get('info')
+        names = info.get('unjudged', []) if isinstance(info, dict) else []
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputError(f'{self.path}: info.unjudged must be a list of strings, an episode each')
+        return names
+
     def _episode(self, record: Any, where: str) -> Episode:
         check_keys(record, {'supports', 'query'}, _EPISODE_KEYS, where)
         if not isinstance(record['supports'], list) or not record['supports']:
@@ -118,6 +127,11 @@ class AnnotationFile:
     def _listed_frame(self, record: dict[str, Any], is_query: bool, where: str) -> Frame:
         if record['bbox'] is None and not is_query:
             raise InputError(f'{where}: bbox is null; only a query may be without the object')
+        kind = record.get('absent_kind')
+        if kind is not None and (record['bbox'] is not None or kind not in ABSENT_KINDS):
+            raise InputError(
+                f'{where}: absent_kind {kind!r}: one of {ABSENT_KINDS}, of a query whose bbox is null'
+            )
         others, alike = record.get('distractors', []), record.get('look_alikes', [])
         flags = isinstance(alike, list) and all(isinstance(flag, bool) for flag in alike)
         if not isinstance(others, list) or not flags or len(others) != len(alike):
@@ -132,6 +146,7 @@ class AnnotationFile:
             category='target',
             others=boxes,
             classes=tuple('target' if flag else None for flag in alike),
+            absent_kind=kind,
         )
 
     def tracks(self) -> list[Track]:

@@ -25,6 +25,11 @@ def below_a_pixel(numbers: Sequence[float], width: float, height: float) -> str 
         return 'looks like fractions of the image: give pixels'
     return 'is smaller than a pixel'
 
+#: What is known of images without the object, see ``Frame.absent_kind``.
+ABSENT_KINDS = ('in_class', 'out_of_class')
+#: In the metainfo of every episode dataset.
+DATASET_TYPE = 'episodes'
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -116,7 +121,8 @@ class Episode:
         """
         supports = [frame.record(img_id, index) for index, frame in enumerate(self.supports)]
         query = self.query.record(img_id, len(supports))
-        return {**query, 'supports': supports, 'shots': len(supports), 'gap': self.gap}
+        about = {'shots': len(supports), 'gap': self.gap, 'absent_kind': self.query.absent_kind}
+        return {**query, 'supports': supports, **about}
 
     @property
     def gap(self) -> int | None:

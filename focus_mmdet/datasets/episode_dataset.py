@@ -8,7 +8,7 @@ from mmdet.registry import DATASETS, TASK_UTILS
 from mmengine.logging import print_log
 
 from focus_mmdet.datasets.annotation_file import AnnotationFile
-from focus_mmdet.datasets.episode import Episode
+from focus_mmdet.datasets.episode import DATASET_TYPE, Episode
 from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError, UnreadableImages
 from focus_mmdet.errors import InputError, check_number
@@ -21,7 +21,8 @@ class EpisodeDataset(BaseDetDataset):
     ``ann_file`` is COCO JSON whose annotations carry ``instance_id`` and whose
     images carry ``video_id`` and ``frame_id``, or an episode manifest. A
     record is the query as MMDetection's image record with ``supports`` beside
-    it; its ``img_id`` is unique to the episode.
+    it; its ``img_id`` is unique to the episode. A manifest's ``info.unjudged``,
+    if any, is in ``metainfo``, unless ``indices`` make a choice of the episodes.
 
     Args:
         episodes: Config of an episode sampler for COCO JSON; None for a
@@ -39,7 +40,7 @@ class EpisodeDataset(BaseDetDataset):
             ``data_prefix``, ``pipeline``, ``test_mode``, ...
     """
 
-    METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)]}
+    METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)], 'dataset_type': DATASET_TYPE}
 
     def __init__(
         self,
@@ -74,6 +75,8 @@ class EpisodeDataset(BaseDetDataset):
             self.ann_file, root, self.bad_records == 'drop', self.allow_outside, self.data_root or None
         )
         episodes = self._listed(file) if file.is_manifest else self._sampled(file)
+        if file.unjudged and self._indices is None:
+            self._metainfo['unjudged'] = file.unjudged
         if file.dropped:
             shown = '\n  '.join(file.dropped[:10])
             print_log(

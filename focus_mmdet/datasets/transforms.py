@@ -291,13 +291,14 @@ class PackEpisodeInputs(BaseTransform):
     (empty where the query lacks the object) and ``supports``, samples of the
     same kind. ``distractors`` are the boxes of other objects in a frame, in
     pixels of the original image, where known, ``look_alikes`` says which of
-    them are of the target's class, and ``gap`` how many frames lie between
-    the nearest support and the query.
+    them are of the target's class, ``gap`` how many frames lie between the
+    nearest support and the query, and ``absent_kind`` what a query without the
+    object shows instead (None where that is not known).
     """
 
     meta_keys = (
         'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances', 'distractors',
-        'look_alikes', 'gap',
+        'look_alikes', 'gap', 'absent_kind',
     )  # fmt: skip
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Mean IoU of in-context localization, beside honest baselines."""
 
+import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import torch
 from mmdet.registry import METRICS
 from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
 from torch import Tensor
 
 from focus_mmdet.core.boxes import paired_iou
@@ -14,6 +16,8 @@ from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.evaluation.baselines import copied_box, matched_box
 
 Result = dict[str, Any]
+#: What results may hold of which figures are the mean.
+_AVERAGED = frozenset({'iou', 'choice', 'any_object@0.5', 'copy_support', 'matcher', 'random_object'})
 
 
 @METRICS.register_module()
@@ -40,11 +44,18 @@ class InContextMetric(BaseMetric):
     "present", and ``presence_precision``, ``_recall`` and ``_f1`` judge it;
     ``f1@t`` asks in addition that the box reaches IoU t. ``rejection_precision``
     and ``_recall`` judge the answer "absent"; an answer that cannot be read
-    is neither.
+    is neither. ``rejection_recall/absent_kind=in_class`` and
+    ``=out_of_class`` do so for queries that show another object of the class,
+    and for those that show none, where the annotations tell them apart.
+
+    Episodes that a manifest cannot hold (``info.unjudged``) count as shown and
+    not answered: 0 in every figure but those of ``by``. ``unjudged`` is their
+    number, and a warning names the first.
 
     Args:
         thresholds: IoU thresholds of the accuracies.
-        matcher: Run the matcher too; it takes a few milliseconds a query.
+        matcher: Run the matcher too; it takes a few milliseconds a query. It
+            needs the images: saved predictions are judged without it.
         by: Also give the mIoU and the copied support's of groups of episodes:
             by number of ``'shots'``, ``'gap'`` in frames to the nearest
             support, ``'size'`` (root of the share of the image that the object
@@ -73,7 +84,7 @@ class InContextMetric(BaseMetric):
 
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         for index, sample in enumerate(data_samples):
-            images = data_batch['inputs'][index] if self.matcher else None
+            images = data_batch['inputs'][index] if self.matcher and data_batch else None
             self.results.append(self._judge(sample, images))
 
     def _judge(self, sample: dict[str, Any], images: Sequence[Tensor] | None) -> Result:
@@ -85,6 +96,7 @@ class InContextMetric(BaseMetric):
             'found': found,
             'rejected': rejected,
             'present': False,
+            'absent_kind': sample.get('absent_kind'),
         }
         if not sample['instances']:
             return result
@@ -103,26 +115,51 @@ class InContextMetric(BaseMetric):
         return result
 
     def compute_metrics(self, results: list[Result]) -> dict[str, float]:
+        known = {name for result in results for name in result}
+        failed = self._unjudged(known & _AVERAGED)
+        results = [*results, *failed]
         shown = [result for result in results if result['present']]
         figures = {'episodes': float(len(results)), 'parse_rate': _mean(results, 'parsed')}
+        if failed:
+            figures['unjudged'] = float(len(failed))
         if len(shown) < len(results):
             figures |= _presence(results, self.thresholds)
-        if not shown:
+        if 'iou' not in known:
             return figures
+        if self.matcher and 'copy_support' in known and 'matcher' not in known:
+            _warn(
+                'InContextMetric: matcher_mIoU is left out, it needs images and saved predictions have none'
+            )
         ious = torch.tensor([result['iou'] for result in shown])
         figures['mIoU'] = float(ious.mean())
         figures |= {f'acc@{t:g}': float((ious >= t).float().mean()) for t in self.thresholds}
         if len(ious) > 1:
             figures['mIoU_95'] = float(1.96 * ious.std() / len(ious) ** 0.5)
-        known = {name for result in shown for name in result}
         figures |= {name: _mean(shown, name) for name in ('choice', 'any_object@0.5') if name in known}
         baselines = ('copy_support', 'matcher', 'random_object')
         figures |= {f'{name}_mIoU': _mean(shown, name) for name in baselines if name in known}
-        boxes = torch.tensor([result['box'] for result in shown])
-        figures['fixed_box_mIoU'] = float(paired_iou(boxes.median(0).values.expand_as(boxes), boxes).mean())
+        boxes = torch.tensor([result['box'] for result in shown if 'box' in result])
+        fixed = paired_iou(boxes.median(0).values.expand_as(boxes), boxes)
+        figures['fixed_box_mIoU'] = float(fixed.sum()) / len(shown)
         for name in self.by:
             figures |= _by_group(shown, name)
         return figures
+
+    def _unjudged(self, averaged: Collection[str]) -> list[Result]:
+        """A result of zeros for each episode that the datasets' manifests cannot hold."""
+        metas = self.dataset_meta if isinstance(self.dataset_meta, Sequence) else [self.dataset_meta]
+        names = [name for meta in metas for name in (meta or {}).get('unjudged', ())]
+        if names:
+            first = '\n  '.join(names[:10])
+            _warn(
+                f'InContextMetric: {len(names)} episodes cannot be judged and count 0, the first:\n  {first}'
+            )
+        zeros = {'parsed': 0.0, 'found': False, 'rejected': False, 'present': True, 'absent_kind': None}
+        return [{**zeros, **dict.fromkeys(averaged, 0.0)} for _ in names]
+
+
+def _warn(message: str) -> None:
+    print_log(message, 'current', logging.WARNING)
 
 
 def _mean(results: Sequence[Result], name: str) -> float:
@@ -161,6 +198,10 @@ def _presence(results: Sequence[Result], thresholds: Sequence[float]) -> dict[st
     rightly = sum(result['rejected'] and not result['present'] for result in results)
     figures['rejection_precision'] = rightly / max(rejected, 1)
     figures['rejection_recall'] = rightly / max(len(results) - true, 1)
+    for kind in sorted({result['absent_kind'] for result in results} - {None}):
+        absent = [result for result in results if result['absent_kind'] == kind]
+        figures[f'rejection_recall/absent_kind={kind}'] = _mean(absent, 'rejected')
+        figures[f'episodes/absent_kind={kind}'] = float(len(absent))
     for t in thresholds:
         figures[f'f1@{t:g}'] = scores(sum(result['iou'] >= t for result in both))[2]
     return figures
@@ -169,7 +210,7 @@ def _presence(results: Sequence[Result], thresholds: Sequence[float]) -> dict[st
 def _by_group(results: Sequence[Result], name: str) -> dict[str, float]:
     groups: dict[str, list[Result]] = defaultdict(list)
     for result in results:
-        if (group := result['groups'][name]) is not None:
+        if (group := result.get('groups', {}).get(name)) is not None:
             groups[group].append(result)
     figures = {}
     for group, members in sorted(groups.items()):

@@ -11,6 +11,7 @@ from PIL import Image
 from focus_mmdet.datasets import EpisodeDataset
 from focus_mmdet.datasets.annotation_file import AnnotationFile
 from focus_mmdet.datasets.episode_samplers import RandomEpisodes
+from focus_mmdet.datasets.conversion.manifest import write_manifest
 from focus_mmdet.errors import InputError
 
 PIPELINE: list = []
@@ -219,6 +220,11 @@ def test_a_manifest_lists_its_episodes(tmp_path, coco):
             r'query distractors.*fractions',
         ),
         (dict(supports=[frame(0)], query=frame(1, file_name='../1.png')), r'query.*leaves the data root'),
+        (dict(supports=[frame(0)], query=frame(1, absent_kind='in_class')), r'query: absent_kind.*null'),
+        (
+            dict(supports=[frame(0)], query=frame(1, bbox=None, absent_kind='odd')),
+            r"absent_kind 'odd': one of",
+        ),
         (dict(supports=[frame(0)], query=frame(1, look_alikes=[True])), r'query.*two lists of one length'),
         (
             dict(supports=[frame(0)], query=frame(1, distractors=[[1, 1, 5, 5]], look_alikes=['False'])),
@@ -233,6 +239,31 @@ def test_bad_episodes_of_a_manifest(tmp_path, coco, record, message):
     with pytest.raises(InputError, match=message):
         load(tmp_path, copy.deepcopy(manifest), episodes=None)
     assert len(load(tmp_path, manifest, episodes=None, bad_records='drop')) == 1
+
+
+@pytest.mark.parametrize('kind', ['in_class', 'out_of_class', None])
+def test_the_kind_of_an_absent_object_reaches_the_metric(tmp_path, coco, kind):
+    known = {} if kind is None else {'absent_kind': kind}
+    manifest = dict(episodes=[dict(supports=[frame(0)], query=frame(1, bbox=None, **known))])
+    episodes = load(tmp_path, manifest, episodes=None)
+    assert episodes.get_data_info(0)['absent_kind'] == kind
+    (tmp_path / 'ann.json').write_text(json.dumps(manifest))
+    listed = AnnotationFile(str(tmp_path / 'ann.json'), str(tmp_path)).episodes()
+    write_manifest(tmp_path / 'again.json', listed, tmp_path, tmp_path / 'ann.json', {}, 0)
+    steps = [dict(type='LoadFrame'), dict(type='LoadAnnotations', with_bbox=True)]
+    pipeline = [dict(type='ForEachFrame', transforms=steps), dict(type='PackEpisodeInputs')]
+    again = EpisodeDataset(data_root=str(tmp_path), ann_file='again.json', pipeline=pipeline)
+    assert again[0]['data_samples'].absent_kind == kind
+
+
+def test_what_a_manifest_cannot_hold_is_known_of_the_whole_of_it_alone(tmp_path, coco):
+    episode = dict(supports=[frame(0)], query=frame(1))
+    manifest = dict(info=dict(unjudged=['7: missing image']), episodes=[episode, episode])
+    assert load(tmp_path, manifest, episodes=None).metainfo['unjudged'] == ['7: missing image']
+    assert 'unjudged' not in load(tmp_path, manifest, episodes=None, indices=1).metainfo
+    for wrong in (3, [7]):
+        with pytest.raises(InputError, match=r'ann\.json: info\.unjudged must be a list of strings'):
+            load(tmp_path, {**manifest, 'info': dict(unjudged=wrong)}, episodes=None)
 
 
 def test_episode_settings_that_contradict_the_file(tmp_path, coco):

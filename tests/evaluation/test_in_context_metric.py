@@ -95,6 +95,45 @@ def test_absent_objects_are_judged_by_presence_alone():
     assert figures['in_context/f1@0.5'] == pytest.approx(1 / 3)
 
 
+def test_rejection_of_each_kind_of_absence_apart():
+    metric = InContextMetric()
+    there, silent = episode([[0, 0, 10, 10]], [0.9]), {**episode([], []), 'parse_error': None}
+    inside, outside = ({'instances': [], 'absent_kind': kind} for kind in ('in_class', 'out_of_class'))
+    metric.process({}, [{**silent, **inside}, {**there, **inside}, {**silent, **outside}, there])
+    figures = metric.evaluate(4)
+    assert figures['in_context/rejection_recall'] == pytest.approx(2 / 3)
+    assert figures['in_context/rejection_recall/absent_kind=in_class'] == 0.5
+    assert figures['in_context/episodes/absent_kind=in_class'] == 2
+    assert figures['in_context/rejection_recall/absent_kind=out_of_class'] == 1
+    assert figures['in_context/episodes/absent_kind=out_of_class'] == 1
+
+
+@pytest.mark.parametrize('several', [False, True], ids=['one dataset', 'two datasets'])
+def test_episodes_that_a_manifest_cannot_hold_count_zero(several, capfd):
+    metric = InContextMetric(thresholds=(0.5,), by=['shots'])
+    # Another name each time: MMEngine's logger gives a warning once.
+    meta = {'unjudged': ['7, image 1: missing image', f'9, image {int(several)}: empty box']}
+    metric.dataset_meta = [{}, meta] if several else meta
+    metric.process({}, [{**episode([[0, 0, 10, 10]], [0.9]), 'parse_error': None}] * 2)
+    figures = metric.evaluate(2)
+    assert figures['in_context/episodes'] == 4
+    assert figures['in_context/unjudged'] == 2
+    for name in ('mIoU', 'acc@0.5', 'parse_rate', 'copy_support_mIoU', 'fixed_box_mIoU'):
+        assert figures[f'in_context/{name}'] == 0.5
+    assert figures['in_context/mIoU/shots=1'] == 1
+    assert '2 episodes cannot be judged and count 0' in (out := ''.join(capfd.readouterr()))
+    assert f'9, image {int(several)}: empty box' in out
+
+
+def test_saved_predictions_are_judged_without_the_matcher(capfd):
+    metric = InContextMetric(matcher=True)
+    metric.process(None, [episode([[0, 0, 10, 10]], [0.9])])
+    figures = metric.evaluate(1)
+    assert figures['in_context/mIoU'] == figures['in_context/copy_support_mIoU'] == 1
+    assert 'in_context/matcher_mIoU' not in figures
+    assert 'matcher_mIoU is left out' in ''.join(capfd.readouterr())
+
+
 def test_groups_hold_their_own_episodes():
     metric = InContextMetric(by=['shots', 'gap', 'size', 'look_alikes'])
     good = {**episode([[0, 0, 10, 10]], [0.9]), 'gap': 9, 'look_alikes': [True, False]}
