@@ -2,15 +2,20 @@
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from mmdet.registry import METRICS
+from mmdet.evaluation.metrics import DumpDetResults
 from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from train import load_config
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, run_cli
+from focus_mmdet.datasets.collate import NO_TTA
 from focus_mmdet.engine.launch import check_inputs, check_numbers, end_launch, prepare_cpu_launch
 from focus_mmdet.errors import InputError
 
@@ -22,24 +27,46 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--work-dir', help='folder of logs and metrics')
     parser.add_argument('--out', help='write predictions to this pickle file (.pkl)')
     parser.add_argument('--show-dir', help='write pictures of the episodes to this folder')
+    parser.add_argument('--tta', action='store_true', help='refused: there is no test-time augmentation')
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
     return parser.parse_args()
 
 
-def test(config: Config, out: str | None) -> None:
-    """Build the runner and test; write predictions to ``out``."""
+class PredictionsHook(Hook):
+    """Writes the predictions once the figures are printed.
+
+    As one more metric it would come before them, and among those of a
+    ``MultiDatasetsEvaluator`` not at all.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.evaluator = Evaluator(DumpDetResults(out_file_path=path))
+
+    def after_test_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None
+    ) -> None:
+        self.evaluator.process(outputs or [], data_batch)
+
+    def after_test_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
+        self.evaluator.evaluate(len(runner.test_dataloader.dataset))
+
+
+def test(config: Config, out: str | None) -> dict[str, float]:
+    """Build the runner and test; figures by name. Predictions go to ``out``."""
     runner = Runner.from_cfg(config)
     if out is not None:
-        dump = METRICS.build(dict(type='DumpDetResults', out_file_path=out))
-        runner.test_evaluator.metrics.append(dump)
-    runner.test()
+        runner.register_hook(PredictionsHook(out), priority='LOWEST')
+    figures: dict[str, float] = runner.test()
+    return figures
 
 
 def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    if args.tta:
+        raise InputError(NO_TTA)
     if args.out is not None and not args.out.endswith(('.pkl', '.pickle')):
         raise InputError(f'--out {args.out}: the file must end in .pkl or .pickle')
     if args.out is not None:

@@ -5,6 +5,13 @@ from typing import Any
 
 from mmengine.registry import FUNCTIONS
 
+from focus_mmdet.errors import InputError
+
+NO_TTA = (
+    'test-time augmentation (--tta, tta_model, tta_pipeline) is not for episodes: a flip or another size of '
+    'the query alone no longer fits its supports, and one answer has no boxes to merge. Test without it'
+)
+
 
 @FUNCTIONS.register_module()
 def collate_episodes(batch: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -12,5 +19,10 @@ def collate_episodes(batch: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
 
     MMEngine's ``pseudo_collate`` would transpose the frames of the episodes,
     and fail where episodes differ in shots.
+
+    Raises:
+        InputError: The pipeline makes several versions of an episode.
     """
+    if any(isinstance(item['data_samples'], (list, tuple)) for item in batch):
+        raise InputError(NO_TTA)
     return {key: [item[key] for item in batch] for key in batch[0]}

@@ -41,12 +41,20 @@ class ForEachFrame(BaseTransform):
 
     Args:
         transforms: Configs of MMDetection transforms for single images.
+
+    Raises:
+        InputError: The record is a single image, not an episode.
     """
 
     def __init__(self, transforms: Sequence[dict[str, Any]]) -> None:
         self.transforms = Compose([TRANSFORMS.build(step) for step in transforms])
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        if 'supports' not in results:
+            raise InputError(
+                f'{results.get("img_path") or "an image"}: comes without supports, but this pipeline takes '
+                'episodes. Use EpisodeDataset, or focus_mmdet.apis.InContextInferencer for single images'
+            )
         query = {key: value for key, value in results.items() if key != 'supports'}
         frames = [self.transforms(copy.copy(frame)) for frame in [*results['supports'], query]]
         return {**frames[-1], 'supports': frames[:-1]}

@@ -1,8 +1,9 @@
 """The detector inside whatever wraps it."""
 
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import nn
 
+from focus_mmdet.datasets.collate import NO_TTA
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.detectors.focus_detector import FocusDetector
 
@@ -11,9 +12,11 @@ def detector_of(model: nn.Module) -> FocusDetector:
     """The :class:`FocusDetector` in a model that DDP may wrap.
 
     Raises:
-        InputError: It is another detector.
+        InputError: It is another detector, or wrapped for test-time augmentation.
     """
     inner = model.module if is_model_wrapper(model) else model
+    if isinstance(inner, BaseTTAModel):
+        raise InputError(NO_TTA)
     if not isinstance(inner, FocusDetector):
         raise InputError(
             f'model.type {type(inner).__name__}: the hooks and the loop of focus_mmdet need a FocusDetector'

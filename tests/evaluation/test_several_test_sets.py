@@ -1,5 +1,8 @@
 """Two datasets tested in one run, as MMDetection does it."""
 
+import importlib.util
+
+import mmengine
 import pytest
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -40,7 +43,23 @@ def datasets():
     return photos, drawings
 
 
-def test_each_dataset_is_judged_by_itself(make_config, datasets):
+@pytest.fixture
+def tool(monkeypatch):
+    """tools/test.py as a module."""
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    spec = importlib.util.spec_from_file_location('focus_test', ROOT / 'tools/test.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_each_dataset_is_judged_by_itself(make_config, datasets, tool, tmp_path, monkeypatch):
+    def write(metric, results, write=tool.DumpDetResults.compute_metrics):
+        figures = next((tmp_path / 'both').glob('*/*.json')).read_text()
+        assert 'photos/in_context/mIoU' in figures, 'written before the predictions, which may fail'
+        return write(metric, results)
+
+    monkeypatch.setattr(tool.DumpDetResults, 'compute_metrics', write)
     metrics = ['InContextMetric', 'CocoMetric']
     together = dict(
         type='MultiDatasetsEvaluator',
@@ -49,7 +68,12 @@ def test_each_dataset_is_judged_by_itself(make_config, datasets):
     )
     config = make_config('both', dict(type='ConcatDataset', datasets=list(datasets)), together)
     check_inputs(config, ['test_dataloader'])
-    figures = Runner.from_cfg(config).test()
+    config.default_hooks.visualization.update(draw=True, test_out_dir=str(tmp_path / 'pictures'))
+    figures = tool.test(config, str(tmp_path / 'out.pkl'))
+    written = mmengine.load(tmp_path / 'out.pkl')
+    assert [each['img_id'] for each in written] == [*range(6), *range(5)]
+    pictures = sorted(path.name for path in (tmp_path / 'pictures').iterdir())
+    assert pictures == [f'episode_{number:05d}.png' for number in range(11)]
     alone = {}
     for prefix, dataset, name in zip(together['dataset_prefixes'], datasets, metrics, strict=True):
         found = Runner.from_cfg(make_config(prefix, dataset, [dict(type=name)])).test()
@@ -65,3 +89,9 @@ def test_one_coco_metric_over_two_datasets_is_refused(make_config, datasets, sco
     config = make_config('merged', both, [dict(type='InContextMetric'), dict(type=f'{scope}CocoMetric')])
     with pytest.raises(InputError, match='MultiDatasetsEvaluator'):
         check_inputs(config, ['test_dataloader'])
+
+
+def test_test_time_augmentation_ends_with_a_reason(tool, monkeypatch):
+    monkeypatch.setattr('sys.argv', ['test.py', 'configs/focus_tiny_stage1.py', 'none', '--tta'])
+    with pytest.raises(InputError, match='no longer fits its supports'):
+        tool.main()

@@ -3,6 +3,7 @@
 model = dict(
     type='FocusDetector',
     pretrained='checkpoints/Qwen2-VL-7B-Instruct',
+    backbone=dict(),  # mmdet.apis.init_detector looks into it
     data_preprocessor=dict(type='EpisodeDataPreprocessor', max_tokens=32768),
     bbox_head=dict(
         type='VLMHead',

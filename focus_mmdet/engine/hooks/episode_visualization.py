@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mmdet.registry import HOOKS
+from mmengine.dist import get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
@@ -15,6 +16,10 @@ from focus_mmdet.engine.unwrap import detector_of
 @HOOKS.register_module()
 class EpisodeVisualizationHook(Hook):
     """MMDetection's ``DetVisualizationHook`` for episodes: whole strips.
+
+    ``episode_00017.png`` is number 17 of the test's episodes, from 0, as
+    ``tools/test.py --out`` writes them too. An ``img_id`` would not do: it is
+    unique within one of several test sets only.
 
     Args:
         draw: Draw at all.
@@ -38,10 +43,11 @@ class EpisodeVisualizationHook(Hook):
         self.test_out_dir = test_out_dir
         self.attention = attention
         self.max_pictures = max_pictures
-        self._drawn = 0
+        self._drawn = self._seen = 0
         self._visualizer: Any = Visualizer.get_current_instance()
 
     def before_test(self, runner: Runner) -> None:
+        self._drawn = self._seen = 0
         self._record(runner, self.draw and self.attention)
         if self.test_out_dir is not None and not Path(self.test_out_dir).is_absolute():
             self.test_out_dir = str(Path(runner.work_dir) / runner.timestamp / self.test_out_dir)
@@ -72,11 +78,16 @@ class EpisodeVisualizationHook(Hook):
         if not self.draw:
             return
         for images, sample in zip(data_batch['inputs'], outputs, strict=True):
+            # As MMEngine's DefaultSampler deals them out.
+            number = self._seen * get_world_size() + get_rank()
+            self._seen += 1
+            if number >= len(runner.test_dataloader.dataset):
+                return
             if self._drawn == self.max_pictures:
                 self._stop_drawing(runner)
                 return
             self._drawn += 1
             out_file = None
             if self.test_out_dir is not None:
-                out_file = str(Path(self.test_out_dir) / f'episode_{int(sample.img_id):05d}.png')
+                out_file = str(Path(self.test_out_dir) / f'episode_{number:05d}.png')
             self._visualizer.add_episode('test_episode', images, sample, out_file, self._drawn)

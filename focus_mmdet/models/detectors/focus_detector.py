@@ -27,20 +27,35 @@ class FocusDetector(BaseDetector):
         pretrained: VLM folder, for the head and the preprocessor alike.
         bbox_head: Config of :class:`VLMHead`.
         data_preprocessor: Config of :class:`EpisodeDataPreprocessor`.
+        backbone: Stays empty, the VLM is all there is. MMDetection's
+            ``init_detector`` looks into it.
+
+    Raises:
+        InputError: ``pretrained`` is missing (MMDetection's ``DetInferencer``
+            removes it) or no such folder, or ``backbone`` is not empty.
     """
 
     def __init__(
         self,
-        pretrained: str,
-        bbox_head: dict[str, Any],
+        pretrained: str | None = None,
+        bbox_head: dict[str, Any] | None = None,
         data_preprocessor: dict[str, Any] | None = None,
+        backbone: dict[str, Any] | None = None,
     ) -> None:
+        if pretrained is None:
+            raise InputError(
+                "model.pretrained is missing: give the VLM's folder. MMDetection's DetInferencer, which takes "
+                'single images, removes it: use focus_mmdet.apis.InContextInferencer'
+            )
+        if backbone:
+            raise InputError(f'model.backbone={backbone}: FocusDetector takes none; set model.pretrained')
         pretrained = model_folder(pretrained)
         speech = {'type': EpisodeDataPreprocessor, **(data_preprocessor or {}), 'pretrained': pretrained}
         super().__init__(data_preprocessor=speech)
         self.pretrained = pretrained
         self.data_preprocessor: EpisodeDataPreprocessor
-        self.bbox_head: VLMHead = MODELS.build({**bbox_head, 'pretrained': pretrained})
+        head = {'type': VLMHead, **(bbox_head or {}), 'pretrained': pretrained}
+        self.bbox_head: VLMHead = MODELS.build(head)
         self._stored = {name for name, weight in self.named_parameters() if weight.requires_grad}
         #: Set by the loops of focus_mmdet, where all processes take part in saving.
         self.saved_together = False
