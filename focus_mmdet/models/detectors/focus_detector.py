@@ -44,7 +44,7 @@ class FocusDetector(BaseDetector):
     ) -> None:
         if pretrained is None:
             raise InputError(
-                "model.pretrained is missing: give the VLM's folder. MMDetection's DetInferencer, which takes "
+                "model.pretrained is missing: give the VLM's folder. MMDetection's DetInferencer, for "
                 'single images, removes it: use focus_mmdet.apis.InContextInferencer'
             )
         if backbone:
