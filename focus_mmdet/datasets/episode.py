@@ -25,6 +25,7 @@ def below_a_pixel(numbers: Sequence[float], width: float, height: float) -> str 
         return 'looks like fractions of the image: give pixels'
     return 'is smaller than a pixel'
 
+
 #: What is known of images without the object, see ``Frame.absent_kind``.
 ABSENT_KINDS = ('in_class', 'out_of_class')
 #: In the metainfo of every episode dataset.
