@@ -34,7 +34,7 @@ def check_number(
     raise InputError(f'{key}={value!r}: give {" ".join([kind, " and ".join(bounds)]).strip()}')
 
 
-def check_choice(key: str, value: Any, known: Collection[str]) -> None:
+def check_choice(key: str, value: Any, known: Collection[Any]) -> None:
     """Raise :class:`InputError` unless ``value`` is one of ``known``."""
     if value not in known:
         raise InputError(f'{key}={value!r} is not one of {tuple(known)}')

@@ -72,6 +72,7 @@ def policy_terms(
     epsilon: float = 0.2,
     level: str = 'token',
     epsilon_high: float | None = None,
+    use_bias_correction_kl: bool = True,
 ) -> PolicyTerms:
     """Clipped policy-gradient and KL terms of every answer token.
 
@@ -86,6 +87,10 @@ def policy_terms(
             geometric mean over its tokens (GSPO, arXiv 2507.18071).
         epsilon_high: Clip range above 1, where it differs (DAPO, arXiv
             2503.14476).
+        use_bias_correction_kl: Multiply k3 by the ratio (DeepSeek-V3.2, arXiv
+            2512.02556): with a ratio of each token, its mean gradient is that
+            of KL(policy || reference). That of plain k3 is, on the policy's
+            own answers, the one of KL(reference || policy).
     """
     log_ratio = logps - old_logps
     if level == 'sequence':
@@ -101,8 +106,9 @@ def policy_terms(
         kl = torch.zeros_like(logps)
     else:
         gap = reference_logps - logps
-        # The ratio corrects the estimator for tokens of an older policy.
-        kl = ratio * (gap.exp() - gap - 1)
+        kl = gap.exp() - gap - 1
+        if use_bias_correction_kl:
+            kl = ratio * kl
     return PolicyTerms(
         surrogate=surrogate,
         kl=kl,

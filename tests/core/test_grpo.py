@@ -61,3 +61,21 @@ def test_advantages_by_batch_and_unscaled():
     )
     with pytest.raises(ValueError, match='not one of'):
         group_advantages(rewards, 2, 'rank')
+
+
+@pytest.mark.parametrize('corrected', [True, False])
+def test_the_direction_of_the_kl_whose_gradient_it_has(corrected):
+    """Over all tokens of a small vocabulary in place of drawn ones."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(5, generator=generator).requires_grad_()
+    reference = torch.randn(5, generator=generator).log_softmax(0)
+    logps = logits.log_softmax(0)
+    first, second = (logps, reference) if corrected else (reference, logps)
+    (expected,) = torch.autograd.grad((first.exp() * (first - second)).sum(), logits, retain_graph=True)
+    one = torch.ones(5, 1)
+    terms = policy_terms(
+        logps[:, None], logps.detach()[:, None], one[:, 0], one, reference[:, None],
+        use_bias_correction_kl=corrected,
+    )  # fmt: skip
+    (gradient,) = torch.autograd.grad((logps.detach().exp() * terms.kl[:, 0]).sum(), logits)
+    torch.testing.assert_close(gradient, expected)

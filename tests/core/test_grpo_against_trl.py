@@ -13,7 +13,7 @@ trl = pytest.importorskip('trl')
 LONGEST = 9
 
 
-def trl_loss(logps, inputs, loss_type, level, beta):
+def trl_loss(logps, inputs, loss_type, level, beta, corrected):
     """GRPOTrainer._compute_loss on a stand-in that holds its options."""
     one_process = SimpleNamespace(
         num_processes=1, gather=lambda x: x, reduce=lambda x, **_: x, sync_gradients=True
@@ -25,7 +25,9 @@ def trl_loss(logps, inputs, loss_type, level, beta):
         off_policy_mask_threshold=None,
         importance_sampling_level=level,
         beta=beta,
-        args=trl.GRPOConfig(use_cpu=True, bf16=False, report_to=[], steps_per_generation=1),
+        args=trl.GRPOConfig(
+            use_cpu=True, bf16=False, report_to=[], steps_per_generation=1, use_bias_correction_kl=corrected
+        ),
         loss_type=loss_type,
         epsilon_low=0.2,
         epsilon_high=0.2,
@@ -42,9 +44,9 @@ def trl_loss(logps, inputs, loss_type, level, beta):
 
 @pytest.mark.parametrize('loss_type', LOSS_TYPES)
 @pytest.mark.parametrize('level', LEVELS)
-@pytest.mark.parametrize('beta', [0.0, 0.1])
+@pytest.mark.parametrize(('beta', 'corrected'), [(0.0, True), (0.1, True), (0.1, False)])
 @pytest.mark.parametrize('several_updates', [False, True])
-def test_loss_gradient_and_metrics(loss_type, level, beta, several_updates):
+def test_loss_gradient_and_metrics(loss_type, level, beta, corrected, several_updates):
     generator = torch.Generator().manual_seed(7)
     count, length = 6, 8
     lengths = torch.randint(1, length + 1, (count,), generator=generator)
@@ -64,7 +66,7 @@ def test_loss_gradient_and_metrics(loss_type, level, beta, several_updates):
         'num_items_in_batch': mask.sum(),
     }
     theirs = first.clone().requires_grad_()
-    expected, metrics = trl_loss(theirs, inputs, loss_type, level, beta)
+    expected, metrics = trl_loss(theirs, inputs, loss_type, level, beta, corrected)
     expected.backward()
 
     ours = first.clone().requires_grad_()
@@ -76,6 +78,7 @@ def test_loss_gradient_and_metrics(loss_type, level, beta, several_updates):
         reference if beta else None,
         epsilon=0.2,
         level=level,
+        use_bias_correction_kl=corrected,
     )
     tokens = mask.sum().float()
     loss = aggregate(terms.surrogate, mask, loss_type, LONGEST, tokens)

@@ -292,6 +292,7 @@ def test_groups_without_spread_still_take_a_step(make_config, monkeypatch):
         ({'train_cfg.beta': float('inf')}, 'beta=inf'),
         ({'model.bbox_head.dtype': 'float99'}, 'float99'),
         ({'train_cfg.loss_type': 'ppo'}, 'ppo'),
+        ({'train_cfg.use_bias_correction_kl': 'no'}, "use_bias_correction_kl='no'"),
         ({'train_cfg.rewards': [dict(type='BeautyReward')]}, 'BeautyReward'),
     ],
 )

@@ -78,6 +78,8 @@ class GRPOTrainLoop(ResumableTrainLoop):
         epsilon_high: Clip range above 1; default: ``epsilon``.
         importance_sampling_level: Ratio of each ``'token'`` or of the whole
             ``'sequence'``.
+        use_bias_correction_kl: Multiply the k3 estimate of the KL by the
+            ratio, which makes its gradient that of the KL.
         scale_rewards: Advantages are divided by the standard deviation of the
             ``'group'``, of the ``'batch'``, or by ``'none'``.
         loss_type: ``'grpo'``, ``'bnpo'``, ``'dr_grpo'`` or ``'dapo'``.
@@ -106,6 +108,7 @@ class GRPOTrainLoop(ResumableTrainLoop):
         epsilon: float = 0.2,
         epsilon_high: float | None = None,
         importance_sampling_level: str = 'token',
+        use_bias_correction_kl: bool = True,
         scale_rewards: str = 'group',
         loss_type: str = 'dapo',
         max_completion_length: int = 50,
@@ -131,6 +134,7 @@ class GRPOTrainLoop(ResumableTrainLoop):
             check_number('train_cfg.max_tokens_per_pass', max_tokens_per_pass, low=1, whole=True)
         check_choice('train_cfg.loss_type', loss_type, LOSS_TYPES)
         check_choice('train_cfg.scale_rewards', scale_rewards, SCALES)
+        check_choice('train_cfg.use_bias_correction_kl', use_bias_correction_kl, (True, False))
         check_choice('train_cfg.importance_sampling_level', importance_sampling_level, LEVELS)
         self.num_generations = num_generations
         self.num_iterations = num_iterations
@@ -141,6 +145,7 @@ class GRPOTrainLoop(ResumableTrainLoop):
             epsilon,
             epsilon_high,
             importance_sampling_level,
+            use_bias_correction_kl,
             loss_type,
             temperature,
             max_completion_length,

@@ -14,6 +14,7 @@ class GRPOObjective:
         epsilon: The probability ratio is clipped below ``1 - epsilon``
         epsilon_high: and above ``1 + epsilon_high``; default: ``epsilon``.
         importance_sampling_level: ``'token'`` or ``'sequence'``.
+        use_bias_correction_kl: See :func:`focus_mmdet.core.grpo.policy_terms`.
         loss_type: See :func:`focus_mmdet.core.grpo.aggregate`.
         temperature: Divides the logits, in sampling and in learning.
         max_completion_length: Longest answer in tokens.
@@ -23,6 +24,7 @@ class GRPOObjective:
     epsilon: float = 0.2
     epsilon_high: float | None = None
     importance_sampling_level: str = 'token'
+    use_bias_correction_kl: bool = True
     loss_type: str = 'dapo'
     temperature: float = 1.0
     max_completion_length: int = 50

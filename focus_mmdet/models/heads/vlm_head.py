@@ -295,6 +295,7 @@ class VLMHead(BaseModule):
             objective.epsilon,
             objective.importance_sampling_level,
             objective.epsilon_high,
+            objective.use_bias_correction_kl,
         )
 
         def reduce(values: Tensor) -> Tensor:
