@@ -17,7 +17,7 @@ from focus_mmdet.core.prompt import TASK
 from focus_mmdet.engine.launch import check_saving
 from tests.conftest import ROOT
 
-PAGES = [ROOT / 'README.md', *sorted((ROOT / 'docs').glob('*.md'))]
+PAGES = [ROOT / 'README.md', *sorted(ROOT.glob('docs/*.md')), *sorted(ROOT.glob('projects/*/README.md'))]
 
 
 def python_block(page: str, words: str) -> str:
@@ -102,9 +102,8 @@ def test_the_script_for_an_exported_model_answers_as_we_do(tmp_path):
 def test_every_file_it_names_is_there(page):
     text = page.read_text()
     links = {page.parent / name for name in re.findall(r'\]\((?!http)([^)#]+)(?:#[^)]*)?\)', text)}
-    tools = {
-        ROOT / name for name in re.findall(r'(?:python|bash) ((?:tools|benchmarks)/[\w/]+\.(?:py|sh))', text)
-    }
+    scripts = re.findall(r'(?:python|bash) ((?:tools|benchmarks|projects)/[\w/]+\.(?:py|sh))', text)
+    tools = {ROOT / name for name in scripts}
     assert not [str(path) for path in links | tools if not path.exists()]
 
 

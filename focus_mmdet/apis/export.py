@@ -86,10 +86,15 @@ def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str |
         with reading(str(source), 'generation_config.json'):
             model.generation_config = GenerationConfig.from_pretrained(source)
     model.save_pretrained(path)
-    for file in source.iterdir():
-        if file.is_file() and not file.name.endswith(_WEIGHTS) and not (path / file.name).exists():
-            shutil.copy(file, path)
+    copy_companions(source, path)
     return path
+
+
+def copy_companions(source: str | Path, folder: str | Path) -> None:
+    """Copy what a model folder holds beside weights, tokenizer and such, where ``folder`` lacks it."""
+    for file in Path(source).iterdir():
+        if file.is_file() and not file.name.endswith(_WEIGHTS) and not (Path(folder) / file.name).exists():
+            shutil.copy(file, folder)
 
 
 def export_peft(detector: FocusDetector, folder: str | Path) -> Path:

@@ -80,7 +80,7 @@ class PromptEncoder:
         """
         boxes = self._grid_boxes(sample.supports, grid_thw)
         text = self.processor.apply_chat_template(
-            episode_messages(boxes, self.may_be_absent), tokenize=False, add_generation_prompt=True
+            self.messages(sample, grid_thw), tokenize=False, add_generation_prompt=True
         )
         counts = self.family.image_tokens(grid_thw)
         text = self._expand_images(text, counts)
@@ -104,6 +104,10 @@ class PromptEncoder:
             box_ends=ends,
             regions=regions[:-1],
         )
+
+    def messages(self, sample: Any, grid_thw: Tensor) -> list[dict[str, Any]]:
+        """An episode as chat messages, arguments as of :meth:`prompt`."""
+        return episode_messages(self._grid_boxes(sample.supports, grid_thw), self.may_be_absent)
 
     def answer(self, sample: Any, cells: tuple[int, int], stop_id: int) -> EncodedAnswer:
         """The true answer of an episode.
