@@ -28,8 +28,11 @@ def below_a_pixel(numbers: Sequence[float], width: float, height: float) -> str 
 
 #: What is known of images without the object, see ``Frame.absent_kind``.
 ABSENT_KINDS = ('in_class', 'out_of_class')
-#: In the metainfo of every episode dataset.
-DATASET_TYPE = 'episodes'
+
+
+class EpisodeNumber(int):
+    """The ``img_id`` of an episode: counted from 0 within a dataset, because one image may be the
+    query of many episodes. It is no id of an image in a file."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Frame:
         """Of each other object, whether it is of the object's class."""
         return [kind is not None and kind == self.category for kind in self.classes]
 
-    def record(self, img_id: int, frame_index: int) -> dict[str, Any]:
+    def record(self, img_id: EpisodeNumber, frame_index: int) -> dict[str, Any]:
         """As an MMDetection image record."""
         shown = [] if self.box is None else [{'bbox': list(self.box), 'bbox_label': 0, 'ignore_flag': 0}]
         return {
@@ -113,13 +116,13 @@ class Episode:
     supports: tuple[Frame, ...]
     query: Frame
 
-    def record(self, img_id: int) -> dict[str, Any]:
+    def record(self, number: int) -> dict[str, Any]:
         """The query as an MMDetection image record, ``supports`` beside it.
 
         Args:
-            img_id: Unique to the episode, because one query image may serve
-                many episodes and ``CocoMetric`` tells them apart by it.
+            number: Of the episode; it becomes the ``img_id``, by which ``CocoMetric`` tells them apart.
         """
+        img_id = EpisodeNumber(number)
         supports = [frame.record(img_id, index) for index, frame in enumerate(self.supports)]
         query = self.query.record(img_id, len(supports))
         about = {'shots': len(supports), 'gap': self.gap, 'absent_kind': self.query.absent_kind}

@@ -8,7 +8,7 @@ from mmdet.registry import DATASETS, TASK_UTILS
 from mmengine.logging import print_log
 
 from focus_mmdet.datasets.annotation_file import AnnotationFile
-from focus_mmdet.datasets.episode import DATASET_TYPE, Episode
+from focus_mmdet.datasets.episode import Episode
 from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError, UnreadableImages
 from focus_mmdet.errors import InputError, check_number
@@ -22,7 +22,7 @@ class EpisodeDataset(BaseDetDataset):
     images carry ``video_id`` and ``frame_id``, or an episode manifest. A
     record is the query as MMDetection's image record with ``supports`` beside
     it; its ``img_id`` is unique to the episode. A manifest's ``info.unjudged``,
-    if any, is in ``metainfo``, unless ``indices`` make a choice of the episodes.
+    if any, comes with the first record, unless ``indices`` make a choice.
 
     Args:
         episodes: Config of an episode sampler for COCO JSON; None for a
@@ -40,7 +40,7 @@ class EpisodeDataset(BaseDetDataset):
             ``data_prefix``, ``pipeline``, ``test_mode``, ...
     """
 
-    METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)], 'dataset_type': DATASET_TYPE}
+    METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)]}
 
     def __init__(
         self,
@@ -75,8 +75,6 @@ class EpisodeDataset(BaseDetDataset):
             self.ann_file, root, self.bad_records == 'drop', self.allow_outside, self.data_root or None
         )
         episodes = self._listed(file) if file.is_manifest else self._sampled(file)
-        if file.unjudged and self._indices is None:
-            self._metainfo['unjudged'] = file.unjudged
         if file.dropped:
             shown = '\n  '.join(file.dropped[:10])
             print_log(
@@ -88,7 +86,11 @@ class EpisodeDataset(BaseDetDataset):
             raise InputError(f'{self.ann_file}: no episode can be made of it')
         paths = (frame.path for episode in episodes for frame in (*episode.supports, episode.query))
         self.unreadable = UnreadableImages(paths, self.max_unreadable)
-        return [episode.record(index) for index, episode in enumerate(episodes)]
+        records = [episode.record(number) for number, episode in enumerate(episodes)]
+        # MMDetection's ConcatDataset takes no key more in metainfo.
+        if file.unjudged and self._indices is None:
+            records[0]['unjudged'] = file.unjudged
+        return records
 
     def prepare_data(self, idx: int) -> Any:
         """The episode through the pipeline, or None where another one is to be taken.

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from mmdet.evaluation import CocoMetric
-from mmdet.registry import METRICS
 from mmengine.config import Config
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
@@ -17,6 +16,7 @@ from torch import distributed
 
 from focus_mmdet.engine.checkpoints.loading import check_local
 from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.evaluation.stock_metrics import check_metric, metric_class
 from focus_mmdet.models.vlm.model_folder import model_folder
 from focus_mmdet.shipped import about_missing_data
 from focus_mmdet.type_name import type_name
@@ -89,7 +89,7 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
             raise InputError(
                 f'{key}.num_workers=0: there are no workers to keep; set {key}.persistent_workers=False'
             )
-        _check_image_ids(config, key.removesuffix('_dataloader'))
+        _check_metrics(config, key.removesuffix('_dataloader'))
 
 
 def _check_complete(config: Config, phase: str) -> None:
@@ -104,16 +104,17 @@ def _check_complete(config: Config, phase: str) -> None:
     loader_config(config, parts[0])
 
 
-def _check_image_ids(config: Config, phase: str) -> None:
-    """Refuse one ``CocoMetric`` over several datasets: an ``img_id`` is unique within one alone.
-
-    It would itself, but after the test.
-    """
+def _check_metrics(config: Config, phase: str) -> None:
+    """Refuse metrics that would refuse the episodes themselves, but after training or a whole test."""
     dataset = (config.get(f'{phase}_dataloader') or {}).get('dataset')
-    evaluator = config.get(f'{phase}_evaluator') or []
-    metrics = evaluator if isinstance(evaluator, (list, tuple)) else [evaluator]
-    kinds = [METRICS.get(each['type']) if isinstance(each['type'], str) else each['type'] for each in metrics]
-    by_id = any(isinstance(kind, type) and issubclass(kind, CocoMetric) for kind in kinds)
+    evaluator: Any = config.get(f'{phase}_evaluator') or []
+    several = type_name(evaluator) == 'MultiDatasetsEvaluator'
+    metrics = evaluator.get('metrics', []) if several else evaluator
+    metrics = metrics if isinstance(metrics, (list, tuple)) else [metrics]
+    if any(_episode_datasets(dataset)):
+        for metric in metrics:
+            check_metric(metric_class(metric), bool(metric.get('ann_file')))
+    by_id = not several and any(issubclass(metric_class(metric), CocoMetric) for metric in metrics)
     if type_name(dataset) == 'ConcatDataset' and by_id:
         raise InputError(
             f'{phase}_evaluator: one CocoMetric over a ConcatDataset takes episodes of two datasets with one '

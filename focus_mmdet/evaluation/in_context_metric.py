@@ -97,6 +97,7 @@ class InContextMetric(BaseMetric):
             'rejected': rejected,
             'present': False,
             'absent_kind': sample.get('absent_kind'),
+            'unjudged': sample.get('unjudged', ()),
         }
         if not sample['instances']:
             return result
@@ -116,7 +117,7 @@ class InContextMetric(BaseMetric):
 
     def compute_metrics(self, results: list[Result]) -> dict[str, float]:
         known = {name for result in results for name in result}
-        failed = self._unjudged(known & _AVERAGED)
+        failed = _failed([name for result in results for name in result['unjudged']], known & _AVERAGED)
         results = [*results, *failed]
         shown = [result for result in results if result['present']]
         figures = {'episodes': float(len(results)), 'parse_rate': _mean(results, 'parsed')}
@@ -145,17 +146,16 @@ class InContextMetric(BaseMetric):
             figures |= _by_group(shown, name)
         return figures
 
-    def _unjudged(self, averaged: Collection[str]) -> list[Result]:
-        """A result of zeros for each episode that the datasets' manifests cannot hold."""
-        metas = self.dataset_meta if isinstance(self.dataset_meta, Sequence) else [self.dataset_meta]
-        names = [name for meta in metas for name in (meta or {}).get('unjudged', ())]
-        if names:
-            first = '\n  '.join(names[:10])
-            _warn(
-                f'InContextMetric: {len(names)} episodes cannot be judged and count 0, the first:\n  {first}'
-            )
-        zeros = {'parsed': 0.0, 'found': False, 'rejected': False, 'present': True, 'absent_kind': None}
-        return [{**zeros, **dict.fromkeys(averaged, 0.0)} for _ in names]
+
+def _failed(unjudged: Sequence[str], averaged: Collection[str]) -> list[Result]:
+    """A result of zeros for each episode that the manifests cannot hold."""
+    if unjudged:
+        first = '\n  '.join(unjudged[:10])
+        _warn(
+            f'InContextMetric: {len(unjudged)} episodes cannot be judged and count 0, the first:\n  {first}'
+        )
+    zeros = {'parsed': 0.0, 'found': False, 'rejected': False, 'present': True, 'absent_kind': None}
+    return [{**zeros, **dict.fromkeys(averaged, 0.0)} for _ in unjudged]
 
 
 def _warn(message: str) -> None:

@@ -4,11 +4,13 @@ import json
 
 import pytest
 import torch
-from mmdet.datasets import CocoDataset
+from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from pycocotools.coco import COCO
 
-from focus_mmdet.datasets import EpisodeDataset, SpriteEpisodeDataset
+from focus_mmdet.datasets import EpisodeDataset
+from focus_mmdet.datasets.episode import EpisodeNumber
+from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 
@@ -19,7 +21,7 @@ META = EpisodeDataset.METAINFO
 def prediction(img_id, box, found):
     predicted = {'bboxes': [found], 'scores': [0.9], 'labels': [0]}
     return {
-        'img_id': img_id,
+        'img_id': EpisodeNumber(img_id),
         'ori_shape': (100, 100),
         'instances': [{'bbox': box, 'bbox_label': 0, 'ignore_flag': 0}],
         'pred_instances': {name: torch.tensor(values) for name, values in predicted.items()},
@@ -44,12 +46,24 @@ def predictions():
     ],
     ids=lambda value: value['type'] if isinstance(value, dict) else '',
 )
-def test_a_metric_that_would_misjudge_episodes_is_refused_before_the_first(config, message):
-    evaluator = Evaluator(config)
-    evaluator.dataset_meta = CocoDataset.METAINFO
-    for meta in (META, SpriteEpisodeDataset.METAINFO, [META, META]):
+def test_a_metric_that_would_misjudge_episodes_is_refused(predictions, config, message):
+    evaluator = Evaluator([dict(type='InContextMetric'), config])
+    with pytest.raises(InputError, match=message):
+        evaluator.process(predictions[:1])
+    run = Config.fromfile(str(ROOT / 'configs/focus_tiny_stage1.py'))
+    run.model.pretrained = str(ROOT / run.model.pretrained)
+    run.test_dataloader.dataset.data_root = str(ROOT / 'data/realset')
+    several = dict(type='MultiDatasetsEvaluator', metrics=[config], dataset_prefixes=['a'])
+    for run.test_evaluator in (config, [config], several):
         with pytest.raises(InputError, match=message):
-            evaluator.dataset_meta = meta
+            check_inputs(run, ['test_dataloader'])
+
+
+def test_images_of_a_file_may_be_judged_by_it(predictions):
+    evaluator = Evaluator(dict(type='CocoMetric', ann_file=FILE))
+    evaluator.dataset_meta = META
+    evaluator.process([{**prediction, 'img_id': 1} for prediction in predictions])
+    assert evaluator.evaluate(3)['coco/bbox_mAP'] >= 0
 
 
 def test_a_metric_of_the_dataset_itself_is_right_again_and_again(predictions):

@@ -9,7 +9,7 @@ from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS
 
 from focus_mmdet.datasets.drawn.scenes import PLAIN_COLOURS
-from focus_mmdet.datasets.episode import DATASET_TYPE
+from focus_mmdet.datasets.episode import EpisodeNumber
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.shipped import about_missing_data
 
@@ -44,7 +44,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
         **kwargs: As of ``BaseDetDataset``: ``pipeline``, ``test_mode``, ...
     """
 
-    METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)], 'dataset_type': DATASET_TYPE}
+    METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)]}
 
     def __init__(
         self,
@@ -116,7 +116,7 @@ class SpriteEpisodeDataset(BaseDetDataset):
             sprites = [files[i] for i in chosen]
             records.append(
                 {
-                    'img_id': index,
+                    'img_id': EpisodeNumber(index),
                     'sprites': sprites,
                     'scene': self.scene,
                     'shots': self.scene['shots'],
