@@ -141,7 +141,7 @@ class InContextMetric(BaseMetric):
         figures |= {f'{name}_mIoU': _mean(shown, name) for name in baselines if name in known}
         boxes = torch.tensor([result['box'] for result in shown if 'box' in result])
         fixed = paired_iou(boxes.median(0).values.expand_as(boxes), boxes)
-        figures['fixed_box_mIoU'] = float(fixed.sum()) / len(shown)
+        figures['fixed_box_mIoU'] = float(fixed.mean()) * (len(boxes) / len(shown))
         for name in self.by:
             figures |= _by_group(shown, name)
         return figures
