@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet.evaluation.metrics import DumpDetResults
+from mmdet.registry import METRICS
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
@@ -42,7 +42,7 @@ class PredictionsHook(Hook):
     """
 
     def __init__(self, path: str) -> None:
-        self.evaluator = Evaluator(DumpDetResults(out_file_path=path))
+        self.evaluator = Evaluator(METRICS.build(dict(type='DumpDetResults', out_file_path=path)))
 
     def after_test_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Sequence | None = None

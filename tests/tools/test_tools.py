@@ -1,5 +1,6 @@
 """The command-line tools as a user runs them: what they print and how they end."""
 
+import ast
 import json
 import os
 import subprocess
@@ -40,6 +41,25 @@ def untrained(vlm_folder, tmp_path_factory):
     path = tmp_path_factory.mktemp('checkpoint') / 'untrained.pth'
     torch.save({'meta': {}, 'state_dict': FocusDetector(vlm_folder(), dict(head)).state_dict()}, path)
     return str(path)
+
+
+def test_no_script_imports_of_mmdet_what_needs_our_stand_in_first():
+    """Forked tools cannot tell: their server has imported focus_mmdet."""
+    lines = []
+    for path in [
+        path for folder in ('tools', 'benchmarks', 'projects') for path in (ROOT / folder).rglob('*.py')
+    ]:
+        for node in ast.parse(path.read_text()).body:
+            names = [node.module or ''] if isinstance(node, ast.ImportFrom) else []
+            names += [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            if any(name.startswith('focus_mmdet') for name in names):
+                break
+            if any(name.startswith('mm') for name in names):
+                lines.append(ast.unparse(node))
+    done = subprocess.run(
+        [sys.executable, '-c', '\n'.join(lines)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_testing_writes_predictions_and_pictures(vlm_folder, untrained, tmp_path):
