@@ -4,6 +4,7 @@ import importlib.util
 
 import mmengine
 import pytest
+from mmdet.evaluation.metrics import DumpDetResults
 from mmengine.config import Config
 from mmengine.runner import Runner
 
@@ -54,12 +55,12 @@ def tool(monkeypatch):
 
 
 def test_each_dataset_is_judged_by_itself(make_config, datasets, tool, tmp_path, monkeypatch):
-    def write(metric, results, write=tool.DumpDetResults.compute_metrics):
+    def write(metric, results, write=DumpDetResults.compute_metrics):
         figures = next((tmp_path / 'both').glob('*/*.json')).read_text()
         assert 'photos/in_context/mIoU' in figures, 'written before the predictions, which may fail'
         return write(metric, results)
 
-    monkeypatch.setattr(tool.DumpDetResults, 'compute_metrics', write)
+    monkeypatch.setattr(DumpDetResults, 'compute_metrics', write)
     metrics = ['InContextMetric', 'CocoMetric']
     together = dict(
         type='MultiDatasetsEvaluator',
