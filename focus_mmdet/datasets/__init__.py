@@ -1,7 +1,7 @@
 """Episodes: read from files, sampled from tracks or drawn from sprites.
 
-``conversion`` may import what lies here, and that may import ``drawn``. Nothing here imports ``models``
-or ``engine``.
+``conversion`` may import what lies here, and that may import ``annotations`` and ``drawn``. Nothing here
+imports ``models`` or ``engine``.
 """
 
 from focus_mmdet.datasets.collate import collate_episodes

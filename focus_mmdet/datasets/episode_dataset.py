@@ -7,7 +7,7 @@ from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS, TASK_UTILS
 from mmengine.logging import print_log
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.episode import Episode
 from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError, UnreadableImages

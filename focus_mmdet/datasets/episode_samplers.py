@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from mmdet.registry import TASK_UTILS
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.episode import Episode, Frame, Track
 from focus_mmdet.errors import InputError, check_choice, check_number
 

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
+from focus_mmdet.datasets.annotations.natural_order import natural_order
 from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, require
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.masks import Box, label_boxes, mask_box, read_labels, read_mask
 from focus_mmdet.datasets.conversion.videos import VideoFrame, add_video, read_lines
-from focus_mmdet.datasets.natural_order import natural_order
 from focus_mmdet.errors import InputError
 from focus_mmdet.progress import progress
 

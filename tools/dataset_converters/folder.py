@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
+from focus_mmdet.datasets.annotations.file_names import leaves
+from focus_mmdet.datasets.annotations.natural_order import natural_order
 from focus_mmdet.datasets.conversion.arguments import argument_parser, parse
 from focus_mmdet.datasets.conversion.coco_writer import SLACK, CocoWriter, overhang
 from focus_mmdet.datasets.episode import below_a_pixel
-from focus_mmdet.datasets.file_names import leaves
-from focus_mmdet.datasets.natural_order import natural_order
 from focus_mmdet.errors import InputError
 from focus_mmdet.progress import progress
 

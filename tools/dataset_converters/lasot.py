@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from focus_mmdet.cli import run_cli
-from focus_mmdet.datasets.annotation_file import read_json
+from focus_mmdet.datasets.annotations.annotation_file import read_json
 from focus_mmdet.datasets.conversion.arguments import argument_parser, parse, require
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.videos import (

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from focus_mmdet.cli import check_folder, run_cli
-from focus_mmdet.datasets.annotation_file import AnnotationFile, read_json
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile, read_json
+from focus_mmdet.datasets.annotations.natural_order import natural_order
 from focus_mmdet.datasets.conversion.output_file import whole_file
-from focus_mmdet.datasets.natural_order import natural_order
 from focus_mmdet.errors import InputError
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
 
+from focus_mmdet.datasets.annotations.file_names import leaves
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter
 from focus_mmdet.datasets.conversion.output_file import check_replaceable, whole_file
 from focus_mmdet.datasets.episode import below_a_pixel
-from focus_mmdet.datasets.file_names import leaves
 from focus_mmdet.errors import InputError
 
 #: Boxes may overhang by this much (pixels), as annotation tools round.

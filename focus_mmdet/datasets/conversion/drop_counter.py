@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from focus_mmdet.datasets.file_names import form_hint
+from focus_mmdet.datasets.annotations.file_names import form_hint
 from focus_mmdet.datasets.image_file import image_size
 from focus_mmdet.errors import InputError
 

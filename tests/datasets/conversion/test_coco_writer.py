@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.errors import InputError
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from tests.conftest import ROOT
 
 WIDTH, HEIGHT = 40, 30

@@ -3,7 +3,7 @@ import json
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from tests.tools.dataset_converters.conftest import painted, write_frame
 
 SIZE = (40, 30)

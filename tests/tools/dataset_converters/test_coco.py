@@ -4,7 +4,7 @@ import tracemalloc
 
 import pytest
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter
 from focus_mmdet.datasets.episode_samplers import RandomEpisodes
 from tests.conftest import ROOT

@@ -1,6 +1,6 @@
 from PIL import Image
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from tests.tools.dataset_converters.conftest import write_frame, write_mask
 
 

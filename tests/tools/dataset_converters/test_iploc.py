@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from tests.tools.dataset_converters.conftest import write_frame, write_mask
 
 SIZE = (100, 60)

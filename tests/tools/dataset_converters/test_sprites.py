@@ -5,7 +5,7 @@ import json
 import pytest
 from PIL import Image
 
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from tests.conftest import ROOT
 
 SPRITES = ROOT / 'data/sprites/test'

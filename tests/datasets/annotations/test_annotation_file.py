@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from focus_mmdet.datasets import EpisodeDataset
-from focus_mmdet.datasets.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.conversion.manifest import write_manifest
 from focus_mmdet.datasets.episode_samplers import RandomEpisodes
 from focus_mmdet.errors import InputError

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from focus_mmdet.datasets.annotations.left_out import ANY
 from focus_mmdet.datasets.episode import Box, below_a_pixel
-from focus_mmdet.datasets.left_out import ANY
 from focus_mmdet.errors import InputError
 
 #: Boxes may overhang by this much (pixels), as rounding in COCO files does.

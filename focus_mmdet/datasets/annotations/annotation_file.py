@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from focus_mmdet.datasets.annotations.file_names import form_hint, leaves
+from focus_mmdet.datasets.annotations.left_out import ANY, LeftOut
+from focus_mmdet.datasets.annotations.natural_order import as_number, natural_order
+from focus_mmdet.datasets.annotations.records import check_id, check_keys, corners, is_whole, said_id
 from focus_mmdet.datasets.episode import ABSENT_KINDS, Episode, Frame, Track
-from focus_mmdet.datasets.file_names import form_hint, leaves
 from focus_mmdet.datasets.image_file import image_size
-from focus_mmdet.datasets.left_out import ANY, LeftOut
-from focus_mmdet.datasets.natural_order import as_number, natural_order
-from focus_mmdet.datasets.records import check_id, check_keys, corners, is_whole, said_id
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped import about_missing_data
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from focus_mmdet.datasets.natural_order import natural_order
+from focus_mmdet.datasets.annotations.natural_order import natural_order
 
 
 @pytest.mark.parametrize(
