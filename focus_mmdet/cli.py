@@ -2,6 +2,7 @@
 
 import argparse
 import errno
+import gc
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from torch import distributed
 
 from focus_mmdet.config_options import check_options
 from focus_mmdet.errors import InputError
@@ -24,18 +26,30 @@ def run_cli(main: Callable[[], None]) -> None:
 
     Ctrl-C exits with 130, as shells expect.
     """
+    status = _status(main)
+    if not status:
+        return
+    if distributed.is_initialized() and distributed.get_backend() == 'gloo':
+        # Threads of gloo that outlive the interpreter end a process by SIGABRT instead.
+        gc.collect()
+        distributed.destroy_process_group()
+    sys.exit(status)
+
+
+def _status(main: Callable[[], None]) -> int:
     try:
         main()
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
-        sys.exit(130)
+        return 130
     except Exception as error:
         message = _input_message(error)
         if message is None:
             raise
         # A file name may hold what no terminal can show.
         print(f'error: {message}'.encode(errors='backslashreplace').decode(), file=sys.stderr)
-        sys.exit(2)
+        return 2
+    return 0
 
 
 def _input_message(error: Exception) -> str | None:

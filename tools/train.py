@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -83,6 +84,15 @@ def resume(config: Config, checkpoint: str) -> None:
     config.resume, config.load_from = True, checkpoint
 
 
+def train(config: Config) -> int:
+    """Exit status of a run that nothing holds any more, as :func:`end_launch` needs it."""
+    try:
+        Runner.from_cfg(config).train()
+    except SystemExit as stop:  # GracefulStopHook, in every process alike
+        return int(stop.code or 0)
+    return 0
+
+
 def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -100,8 +110,9 @@ def main() -> None:
     check_schedule(config)
     check_inputs(config, ['train_dataloader', 'val_dataloader'])
     prepare_cpu_launch(config)
-    Runner.from_cfg(config).train()
+    status = train(config)
     end_launch()
+    sys.exit(status)
 
 
 if __name__ == '__main__':
