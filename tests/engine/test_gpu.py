@@ -5,12 +5,16 @@ import os
 import socket
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
-from tests.conftest import ROOT
+from focus_mmdet.models.vlm.prefix_attention import causal_prefix
+from tests.conftest import ROOT, relative_error
 from tests.engine.processes.test_distributed import OPTIONS
 
 pytestmark = [
@@ -107,3 +111,33 @@ def test_stage_1_trains(vlm_folder, tmp_path, options):
         '--cfg-options', *OPTIONS, f'model.pretrained={vlm_folder()}', *options,
     )  # fmt: skip
     assert (tmp_path / 'run/iter_2.pth').is_file()
+
+
+def tail_gradients(tensors, mask, device, dtype):
+    """Of the queries, keys and values of a prompt and its answers, in float32 on the CPU."""
+    query, key, value, weights = (tensor.to(device, dtype, copy=True) for tensor in tensors)
+    leaves = [tensor.requires_grad_() for tensor in (query, key, value)]
+    layer = SimpleNamespace(
+        num_key_value_groups=query.shape[1] // key.shape[1], is_causal=True, training=True
+    )
+    output, _ = causal_prefix(sdpa_attention_forward)(layer, *leaves, mask.to(device))
+    (output * weights.transpose(1, 2)).sum().backward()
+    return [leaf.grad.float().cpu() for leaf in leaves]
+
+
+def test_gradients_under_the_mask_of_stage_2(make_detector):
+    """576 keys and 64 masked rows, all scores far below 0: there cuDNN's kernels have given NaN."""
+    make_detector()
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    answers = [torch.ones(16, dtype=torch.long)] * 4
+    mask = share_prefix([torch.ones(512, dtype=torch.long)], [answers], pad_id=0).mask
+    torch.manual_seed(0)
+    shapes = [(1, heads, 576, 128) for heads in (28, 4, 4, 28)]  # Qwen2-VL-7B's
+    tensors = [torch.randn(shape).bfloat16() for shape in shapes]
+    tensors[0][..., 0], tensors[1][..., 0] = 1, -120 * 128**0.5
+    found = tail_gradients(tensors, mask, 'cuda', torch.bfloat16)
+    expected = tail_gradients(tensors, mask, 'cpu', torch.float32)
+    for ours, theirs in zip(found, expected, strict=True):
+        assert ours.isfinite().all()
+        # The first component is a sum of large numbers that cancel out.
+        assert relative_error(ours[..., 1:], theirs[..., 1:]) < 0.05

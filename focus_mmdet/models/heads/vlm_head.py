@@ -51,6 +51,11 @@ class VLMHead(BaseModule):
             ``ScoreCalibration`` fits them; (1, 0) leaves scores as they are.
         quantization: Options of ``transformers.BitsAndBytesConfig`` for the
             frozen weights under ``lora`` (QLoRA); None keeps them as they are.
+        cudnn_attention: Let torch choose cuDNN's attention kernels on a GPU, as
+            it would by itself from Hopper on. They have given NaN gradients
+            under masks and wrong answers with few key-value heads, and plan
+            anew for each length. torch has one switch for the whole process,
+            set where a head is built: the last one decides for all.
     """
 
     def __init__(
@@ -66,8 +71,10 @@ class VLMHead(BaseModule):
         temperature: float = 0.0,
         score_calibration: tuple[float, float] = (1.0, 0.0),
         quantization: dict[str, Any] | None = None,
+        cudnn_attention: bool = False,
     ) -> None:
         super().__init__()
+        torch.backends.cuda.enable_cudnn_sdp(cudnn_attention)
         if quantization is not None and (lora is None or not freeze_vision):
             raise InputError(
                 'model.bbox_head.quantization: quantized weights cannot train; set model.bbox_head.lora '
