@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,13 +12,13 @@ from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from peft import LoraConfig
 from torch import Tensor
-from torch.distributions import Categorical
 from torch.nn.functional import cross_entropy
 
 from focus_mmdet.core.attention import reachable_margin
 from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.grpo import aggregate, policy_terms
 from focus_mmdet.core.prefix import SharedPrefix, share_prefix
+from focus_mmdet.core.vocabulary import token_logps
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
@@ -141,9 +142,13 @@ class VLMHead(BaseModule):
         ]
         features = self.vlm.image_features(batch)
         watch = ProbeGroup(probes) if probes else None
-        logits = self.vlm(input_ids, mask, positions, features, select=select, probe=watch)
+        read = partial(cross_entropy, reduction='sum')
+        sums = self.vlm(
+            input_ids, mask, positions, features, select=select, probe=watch, labels=labels, read=read
+        )
+        loss = torch.stack(sums).sum() / len(labels)
         lengths = [len(ids) for ids in sequences]
-        return {'loss_lm': cross_entropy(logits, labels), **self._attention_losses(probes, lengths)}
+        return {'loss_lm': loss, **self._attention_losses(probes, lengths)}
 
     def _attention_losses(self, probes: Sequence[MassProbe], lengths: Sequence[int]) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
@@ -262,16 +267,13 @@ class VLMHead(BaseModule):
             position_ids=torch.cat([prefix, behind], 2),
             features=self.vlm.image_features(batch),
             select=(shared.source[0].flatten(), shared.source[1].flatten()),
+            labels=shared.target_ids.flatten(),
+            read=partial(token_logps, temperature=temperature),
         )
         with self.vlm.other_weights(weights or {}):
-            logits = self.vlm(**inputs) / temperature
-        shape = shared.target_ids.shape
-        # No (N * L, V) table of log-probabilities is kept for backward.
-        chosen = logits.gather(-1, shared.target_ids.flatten()[:, None])[:, 0]
-        logps = (chosen - logits.logsumexp(-1)).view(shape)
-        # Not validated: SkipNonFiniteHook deals with logits that are NaN.
-        entropy = Categorical(logits=logits.detach(), validate_args=False).entropy()
-        return logps, entropy.view(shape)
+            parts = self.vlm(**inputs)
+        logps, entropy = (torch.cat(part).view_as(shared.target_ids) for part in zip(*parts, strict=True))
+        return logps, entropy
 
     def policy_loss(self, batch: EpisodeBatch, rollout: Rollout, pad_id: int) -> dict[str, Tensor]:
         """Stage 2: clipped policy gradient and KL to the stage-1 policy.

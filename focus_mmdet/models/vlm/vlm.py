@@ -6,7 +6,7 @@ prefill, decoding and the shared-prefix pass.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 from transformers.utils import is_accelerate_available, is_bitsandbytes_available, is_flash_attn_2_available
 
+from focus_mmdet.core.vocabulary import read_logits
 from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import BACKENDS, AttentionProbe, register_attention
@@ -211,8 +212,10 @@ class VisionLanguageModel(nn.Module):
         select: tuple[Tensor, Tensor] | None = None,
         probe: AttentionProbe | None = None,
         cache: Any = None,
-    ) -> Tensor:
-        """Next-token logits in float32.
+        labels: Tensor | None = None,
+        read: Callable[[Tensor, Tensor], Any] | None = None,
+    ) -> Tensor | list[Any]:
+        """Next-token logits in float32, or what is read of them.
 
         Args:
             input_ids: (B, T).
@@ -225,9 +228,13 @@ class VisionLanguageModel(nn.Module):
                 the last position of each sequence.
             probe: Watches the attention of every language-model layer.
             cache: transformers cache, extended in place; None trains.
+            labels: (S,) ids for ``read``.
+            read: What to compute of the logits of a few tokens and their
+                labels, where all logits at once would be too large.
 
         Returns:
-            (S, V), or (B, V) without ``select``.
+            (S, V), or (B, V) without ``select``; with ``read``, what it gave
+            for one chunk of S after the other.
         """
         extra = {} if probe is None else {'probe': probe}
         with given_features(self.model.model, features) as images:
@@ -241,4 +248,7 @@ class VisionLanguageModel(nn.Module):
                 **extra,
             ).last_hidden_state
         chosen = hidden[:, -1] if select is None else hidden[select]
-        return self.model.get_output_embeddings()(chosen).float()
+        words = self.model.get_output_embeddings()
+        if read is None or labels is None:
+            return words(chosen).float()
+        return read_logits(words, read, chosen, labels, self.model.config.get_text_config().vocab_size)
