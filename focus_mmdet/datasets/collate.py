@@ -5,6 +5,7 @@ from typing import Any
 
 from mmengine.registry import FUNCTIONS
 
+from focus_mmdet.datasets.parcel import to_main_process
 from focus_mmdet.errors import InputError
 
 NO_TTA = (
@@ -13,8 +14,8 @@ NO_TTA = (
 )
 
 
-@FUNCTIONS.register_module()
-def collate_episodes(batch: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
+
+def episode_lists(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Lists of B items under the keys of one item.
 
     MMEngine's ``pseudo_collate`` would transpose the frames of the episodes,
@@ -26,3 +27,9 @@ def collate_episodes(batch: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     if any(isinstance(item['data_samples'], (list, tuple)) for item in batch):
         raise InputError(NO_TTA)
     return {key: [item[key] for item in batch] for key in batch[0]}
+
+
+@FUNCTIONS.register_module()
+def collate_episodes(batch: Sequence[dict[str, Any]]) -> Any:
+    """:func:`episode_lists`, in a data worker packed for the main process."""
+    return to_main_process(episode_lists(batch))

@@ -1,5 +1,7 @@
 """Encoding in the data workers changes nothing but the place."""
 
+import os
+import resource
 from dataclasses import fields
 
 import pytest
@@ -16,6 +18,25 @@ def loader(config, folder, **more):
     dataloader.collate_fn = dict(type='encode_episodes', pretrained=folder, **more)
     dataloader.num_workers = 1
     return Runner.build_dataloader(dataloader, seed=0)
+
+
+@pytest.fixture
+def few_files():
+    """The process and its workers may open 60 more files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir('/proc/self/fd')) + 60, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize('collate', ['collate_episodes', 'encode_episodes'])
+def test_batches_do_not_use_up_the_files_that_may_be_open(make_config, vlm_folder, few_files, collate):
+    config = make_config(1, collate).train_dataloader
+    folder = {'pretrained': vlm_folder()} if collate == 'encode_episodes' else {}
+    config.update(batch_size=8, num_workers=2, timeout=30, collate_fn=dict(type=collate, **folder))
+    batches = iter(Runner.build_dataloader(config, seed=0))
+    held = [next(batches) for _ in range(3)]
+    assert [len(batch['inputs']) for batch in held] == [8, 8, 8]
 
 
 def assert_equal(first, second):

@@ -12,7 +12,8 @@ from mmengine.registry import FUNCTIONS
 from torch import Tensor
 
 from focus_mmdet.core.prompt import Answer, parse_answer
-from focus_mmdet.datasets.collate import collate_episodes
+from focus_mmdet.datasets.collate import episode_lists
+from focus_mmdet.datasets.parcel import to_main_process
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS, EncodedAnswer, PromptEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch
@@ -145,7 +146,7 @@ def _encoder(pretrained: str, may_be_absent: bool) -> EpisodeEncoder:
 @FUNCTIONS.register_module()
 def encode_episodes(
     batch: list[dict[str, Any]], pretrained: str, may_be_absent: bool = False
-) -> dict[str, Any]:
+) -> Any:
     """As ``collate_episodes``, and encode them here, in the data workers.
 
     Args:
@@ -154,6 +155,6 @@ def encode_episodes(
             encodes once more itself.
         may_be_absent: As of ``model.data_preprocessor``.
     """
-    data: dict[str, Any] = collate_episodes(batch)
+    data = episode_lists(batch)
     data['encoded'] = _encoder(pretrained, may_be_absent)(data['inputs'], data['data_samples'])
-    return data
+    return to_main_process(data)
