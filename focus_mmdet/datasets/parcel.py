@@ -58,7 +58,9 @@ class _Packer(pickle.Pickler):
 
     def together(self) -> Tensor:
         """(bytes of all tensors,) uint8, in shared memory."""
-        everything = torch.empty(self._size, dtype=torch.uint8).share_memory_()
+        # As torch's own collate: share_memory_() would copy memory that is not written yet.
+        shared = torch.UntypedStorage._new_shared(self._size)
+        everything = torch.empty(0, dtype=torch.uint8).set_(shared)
         for start, tensor in self._places.values():
             _view(everything, start, tensor.dtype, tuple(tensor.shape)).copy_(tensor)
         return everything

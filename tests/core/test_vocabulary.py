@@ -21,7 +21,8 @@ def test_values_and_gradients_are_those_of_one_table(monkeypatch, rows, temperat
     leaves = [tensor.requires_grad_() for tensor in (torch.randn(7, 8).double(), torch.randn(50, 8).double())]
 
     def read(logits, ids):
-        assert logits.dtype == torch.float32 and len(logits) <= rows
+        assert logits.dtype == torch.float32
+        assert len(logits) <= rows
         return token_logps(logits, ids, temperature)
 
     parts = read_logits(lambda hidden: hidden @ leaves[1].T, read, leaves[0], ids, 50)

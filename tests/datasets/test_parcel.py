@@ -40,6 +40,7 @@ def test_who_keeps_a_box_keeps_no_images():
     data = pickle.loads(pickle.dumps(Parcel({'inputs': [images], 'data_samples': [sample]})))
     first, second = data['inputs'][0]
     boxes: Tensor = data['data_samples'][0].gt_instances.bboxes
-    assert data['data_samples'][0].img_id == 7 and torch.equal(boxes, sample.gt_instances.bboxes)
+    assert data['data_samples'][0].img_id == 7
+    assert torch.equal(boxes, sample.gt_instances.bboxes)
     assert first.untyped_storage().data_ptr() == second.untyped_storage().data_ptr()
     assert boxes.untyped_storage().nbytes() == 16

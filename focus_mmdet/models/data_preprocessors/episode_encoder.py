@@ -144,9 +144,7 @@ def _encoder(pretrained: str, may_be_absent: bool) -> EpisodeEncoder:
 
 
 @FUNCTIONS.register_module()
-def encode_episodes(
-    batch: list[dict[str, Any]], pretrained: str, may_be_absent: bool = False
-) -> Any:
+def encode_episodes(batch: list[dict[str, Any]], pretrained: str, may_be_absent: bool = False) -> Any:
     """As ``collate_episodes``, and encode them here, in the data workers.
 
     Args:
