@@ -6,16 +6,19 @@
 All variants take the same training step (forward, backward, AdamW on LoRA) on
 the same random 4-shot episode, in turns; the table has median seconds and peak
 memory above the model's own. Weights are random: speed and memory do not
-depend on them. The last line is JSON for the longest sequence.
+depend on them. With --varying no two steps have the same length, as in
+training; lengths are drawn between half and all of --tokens. The last line is
+JSON for the longest sequence.
 """
 
 import argparse
 import json
 import multiprocessing
+import random
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +71,12 @@ def build_head(model: str, device: str) -> VLMHead:
     return head.to(device).train()
 
 
-def build_episode(tokens: int, device: str) -> EpisodeBatch:
-    """One random 4-shot episode of about ``tokens`` tokens."""
+def build_episode(tokens: int, device: str, opening: int = 60) -> EpisodeBatch:
+    """One random 4-shot episode of about ``tokens`` tokens, ``opening`` of them before the images."""
     per_image = (tokens - 300) // (SHOTS + 1)
     side = max(1, round(per_image**0.5))
     patches = 4 * side * side
-    pieces, marks = [torch.full((60,), TEXT)], [torch.zeros(60, dtype=torch.bool)]
+    pieces, marks = [torch.full((opening,), TEXT)], [torch.zeros(opening, dtype=torch.bool)]
     for index in range(SHOTS + 1):
         text = torch.full((40,), TEXT)
         marked = torch.zeros(side * side + 40, dtype=torch.bool)
@@ -126,11 +129,11 @@ def eager_losses(head: VLMHead, batch: EpisodeBatch) -> torch.Tensor:
     return torch.nn.functional.cross_entropy(logits, batch.answer_ids[0]) + settings.weight * attention
 
 
-def make_step(head: VLMHead, batch: EpisodeBatch, variant: str) -> Callable[[], None]:
-    """One optimizer step of a variant."""
+def make_step(head: VLMHead, variant: str) -> Callable[[EpisodeBatch], None]:
+    """One optimizer step of a variant on a batch."""
     optimizer = torch.optim.AdamW([weight for weight in head.parameters() if weight.requires_grad], lr=1e-5)
 
-    def step() -> None:
+    def step(batch: EpisodeBatch) -> None:
         batch.features = None
         head.attention_supervision = (AttentionSupervision(),) if variant == 'ours' else ()
         backend = 'eager' if variant == 'eager' else 'focus_sdpa'
@@ -152,23 +155,23 @@ def make_step(head: VLMHead, batch: EpisodeBatch, variant: str) -> Callable[[], 
     return step
 
 
-def peak_on_cuda(step: Callable[[], None]) -> float:
+def peak_on_cuda(step: Callable[[EpisodeBatch], None], batch: EpisodeBatch) -> float:
     """Peak bytes above what is allocated between steps."""
-    step()
+    step(batch)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
-    step()
+    step(batch)
     return float(torch.cuda.max_memory_allocated() - before)
 
 
 def _peak_in_process(model: str, tokens: int, variant: str, answer: Any) -> None:
     torch.set_num_threads(1)
     head, batch = build_head(model, 'cpu'), build_episode(tokens, 'cpu')
-    step = make_step(head, batch, variant)
+    step = make_step(head, variant)
     Path('/proc/self/clear_refs').write_text('5')  # the peak starts anew from what is resident
     before = _status('VmRSS')
-    step()
+    step(batch)
     answer.put(_status('VmHWM') - before)
 
 
@@ -189,25 +192,41 @@ def peak_on_cpu(model: str, tokens: int, variant: str) -> float:
     return peak
 
 
-def measure(head: VLMHead, model: str, tokens: int, variants: list[str], repeats: int) -> dict[str, Any]:
-    """Median seconds and peak bytes of each variant at one length."""
+def episodes(tokens: int, count: int, varying: bool, device: str) -> Iterator[EpisodeBatch]:
+    """Those of ``count`` steps."""
+    draw = random.Random(0)
+    for number in range(count):
+        if varying:
+            # Images are square: without the rest, some lengths would come twice.
+            yield build_episode(draw.randint(tokens // 2, tokens), device, 60 + number)
+        else:
+            yield build_episode(tokens, device)
+
+
+def measure(
+    head: VLMHead, model: str, tokens: int, variants: list[str], repeats: int, varying: bool
+) -> dict[str, Any]:
+    """Median seconds of each variant, and peak bytes at the full length."""
     device = str(head.vlm.device.type)
     batch = build_episode(tokens, device)
-    assert batch.answer_ids is not None
-    steps = {variant: make_step(head, batch, variant) for variant in variants}
+    steps = {variant: make_step(head, variant) for variant in variants}
     seconds: dict[str, list[float]] = {variant: [] for variant in variants}
     row: dict[str, Any] = {'tokens': len(batch.prompt_ids[0]) + ANSWER}
-    for _ in range(repeats + 1):
+    for episode in episodes(tokens, repeats + 1, varying, device):
         for variant, step in list(steps.items()):
             try:
                 started = time.perf_counter()
-                step()
+                step(episode)
                 seconds[variant].append(time.perf_counter() - started)
             except torch.cuda.OutOfMemoryError:
                 del steps[variant], seconds[variant]
                 torch.cuda.empty_cache()
-    for variant in steps:
-        peak = peak_on_cuda(steps[variant]) if device == 'cuda' else peak_on_cpu(model, tokens, variant)
+    for variant, step in list(steps.items()):
+        try:
+            peak = peak_on_cuda(step, batch) if device == 'cuda' else peak_on_cpu(model, tokens, variant)
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            continue
         row[variant] = (statistics.median(seconds[variant][1:]), peak)
     return row
 
@@ -217,6 +236,7 @@ def main() -> None:
     parser.add_argument('--model', choices=MODELS, default='small')
     parser.add_argument('--tokens', type=int, nargs='+', help='default: 600 2000 (small), 2000 15000 (7b)')
     parser.add_argument('--repeats', type=int, default=7)
+    parser.add_argument('--varying', action='store_true', help='another length in each step')
     parser.add_argument('--no-eager', action='store_true', help='leave the eager maps out')
     args = parser.parse_args()
     device = 'cuda' if torch.cuda.is_available() and args.model == '7b' else 'cpu'
@@ -227,11 +247,12 @@ def main() -> None:
     torch.manual_seed(0)
     head = build_head(args.model, device)
     name = torch.cuda.get_device_name() if device == 'cuda' else f'cpu, {torch.get_num_threads()} threads'
-    print(f'{args.model} model, {name}, {SHOTS} shots, LoRA r 8; seconds a step | peak MB (ratio to plain)')
+    shown = f'{SHOTS} shots, LoRA r 8' + (', varying lengths' if args.varying else '')
+    print(f'{args.model} model, {name}, {shown}; seconds a step | peak MB (ratio to plain)')
     print(f'{"tokens":>7}' + ''.join(f'{variant:>32}' for variant in variants))
     ratios: dict[str, Any] = {}
     for tokens in lengths:
-        row = measure(head, args.model, tokens, variants, args.repeats)
+        row = measure(head, args.model, tokens, variants, args.repeats, args.varying)
         cells, ratios = '', {'tokens': row['tokens']}
         for variant in variants:
             if variant not in row:
@@ -248,7 +269,7 @@ def main() -> None:
     if device == 'cuda':
         ratios['model_gb'] = round(torch.cuda.memory_allocated() / 1e9, 2)
         print(f'peaks are above the {ratios["model_gb"]} GB of the model and its optimizer')
-    print(json.dumps({**ratios, 'device': name}))
+    print(json.dumps({**ratios, 'varying': args.varying, 'device': name}))
 
 
 if __name__ == '__main__':

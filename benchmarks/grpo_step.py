@@ -6,9 +6,11 @@
 A step is one prompt of 4 supports and a query: G answers of 25 tokens, their
 IoU and format rewards, backward and AdamW on LoRA. All variants use the same
 kind of model, images, G and dtype; weights are random, which speed and memory
-do not depend on. TRL prepares images and tokens within its step, ours before
-it (0.013 s a prompt of the small model). The table has median seconds and the peak memory that one
-step adds. The last line is JSON for the largest G.
+do not depend on. With --varying every image of every step has its own size, so
+that prompts differ in length, as in training. TRL prepares images and tokens
+within its step, ours before it (0.013 s a prompt of the small model). The table
+has median seconds and the peak memory that one step adds. The last line is JSON
+for the largest G.
 """
 
 import argparse
@@ -72,11 +74,16 @@ def build_head(model: str, folder: str, device: str) -> VLMHead:
     return head.to(device).train()
 
 
-def build_images(model: str) -> list[np.ndarray]:
-    """Noise of the size that the pixel budget leaves, (height, width, 3)."""
-    size = (392, 700, 3) if model == '7b' else (192, 256, 3)
+def build_images(model: str, steps: int, varying: bool) -> list[list[np.ndarray]]:
+    """Noise (height, width, 3) of each step, of the size that the pixel budget leaves, or down to 3/4."""
+    multiple, shape = (28, (14, 25)) if model == '7b' else (16, (12, 16))
     rng = np.random.default_rng(0)
-    return [rng.integers(0, 256, size, dtype=np.uint8) for _ in range(SHOTS + 1)]
+
+    def image() -> np.ndarray:
+        cells = [rng.integers(-(-3 * most // 4), most + 1) for most in shape] if varying else shape
+        return rng.integers(0, 256, (*(multiple * count for count in cells), 3), dtype=np.uint8)
+
+    return [[image() for _ in range(SHOTS + 1)] for _ in range(steps)]
 
 
 def build_batch(speech: EpisodeDataPreprocessor, images: list[np.ndarray], copies: int) -> EpisodeBatch:
@@ -90,14 +97,14 @@ def build_batch(speech: EpisodeDataPreprocessor, images: list[np.ndarray], copie
     return speech(data)['inputs']
 
 
-def our_step(head: VLMHead, speech: EpisodeDataPreprocessor, batch: EpisodeBatch, size: int) -> Callable:
-    """One step on ``batch``, a prompt or, with nothing shared, ``size`` copies of it."""
+def our_step(head: VLMHead, speech: EpisodeDataPreprocessor, size: int) -> Callable[[EpisodeBatch], None]:
+    """One step on a batch, a prompt or, with nothing shared, ``size`` copies of it."""
     trained = [weight for weight in head.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-6)
     rewards = build_rewards(REWARDS)
     pad_id = int(speech.encoder.tokenizer.pad_token_id)
 
-    def step() -> None:
+    def step(batch: EpisodeBatch) -> None:
         batch.features = None
         head.eval()
         answers = generate(
@@ -150,14 +157,14 @@ class StepMeter(TrainerCallback):
 
 
 def run_trl(
-    head: VLMHead, speech: EpisodeDataPreprocessor, images: list[np.ndarray], size: int, steps: int
+    head: VLMHead, speech: EpisodeDataPreprocessor, images: list[list[np.ndarray]], size: int
 ) -> list[tuple[float, float]]:
-    """Seconds and bytes of each of ``steps`` steps of TRL's trainer."""
+    """Seconds and bytes of a step of TRL's trainer on each prompt's images."""
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
     device = head.vlm.device.type
-    batch = build_batch(speech, images, 1)
+    batch = build_batch(speech, images[0], 1)
     assert batch.targets is not None
     targets = batch.targets.expand(size, 4)
     rewards = build_rewards(REWARDS)
@@ -167,10 +174,10 @@ def run_trl(
         return give_rewards(rewards, Answers.read(texts, targets, [0] * size))[0].tolist()
 
     box = [int(value) for value in batch.targets[0].tolist()]
-    rows = Dataset.from_dict({'prompt': [episode_messages([box] * SHOTS)] * steps})
-    pictures = [Image.fromarray(image) for image in images]
-    rows = rows.add_column('images', [list(range(SHOTS + 1))] * steps)
-    rows.set_transform(lambda part: {**part, 'images': [pictures] * len(part['prompt'])})
+    rows = Dataset.from_dict({'prompt': [episode_messages([box] * SHOTS)] * len(images)})
+    pictures = [[Image.fromarray(image) for image in prompt] for prompt in images]
+    rows = rows.add_column('images', [[number] for number in range(len(images))])
+    rows.set_transform(lambda part: {**part, 'images': [pictures[number] for (number,) in part['images']]})
     meter = StepMeter(device)
     with tempfile.TemporaryDirectory() as folder:
         trainer = GRPOTrainer(
@@ -185,7 +192,7 @@ def run_trl(
                 num_generations=size,
                 max_completion_length=ANSWER,
                 generation_kwargs={'min_new_tokens': ANSWER},
-                max_steps=steps,
+                max_steps=len(images),
                 learning_rate=1e-6,
                 loss_type='grpo',
                 gradient_checkpointing=head.vlm.model.is_gradient_checkpointing,
@@ -228,8 +235,8 @@ def _status(field: str) -> float:
     return float(line.split()[1]) * 1024
 
 
-def measure(variant: str, model: str, size: int, steps: int, queue: Any) -> None:
-    """Put the tokens of the prompt and (seconds, bytes) of each step into ``queue``."""
+def measure(variant: str, model: str, size: int, steps: int, varying: bool, queue: Any) -> None:
+    """Put the most tokens of a prompt and (seconds, bytes) of each step into ``queue``."""
     disable_progress_bar()
     device = 'cuda' if model == '7b' else 'cpu'
     if device == 'cpu':
@@ -238,17 +245,17 @@ def measure(variant: str, model: str, size: int, steps: int, queue: Any) -> None
     with tempfile.TemporaryDirectory() as folder:
         build_folder(model, folder)
         head, speech = build_head(model, folder, device), EpisodeDataPreprocessor(folder).to(device)
-        images = build_images(model)
+        images = build_images(model, steps, varying)
         if variant == 'trl':
-            measured = run_trl(head, speech, images, size, steps)
+            measured = run_trl(head, speech, images, size)
         else:
-            step = our_step(
-                head, speech, build_batch(speech, images, size if variant == 'unshared' else 1), size
-            )
-            for _ in range(steps):
+            step = our_step(head, speech, size)
+            for prompt in images:
+                batch = build_batch(speech, prompt, size if variant == 'unshared' else 1)
                 with metered(device, measured):
-                    step()
-        queue.put((len(build_batch(speech, images, 1).prompt_ids[0]), measured))
+                    step(batch)
+        prompts = [build_batch(speech, prompt, 1).prompt_ids[0] for prompt in images]
+        queue.put((max(len(prompt) for prompt in prompts), measured))
 
 
 def in_process(*arguments: Any) -> tuple[int, list[tuple[float, float]]]:
@@ -273,18 +280,20 @@ def main() -> None:
     parser.add_argument('--model', choices=('small', '7b'), default='small')
     parser.add_argument('--num-generations', type=int, nargs='+', default=[4, 8])
     parser.add_argument('--steps', type=int, default=4, help='the first one only warms up')
+    parser.add_argument('--varying', action='store_true', help='another prompt length in each step')
     options = parser.parse_args()
     if options.model == '7b' and not torch.cuda.is_available():
         raise SystemExit('--model 7b needs a CUDA device')
     device = torch.cuda.get_device_name() if options.model == '7b' else 'cpu'
-    print(f'{options.model} Qwen2-VL, {SHOTS} shots, answers of {ANSWER} tokens, {device}')
+    lengths_are = ', varying lengths' if options.varying else ''
+    print(f'{options.model} Qwen2-VL, {SHOTS} shots, answers of {ANSWER} tokens, {device}' + lengths_are)
     print(
         f'{"prompt":>7} {"G":>3} {"variant":>9} {"seconds":>9} {"MB":>8} {"speed of ours":>14} {"memory":>7}'
     )
     for size in options.num_generations:
         seconds, peaks = {}, {}
         for variant in VARIANTS:
-            tokens, measured = in_process(variant, options.model, size, options.steps)
+            tokens, measured = in_process(variant, options.model, size, options.steps, options.varying)
             # Memory of the first step: later ones reuse what the allocator kept.
             seconds[variant] = statistics.median(second for second, _ in measured[1:])
             peaks[variant] = max(peak for _, peak in measured)
@@ -304,6 +313,7 @@ def main() -> None:
                 'model': options.model,
                 'prompt_tokens': tokens,
                 'num_generations': size,
+                'varying': options.varying,
             }
         )
     )

@@ -31,7 +31,7 @@ def vision_tower(config: Any, device: str, dtype: str) -> nn.Module:
     """With random weights."""
     tower = dry_head(config).vlm.vision_tower.to(getattr(torch, dtype))
     if device == 'cpu':
-        tower = nn.ModuleDict({'patch_embed': tower.patch_embed})
+        tower = nn.ModuleDict({'patch_embed': tower.get_submodule('patch_embed')})
     tower = tower.to_empty(device=device).eval()
     for tensor in [*tower.parameters(), *tower.buffers()]:
         tensor.data.normal_(std=0.02)
