@@ -14,7 +14,6 @@ NO_TTA = (
 )
 
 
-
 def episode_lists(batch: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Lists of B items under the keys of one item.
 
