@@ -17,6 +17,7 @@ from focus_mmdet.datasets.transforms import (
     RenderSpriteEpisode,
     ResizeToPixelBudget,
 )
+from focus_mmdet.datasets.weighted_dataset_sampler import WeightedDatasetSampler
 
 __all__ = [
     'CropAroundBox',
@@ -33,5 +34,6 @@ __all__ = [
     'ShuffledSupports',
     'SpriteEpisodeDataset',
     'UniformSpanEpisodes',
+    'WeightedDatasetSampler',
     'collate_episodes',
 ]
