@@ -42,7 +42,7 @@ val_dataloader = dict(dataset=dict(_delete_=True, **lone_test))
 test_dataloader = val_dataloader
 
 max_iters = 1600
-train_cfg = dict(max_iters=max_iters, val_interval=800)
+train_cfg = dict(max_iters=max_iters, val_interval=800, effective_batch=32)
 optim_wrapper = dict(optimizer=dict(lr=1.5e-3))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=100),

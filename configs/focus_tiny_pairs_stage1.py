@@ -24,11 +24,10 @@ custom_hooks = [
 ]
 
 max_iters = 2400
-train_cfg = dict(max_iters=max_iters, val_interval=400)
+train_cfg = dict(max_iters=max_iters, val_interval=400, effective_batch=16)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=2e-3),
     clip_grad=dict(max_norm=1.0),
-    accumulative_counts=1,
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=50),

@@ -8,7 +8,13 @@ _base_ = [
 ]
 
 max_iters = 100
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters, num_generations=8, max_completion_length=40)
+train_cfg = dict(
+    max_iters=max_iters,
+    val_interval=max_iters,
+    num_generations=8,
+    max_completion_length=40,
+    effective_batch=8,
+)
 train_dataloader = dict(batch_size=8, dataset=dict(seed=1))
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = [

@@ -11,8 +11,8 @@ _base_ = [
 model = dict(bbox_head=dict(freeze_vision=False))
 
 max_iters = 800
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters)
-optim_wrapper = dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0), accumulative_counts=1)
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters, effective_batch=16)
+optim_wrapper = dict(optimizer=dict(lr=5e-4), clip_grad=dict(max_norm=1.0))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=50),
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters, eta_min=0.0),

@@ -8,7 +8,7 @@ _base_ = [
 ]
 
 max_iters = 200
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters, max_completion_length=40)
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters, max_completion_length=40, effective_batch=4)
 train_dataloader = dict(batch_size=4)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = [

@@ -35,7 +35,7 @@ train_dataloader = dict(
 )
 val_dataloader = dict(dataset=dict(ann_file='train.json', **mine))
 test_dataloader = val_dataloader
-train_cfg = dict(max_iters=2, val_interval=2)
+train_cfg = dict(max_iters=2, val_interval=2, effective_batch=2)
 """
 
 

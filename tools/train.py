@@ -14,6 +14,7 @@ import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.engine.checkpoints.loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import (
+    check_effective_batch,
     check_inputs,
     check_launcher,
     check_numbers,
@@ -31,7 +32,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('--work-dir', help='folder of logs and checkpoints')
     parser.add_argument('--amp', action='store_true', help='automatic mixed precision')
-    parser.add_argument('--auto-scale-lr', action='store_true', help='scale lr to the number of GPUs')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale lr to the batch of a step')
     parser.add_argument(
         '--resume',
         nargs='?',
@@ -106,6 +107,7 @@ def main() -> None:
     if args.resume is not None:
         resume(config, args.resume)
     check_numbers(config)
+    check_effective_batch(config)
     check_saving(config)
     check_schedule(config)
     check_inputs(config, ['train_dataloader', 'val_dataloader'])

@@ -7,8 +7,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=10),
     param_scheduler=dict(type='ParamSchedulerHook'),
-    # A multiple of stage 1's accumulative_counts: no checkpoint holds the gradients of half a step.
-    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=48, max_keep_ckpts=2),
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=10, max_keep_ckpts=2),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='EpisodeVisualizationHook'),
     unreadable=dict(type='UnreadableImagesHook'),

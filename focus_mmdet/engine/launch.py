@@ -14,7 +14,9 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 from torch import distributed
 
+from focus_mmdet.datasets.weighted_dataset_sampler import check_weights
 from focus_mmdet.engine.checkpoints.loading import check_local
+from focus_mmdet.engine.effective_batch import batches_per_step
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.evaluation.stock_metrics import check_metric, metric_class
 from focus_mmdet.models.vlm.model_folder import model_folder
@@ -89,6 +91,9 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
             raise InputError(
                 f'{key}.num_workers=0: there are no workers to keep; set {key}.persistent_workers=False'
             )
+        sampler = options.get('sampler') or {}
+        if type_name(sampler) == 'WeightedDatasetSampler':
+            check_weights(sampler.get('weights'), options['dataset'].get('datasets'))
         _check_metrics(config, key.removesuffix('_dataloader'))
 
 
@@ -145,6 +150,17 @@ def check_numbers(config: Config) -> None:
     optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
     if 'lr' in optimizer:
         check_number('optim_wrapper.optimizer.lr', optimizer['lr'], low=0)
+
+
+def check_effective_batch(config: Config) -> None:
+    """Raise :class:`InputError` where the processes cannot share ``train_cfg.effective_batch`` evenly."""
+    effective = (config.get('train_cfg') or {}).get('effective_batch')
+    if effective is not None:
+        batch_size = loader_config(config, 'train_dataloader').get('batch_size', 1)
+        accumulated = (config.get('optim_wrapper') or {}).get('accumulative_counts')
+        count = {'pytorch': 'WORLD_SIZE', 'slurm': 'SLURM_NTASKS', 'mpi': 'OMPI_COMM_WORLD_SIZE'}
+        processes = int(os.environ[count[config.launcher]]) if config.get('launcher') in count else 1
+        batches_per_step(effective, batch_size, processes, accumulated)
 
 
 def check_saving(config: Config) -> None:

@@ -6,6 +6,7 @@ README.md beside this file says what is read from the config, and what is not.
 """
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -25,6 +26,7 @@ import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.apis import trl_reward
 from focus_mmdet.apis.export import copy_companions
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.engine.effective_batch import batches_per_step
 from focus_mmdet.engine.launch import check_inputs, check_numbers
 from focus_mmdet.engine.rewards import build_rewards
 from focus_mmdet.errors import InputError
@@ -61,7 +63,12 @@ def arguments(config: Config, work_dir: str, encoder: EpisodeEncoder) -> dict[st
     """Options of ``GRPOConfig``; those that ``GRPOTrainLoop`` shares go by the same names."""
     loop, wrapper, head = config.train_cfg, config.optim_wrapper, config.model.bbox_head
     shared = {field.name for field in fields(GRPOConfig)}
-    accumulated = wrapper.get('accumulative_counts', 1)
+    accumulated, steps = wrapper.get('accumulative_counts', 1), loop.max_iters * loop.get('num_iterations', 1)
+    if loop.get('effective_batch') is None:
+        steps //= accumulated
+    else:
+        each, processes = config.train_dataloader.batch_size, int(os.environ.get('WORLD_SIZE', 1))
+        accumulated = batches_per_step(loop.effective_batch, each, processes, accumulated)
     warm_ups = [each for each in config.get('param_scheduler') or [] if each.type == 'LinearLR']
     return {
         **{key: value for key, value in loop.items() if key in shared},
@@ -70,7 +77,7 @@ def arguments(config: Config, work_dir: str, encoder: EpisodeEncoder) -> dict[st
         'generation_kwargs': {'suppress_tokens': encoder.forbidden_ids},
         'per_device_train_batch_size': config.train_dataloader.batch_size * loop.num_generations,
         'gradient_accumulation_steps': accumulated,
-        'max_steps': loop.max_iters * loop.get('num_iterations', 1) // accumulated,
+        'max_steps': steps,
         'learning_rate': wrapper.optimizer.lr,
         'weight_decay': wrapper.optimizer.get('weight_decay', 0.0),
         'max_grad_norm': (wrapper.get('clip_grad') or {}).get('max_norm', 0.0),

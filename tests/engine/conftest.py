@@ -24,6 +24,7 @@ def make_config(vlm_folder, tmp_path, monkeypatch):
                 'val_dataloader.dataset.episodes': dict(per_track=1),
                 'train_cfg.max_iters': 4,
                 'train_cfg.val_interval': 100,
+                'train_cfg.effective_batch': None,
                 'default_hooks.checkpoint.interval': 2,
                 'default_hooks.logger.interval': 1,
                 'load_from': None,

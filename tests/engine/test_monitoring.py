@@ -26,7 +26,7 @@ val_dataloader = dict(batch_size=4, num_workers=0, dataset=held_out)
 test_dataloader = val_dataloader
 val_evaluator = [dict(type='InContextMetric'), dict(type='CocoMetric', metric='bbox')]
 test_evaluator = val_evaluator
-train_cfg = dict(max_iters=4, val_interval=100)
+train_cfg = dict(max_iters=4, val_interval=100, effective_batch=2)
 default_hooks = dict(logger=dict(interval=1))
 visualizer = dict(
     name='mmdet_tools', vis_backends=[dict(type='LocalVisBackend'), dict(type='TensorboardVisBackend')]

@@ -200,8 +200,8 @@ def test_every_answer_of_every_step_has_its_own_seed(make_config, monkeypatch):
     seen = []
     for step in range(3):
         loop._iter = step
-        alone = loop._seeds(4)
-        assert loop._seeds(4) == alone
+        alone = loop._seeds(range(4))
+        assert loop._seeds(range(2)) + loop._seeds(range(2, 4)) == alone
         seen += alone
         # Two processes take turns: episodes 0 and 2, then 1 and 3.
         dealt = []
@@ -209,7 +209,7 @@ def test_every_answer_of_every_step_has_its_own_seed(make_config, monkeypatch):
             with monkeypatch.context() as patch:
                 patch.setattr(grpo, 'get_rank', lambda rank=rank: rank)
                 patch.setattr(grpo, 'get_world_size', lambda: 2)
-                dealt.append(loop._seeds(2))
+                dealt.append(loop._seeds(range(2)))
         pairs = [alone[start : start + 2] for start in range(0, 8, 2)]
         assert dealt == [pairs[0] + pairs[2], pairs[1] + pairs[3]]
     assert len(set(seen)) == len(seen)

@@ -2,12 +2,13 @@
 
 max_iters = 500
 
-# The paper states neither steps, KL weight, clip range nor temperature.
+# The paper states neither steps nor prompts a step, KL weight, clip range nor temperature.
 # beta and loss_type are ours; the rest are the defaults of trl.GRPOConfig.
 train_cfg = dict(
     type='GRPOTrainLoop',
     max_iters=max_iters,
     val_interval=max_iters,
+    effective_batch=8,
     num_generations=4,
     num_iterations=1,
     temperature=1.0,

@@ -7,6 +7,7 @@ from mmdet.registry import HOOKS
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from torch import nn
 
 from focus_mmdet.engine.loops.grpo import GRPOTrainLoop
 from focus_mmdet.engine.unwrap import detector_of
@@ -77,10 +78,16 @@ class ThroughputHook(Hook):
     def after_train(self, runner: Runner) -> None:
         self._handle.remove()
 
-    def _count(self, _: Any, __: Any, output: dict[str, Any]) -> None:
+    def _count(self, module: nn.Module, _: Any, output: dict[str, Any]) -> None:
+        if not module.training:
+            return
         batch: EpisodeBatch = output['inputs']
         tokens = sum(len(ids) for ids in [*batch.prompt_ids, *(batch.answer_ids or [])])
-        self._counted = [tokens, len(batch.pixel_values), len(batch)]
+        batches = zip(self._counted, (tokens, len(batch.pixel_values), len(batch)), strict=True)
+        self._counted = [before + now for before, now in batches]
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+        self._counted = [0, 0, 0]
 
     def before_train_epoch(self, runner: Runner) -> None:
         self._clock = time.perf_counter()

@@ -4,8 +4,8 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
-from itertools import pairwise
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import torch
@@ -22,6 +22,7 @@ from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.token_budget import split_by_tokens, split_further
 from focus_mmdet.engine.loops.reference_policy import ReferencePolicyHook
 from focus_mmdet.engine.loops.resumable import ResumableTrainLoop
+from focus_mmdet.engine.loops.scored_answers import ScoredAnswers, seconds_of_phases
 from focus_mmdet.engine.mean_over_ranks import mean_over_ranks
 from focus_mmdet.engine.rewards import Answers, build_rewards, give_rewards
 from focus_mmdet.engine.rollouts.rollout_engine import RolloutRequest, build_rollout_engine
@@ -35,34 +36,17 @@ from focus_mmdet.models.vlm.generation import Generated, Sampling
 PAPER_REWARDS = (dict(type='IoUReward'), dict(type='FormatReward', weight=0.5))
 
 
-@dataclass(frozen=True)
-class ScoredAnswers:
-    """The last rollout, for who wants to look at it.
-
-    Attributes:
-        answers: B * G answers, those of one prompt side by side.
-        rewards: (B * G,) total reward.
-        each: (B * G,) every reward by name.
-        advantages: (B * G,).
-        cells: (B, 2) largest x and y coordinate of an answer.
-    """
-
-    answers: Answers
-    rewards: Tensor
-    each: dict[str, Tensor]
-    advantages: Tensor
-    cells: Tensor
-
-
 @LOOPS.register_module()
 class GRPOTrainLoop(ResumableTrainLoop):
     """Group Relative Policy Optimization.
 
-    Each iteration samples G answers to every prompt of the batch, rewards
+    Each iteration samples G answers to every prompt of the step, rewards
     them on the policy's device and calls the model's own ``train_step``, so
     optimizer wrapper, mixed precision, DDP and hooks work as they do
-    elsewhere. Options that ``trl.GRPOConfig`` has go by its names; metrics of
-    several updates are averaged.
+    elsewhere. Where a step has several batches, they are answered and learned
+    from one by one, and advantages and losses are those of one large batch.
+    Options that ``trl.GRPOConfig`` has go by its names; metrics of several
+    updates are averaged.
 
     Args:
         runner: The runner.
@@ -90,6 +74,7 @@ class GRPOTrainLoop(ResumableTrainLoop):
         max_tokens_per_pass: Learn from at most this many tokens at a time,
             padding included, one group at least; gradients add up to those of
             one pass. None learns from the whole batch at once.
+        effective_batch: Prompts of a step; see :class:`ResumableTrainLoop`.
         val_begin: As in ``IterBasedTrainLoop``.
         val_interval: As in ``IterBasedTrainLoop``.
     """
@@ -115,11 +100,14 @@ class GRPOTrainLoop(ResumableTrainLoop):
         rewards: Sequence[dict] = PAPER_REWARDS,
         rollout: dict | None = None,
         max_tokens_per_pass: int | None = None,
+        effective_batch: int | None = None,
         val_begin: int = 1,
         val_interval: int = 1000,
     ) -> None:
         check_number('train_cfg.val_interval', val_interval, low=1, whole=True)
-        super().__init__(runner, dataloader, max_iters, val_begin, val_interval)
+        super().__init__(
+            runner, dataloader, max_iters, val_begin, val_interval, effective_batch=effective_batch
+        )
         check_number('train_cfg.num_generations', num_generations, low=2, whole=True)
         check_number('train_cfg.num_iterations', num_iterations, low=1, whole=True)
         check_number('train_cfg.max_completion_length', max_completion_length, low=1, whole=True)
@@ -203,27 +191,37 @@ class GRPOTrainLoop(ResumableTrainLoop):
         if self.objective.loss_type == 'dapo' and accumulated > 1:
             raise InputError(
                 f"train_cfg.loss_type='dapo' with optim_wrapper.accumulative_counts={accumulated}: it weighs "
-                'the tokens of all answers of a step alike, and the later ones are not known yet. Raise '
-                'train_dataloader.batch_size, and set train_cfg.max_tokens_per_pass to what memory holds'
+                'the tokens of all answers of a step alike, and the later ones are not known yet. Leave '
+                'accumulative_counts out and set train_cfg.effective_batch'
             )
+
+    def _count_backward_passes(self) -> None:
+        """The batches of a step are parts of one loss, which :meth:`_update` adds up."""
 
     def run_iter(self, data_batch: Any) -> None:
         """One rollout and ``num_iterations`` updates on it."""
+        batches = list(self.batches_of_step(data_batch))
+        images = [images for batch in batches for images in batch['inputs']]
+        samples = [sample for batch in batches for sample in batch['data_samples']]
+        data_batch = {**data_batch, 'inputs': images, 'data_samples': samples}
         self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
         clock = [time.perf_counter()]
-        data = self.detector.data_preprocessor(data_batch, training=True)
-        batch: EpisodeBatch = data['inputs']
-        generated = self._roll_out(batch, data_batch['inputs'])
+        step = [self.detector.data_preprocessor(batch, training=True) for batch in batches]
+        prompts: list[EpisodeBatch] = [data['inputs'] for data in step]
+        generated = self._roll_out(prompts, [batch['inputs'] for batch in batches])
         clock.append(time.perf_counter())
-        scored = self._reward(batch, generated, data['data_samples'])
+        scored = self._reward(
+            prompts, generated, [sample for data in step for sample in data['data_samples']]
+        )
         clock.append(time.perf_counter())
-        rollout = self._rollout(batch, generated, scored)
-        updates = [self._update(data, rollout) for _ in range(self.num_iterations)]
+        rollout = self._rollout(step, generated, scored)
+        updates = [self._update(step, rollout) for _ in range(self.num_iterations)]
         clock.append(time.perf_counter())
+        read = sum(len(ids) for batch in prompts for ids in batch.prompt_ids)
         metrics = {
             **{name: sum(each[name] for each in updates) / len(updates) for name in updates[0]},
-            **self._reward_metrics(scored, generated),
-            **_speed(clock, sum(len(ids) for ids in batch.prompt_ids) + rollout.tokens),
+            **scored.metrics(generated),
+            **seconds_of_phases(clock, read + rollout.tokens),
         }
         self.last_rollout = scored
         self.runner.call_hook(
@@ -231,51 +229,72 @@ class GRPOTrainLoop(ResumableTrainLoop):
         )
         self._iter += 1
 
-    def _seeds(self, episodes: int) -> list[int]:
+    def _seeds(self, episodes: range) -> list[int]:
         """One seed per answer from (seed, step, episode, sample).
 
         Episodes are counted over all ranks, so answers do not depend on how
         many processes share them.
+
+        Args:
+            episodes: Which of this rank's of the step.
         """
         size = self.num_generations
         base = (int(self.runner.seed or 0) * 1_000_003 + self._iter) * 1_000_003
         # The samplers deal episodes out to the ranks in turns.
-        places = [index * get_world_size() + get_rank() for index in range(episodes)]
+        places = [index * get_world_size() + get_rank() for index in episodes]
         return [(base + place * size + sample) % 2**63 for place in places for sample in range(size)]
 
-    def _roll_out(self, batch: EpisodeBatch, images: list[list[Tensor]]) -> Generated:
-        detector = self.detector
-        request = RolloutRequest(
-            batch,
-            images,
-            self.num_generations,
-            self.objective.max_completion_length,
-            self.sampling,
-            self._seeds(len(batch)),
-        )
+    def _roll_out(self, prompts: Sequence[EpisodeBatch], images: Sequence[list[list[Tensor]]]) -> Generated:
+        """Answers to the prompts of a step, batch by batch."""
+        detector, answered = self.detector, 0
+        written: list[Generated] = []
         # Evaluation mode: gradient checkpointing would switch the cache off.
         detector.eval()
-        with torch.no_grad(), self.runner.optim_wrapper.optim_context(detector):
-            generated = self.engine.sample(detector, request)
+        for batch, shown in zip(prompts, images, strict=True):
+            request = RolloutRequest(
+                batch,
+                shown,
+                self.num_generations,
+                self.objective.max_completion_length,
+                self.sampling,
+                self._seeds(range(answered, answered + len(batch))),
+            )
+            answered += len(batch)
+            with torch.no_grad(), self.runner.optim_wrapper.optim_context(detector):
+                written.append(self.engine.sample(detector, request))
         detector.train()
-        return generated
+        return Generated(
+            ids=[ids for each in written for ids in each.ids],
+            logps=[logps for each in written for logps in each.logps],
+            cut=torch.cat([each.cut for each in written]),
+        )
 
-    def _reward(self, batch: EpisodeBatch, generated: Generated, samples: Sequence[Any]) -> ScoredAnswers:
-        require_ground_truth(batch, samples)
-        assert batch.targets is not None
+    def _reward(
+        self, prompts: Sequence[EpisodeBatch], generated: Generated, samples: Sequence[Any]
+    ) -> ScoredAnswers:
+        """Judge the answers to all prompts of a step together."""
+        targets = []
+        for batch in prompts:
+            require_ground_truth(batch, samples)
+            assert batch.targets is not None
+            targets.append(batch.targets)
+        cells = torch.cat([batch.cells for batch in prompts])
         size, encoder = self.num_generations, self.detector.data_preprocessor.encoder
         answers = Answers.read(
             [encoder.decode(ids) for ids in generated.ids],
-            batch.targets.repeat_interleave(size, 0),
+            torch.cat(targets).repeat_interleave(size, 0),
             [sample.img_id for sample in samples for _ in range(size)],
             encoder.read,
-            batch.cells.repeat_interleave(size, 0),
+            cells.repeat_interleave(size, 0),
         )
         total, each = give_rewards(self.rewards, answers)
         advantages = group_advantages(total, size, self.scale_rewards, torch.cat(all_gather(total)))
-        return ScoredAnswers(answers, total, each, advantages, batch.cells)
+        return ScoredAnswers(answers, total, each, advantages, cells)
 
-    def _rollout(self, batch: EpisodeBatch, generated: Generated, scored: ScoredAnswers) -> Rollout:
+    def _rollout(
+        self, step: Sequence[dict[str, Any]], generated: Generated, scored: ScoredAnswers
+    ) -> Rollout:
+        """The answers to all prompts of a step, ready to learn from."""
         size = self.num_generations
         answers = [generated.ids[start : start + size] for start in range(0, len(generated.ids), size)]
         tokens = sum(len(ids) for ids in generated.ids)
@@ -288,51 +307,62 @@ class GRPOTrainLoop(ResumableTrainLoop):
             global_tokens=mean_over_ranks({'tokens': scored.rewards.new_tensor(float(tokens))})['tokens'],
         )
         if self.num_iterations > 1:
-            rollout = replace(rollout, old_logps=self._log_probabilities(batch, rollout))
+            rollout = replace(rollout, old_logps=self._log_probabilities(step, rollout))
         return rollout
 
     @torch.no_grad()
-    def _log_probabilities(self, batch: EpisodeBatch, rollout: Rollout) -> Tensor:
+    def _log_probabilities(self, step: Sequence[dict[str, Any]], rollout: Rollout) -> Tensor:
         """(B * G, L) under the policy that sampled."""
         rows = []
-        for start, stop in self._parts(batch, rollout):
-            part = batch.select(start, stop)
-            shared = share_prefix(part.prompt_ids, rollout.answers[start:stop], self.detector.pad_id)
+        for part in self._parts(step, rollout):
+            batch = part['inputs']
+            shared = share_prefix(batch.prompt_ids, part['rollout'].answers, self.detector.pad_id)
             with self.runner.optim_wrapper.optim_context(self.detector):
-                logps, _ = self.detector.bbox_head.answer_logps(part, shared, self.objective.temperature)
+                logps, _ = self.detector.bbox_head.answer_logps(batch, shared, self.objective.temperature)
             rows += list(logps)
         return pad_sequence(rows, batch_first=True)
 
-    def _parts(self, batch: EpisodeBatch, rollout: Rollout) -> list[tuple[int, int]]:
-        """Ranges of groups to learn from at a time, as many on every rank."""
+    def _parts(self, step: Sequence[dict[str, Any]], rollout: Rollout) -> list[dict[str, Any]]:
+        """What the model takes to learn from a part of the step, as many parts on every rank."""
+        parts, first = [], 0
+        for data, ranges in zip(step, self._ranges([data['inputs'] for data in step], rollout), strict=True):
+            batch: EpisodeBatch = data['inputs']
+            for start, stop in ranges:
+                part = {
+                    'inputs': batch.select(start, stop) if len(ranges) > 1 else batch,
+                    'data_samples': data['data_samples'][start:stop],
+                    'rollout': rollout.select(first + start, first + stop),
+                }
+                parts.append(part)
+            first += len(batch)
+        return parts
+
+    def _ranges(self, prompts: Sequence[EpisodeBatch], rollout: Rollout) -> list[list[tuple[int, int]]]:
+        """Groups of each batch to learn from at a time."""
         limit = self.max_tokens_per_pass
         if limit is None:
-            return [(0, len(batch))]
-        prompts = [len(prompt) for prompt in batch.prompt_ids]
-        answers = [sum(len(answer) for answer in group) for group in rollout.answers]
-        parts = split_by_tokens(prompts, answers, limit)
-        needed = torch.tensor(len(parts), device=rollout.advantages.device)
+            return [[(0, len(batch))] for batch in prompts]
+        lengths = iter([sum(len(answer) for answer in group) for group in rollout.answers])
+        ranges = [
+            split_by_tokens(
+                [len(prompt) for prompt in batch.prompt_ids], list(islice(lengths, len(batch))), limit
+            )
+            for batch in prompts
+        ]
+        needed = torch.tensor([len(each) for each in ranges], device=rollout.advantages.device)
         all_reduce(needed, op='max')
-        return split_further(parts, int(needed))
+        return [split_further(each, count) for each, count in zip(ranges, needed.tolist(), strict=True)]
 
-    def _update(self, data: dict[str, Any], rollout: Rollout) -> dict[str, Tensor]:
+    def _update(self, step: Sequence[dict[str, Any]], rollout: Rollout) -> dict[str, Tensor]:
         """One optimizer update; sums losses, averages the rest over tokens."""
-        batch: EpisodeBatch = data['inputs']
-        parts = self._parts(batch, rollout)
+        *others, last = self._parts(step, rollout)
+        wrapper, model = self.runner.optim_wrapper, self.runner.model
+        learned = [(self._accumulate(part), part['rollout'].tokens) for part in others]
+        learned.append((model.train_step(last, optim_wrapper=wrapper), last['rollout'].tokens))
         totals: dict[str, Tensor] = {}
-        for start, stop in parts:
-            piece = rollout.select(start, stop)
-            inputs = {
-                'inputs': batch.select(start, stop) if len(parts) > 1 else batch,
-                'data_samples': data['data_samples'][start:stop],
-                'rollout': piece,
-            }
-            if stop == len(batch):
-                outputs = self.runner.model.train_step(inputs, optim_wrapper=self.runner.optim_wrapper)
-            else:
-                outputs = self._accumulate(inputs)
+        for outputs, tokens in learned:
             for name, value in outputs.items():
-                share = 1.0 if 'loss' in name else piece.tokens / rollout.tokens
+                share = 1.0 if 'loss' in name else tokens / rollout.tokens
                 totals[name] = totals.get(name, 0.0) + share * value
         return totals
 
@@ -347,27 +377,3 @@ class GRPOTrainLoop(ResumableTrainLoop):
         # The wrapper counts backward passes, and parts make up one.
         wrapper._inner_count -= 1
         return outputs
-
-    def _reward_metrics(self, scored: ScoredAnswers, generated: Generated) -> dict[str, Tensor]:
-        """Under TRL's names."""
-        spread = scored.rewards.view(-1, self.num_generations).std(1)
-        lengths = spread.new_tensor([len(ids) for ids in generated.ids])
-        metrics = {
-            'reward': scored.rewards.mean(),
-            'reward_std': spread.mean(),
-            'frac_reward_zero_std': (spread < 1e-6).float().mean(),
-            'completions/mean_length': lengths.mean(),
-            'completions/clipped_ratio': generated.cut.float().mean(),
-        }
-        for name, values in scored.each.items():
-            metrics[f'rewards/{name}/mean'] = values.mean()
-            metrics[f'rewards/{name}/std'] = values.std()
-        return metrics
-
-
-def _speed(clock: Sequence[float], tokens: int) -> dict[str, Tensor]:
-    """Seconds of each phase, and prompt and answer tokens of all ranks a second."""
-    rollout, reward, update = (after - before for before, after in pairwise(clock))
-    seconds = {'seconds/rollout': rollout, 'seconds/reward': reward, 'seconds/update': update}
-    seconds['tokens_per_second'] = tokens * get_world_size() / (clock[-1] - clock[0])
-    return {name: torch.tensor(value) for name, value in seconds.items()}

@@ -3,8 +3,8 @@
 import logging
 import signal
 import threading
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from torch.utils.data._utils import signal_handling
 
 from focus_mmdet.engine.checkpoints.saving import save_now, save_together
 from focus_mmdet.engine.data_workers import start_workers_alone
+from focus_mmdet.engine.effective_batch import batches_per_step
+from focus_mmdet.engine.loops.passes import log_passes
 from focus_mmdet.engine.loops.same_schedule import SameScheduleHook
 from focus_mmdet.engine.mean_over_ranks import mean_over_ranks
 from focus_mmdet.errors import InputError
@@ -28,6 +30,11 @@ from focus_mmdet.models.vlm.sharding import is_sharded
 class ResumableTrainLoop(IterBasedTrainLoop):
     """MMEngine's loop over iterations, where resuming costs and changes nothing.
 
+    - With ``effective_batch`` an iteration is a step of so many episodes,
+      whatever the number of processes: each adds up the gradients of as many
+      batches as that takes. Whatever counts iterations then counts steps, and
+      hooks are called once a step. The same episodes make up each step, and a
+      run goes on with another number of processes.
     - The sampler is advanced, not the loader: no image of an earlier
       iteration is loaded. (With a sampler other than ``InfiniteSampler``,
       MMEngine's way remains: they are all loaded once more.) A warning says
@@ -40,19 +47,33 @@ class ResumableTrainLoop(IterBasedTrainLoop):
       accumulated gradient would be lost.
     - Another schedule than the checkpoint's is refused. A run that has
       reached its end ends again, and says so.
-    - What is logged is the mean over all processes.
+    - What is logged is the mean over all processes. How often each dataset is
+      gone through is said at the start.
 
     Args:
         runner: The runner.
         dataloader: Config of the training dataloader.
         *args: As of ``IterBasedTrainLoop``.
+        effective_batch: Episodes of a step, over all processes. None: an
+            iteration is one batch of every process, and
+            ``optim_wrapper.accumulative_counts`` is MMEngine's.
         **kwargs: As of ``IterBasedTrainLoop``.
+
+    Raises:
+        InputError: ``effective_batch`` cannot be met exactly.
     """
 
-    def __init__(self, runner: Runner, dataloader: Any, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self, runner: Runner, dataloader: Any, *args: Any, effective_batch: int | None = None, **kwargs: Any
+    ) -> None:
         different = runner._randomness_cfg.get('diff_rank_seed', False)
         loader = runner.build_dataloader(dataloader, runner.seed, different)
         start_workers_alone(loader)
+        #: Of each process.
+        self.batches_per_step = 1
+        if effective_batch is not None:
+            self.batches_per_step = _batches_per_step(runner, loader, effective_batch)
+            _scale_lr_by_steps(runner, self.batches_per_step)
         super().__init__(runner, _Resumed(loader, self, runner.seed), *args, **kwargs)
         # Behind what tells whether it is a checkpoint to resume at all.
         runner.register_hook(SameScheduleHook(), priority='LOW')
@@ -68,19 +89,67 @@ class ResumableTrainLoop(IterBasedTrainLoop):
                 logging.WARNING,
             )
             return self.runner.model
+        self._count_backward_passes()
+        log_passes(self.dataloader.batch_sampler, self._max_iters, self.batches_per_step)
         return super().run()
 
+    def _count_backward_passes(self) -> None:
+        """Let the optimizer wrapper step after the batches of a step."""
+        if self.batches_per_step > 1:
+            wrapper = self.runner.optim_wrapper
+            wrapper._accumulative_counts = self.batches_per_step
+            passes = (iterations * self.batches_per_step for iterations in (self._iter, self._max_iters))
+            wrapper.initialize_count_status(self.runner.model, *passes)
+
+    def batches_of_step(self, first: Any) -> Iterator[Any]:
+        """This process's batches of the step that ``first`` begins, loaded as they are asked for."""
+        yield first
+        for _ in range(self.batches_per_step - 1):
+            yield next(self.dataloader_iterator)
+
     def run_iter(self, data_batch: Any) -> None:
-        place: dict[str, Any] = dict(batch_idx=self._iter, data_batch=data_batch)
-        self.runner.call_hook('before_train_iter', **place)
-        outputs = self.runner.model.train_step(data_batch, optim_wrapper=self.runner.optim_wrapper)
-        self.runner.call_hook('after_train_iter', **place, outputs=mean_over_ranks(outputs))
+        """One step. Where it has several batches, hooks get their ``data_samples`` alone behind it."""
+        self.runner.call_hook('before_train_iter', batch_idx=self._iter, data_batch=data_batch)
+        outputs, samples = [], []
+        for batch in self.batches_of_step(data_batch):
+            outputs.append(self.runner.model.train_step(batch, optim_wrapper=self.runner.optim_wrapper))
+            samples += batch['data_samples']
+        self.runner.call_hook(
+            'after_train_iter',
+            batch_idx=self._iter,
+            # Images would keep the memory of the whole step.
+            data_batch=data_batch if len(outputs) == 1 else {'data_samples': samples},
+            outputs=mean_over_ranks(_mean(outputs)),
+        )
         self._iter += 1
 
     def seed_iteration(self) -> None:
         """Set the random state that this iteration has in any run."""
         state = np.random.SeedSequence([self.runner.seed, self._iter, get_rank()])
         set_random_seed(int(state.generate_state(1)[0]))
+
+
+def _batches_per_step(runner: Runner, loader: DataLoader, effective_batch: int) -> int:
+    sampler: Any = loader.batch_sampler
+    if not isinstance(getattr(sampler, 'sampler', None), InfiniteSampler):
+        raise InputError(
+            f'train_cfg.effective_batch={effective_batch}: steps of equally many episodes need '
+            "train_dataloader.sampler=dict(type='InfiniteSampler')"
+        )
+    wrapper = runner.optim_wrapper if isinstance(runner.optim_wrapper, dict) else {}
+    counts = wrapper.get('accumulative_counts')
+    return batches_per_step(effective_batch, sampler.batch_size, get_world_size(), counts)
+
+
+def _scale_lr_by_steps(runner: Runner, batches: int) -> None:
+    """MMEngine scales the learning rate by one batch of every process, and a step has several."""
+    scaling = runner.auto_scale_lr or {}
+    if 'base_batch_size' in scaling:
+        runner.auto_scale_lr = {**scaling, 'base_batch_size': scaling['base_batch_size'] / batches}
+
+
+def _mean(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    return {name: sum(each[name] for each in outputs) / len(outputs) for name in outputs[0]}
 
 
 class _Resumed:
@@ -108,14 +177,17 @@ class _Resumed:
                 # The checkpoint's, which the runner has by now.
                 sampler.sampler.seed = self._loop.runner.seed
             if hasattr(sampler, 'batch_size'):
-                self._warn_other_batches(get_world_size() * sampler.batch_size)
+                batches = self._loop.batches_per_step * get_world_size()
+                self._warn_other_batches(batches * sampler.batch_size)
             # Kept: this generator's end would be the end of the sampler's, which goes on from here.
             self._passed = iter(sampler)
-            for _ in islice(self._passed, self._loop.iter):
+            for _ in range(self._loop.iter):
+                list(islice(self._passed, self._loop.batches_per_step))
                 yield None
         batches = _iterate_quietly(self._loader)
-        while True:
-            self._loop.seed_iteration()
+        for number in count():
+            if number % self._loop.batches_per_step == 0:
+                self._loop.seed_iteration()
             try:
                 batch = next(batches)
             except StopIteration:

@@ -7,7 +7,7 @@ import pytest
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
-from focus_mmdet.engine.hooks.throughput import flops_per_token
+from focus_mmdet.engine.hooks.throughput import ThroughputHook, flops_per_token
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.sizing.dry_run import DryRun, dry_episodes, dry_head
 from focus_mmdet.models.sizing.published_sizes import published_config
@@ -19,9 +19,12 @@ def logged(work_dir: str) -> list[dict]:
 
 
 def test_speed_is_logged_with_the_loss(make_config):
-    config = make_config(1, 'fast')
+    config = make_config(1, 'fast', **{'train_cfg.effective_batch': 4})
     config.custom_hooks.append(dict(type='ThroughputHook', peak_tflops=10.0))
-    Runner.from_cfg(config).train()
+    runner = Runner.from_cfg(config)
+    runner.train()
+    (hook,) = [hook for hook in runner.hooks if isinstance(hook, ThroughputHook)]
+    assert hook._counted[2] == 4, 'episodes of all batches of a step'
     for line in logged(config.work_dir):
         assert line['tokens_per_second'] > line['episodes_per_second'] > 0
         assert line['mfu'] == pytest.approx(line['tflops'] / 10, rel=1e-3)

@@ -188,7 +188,7 @@ def test_a_box_beyond_the_image_is_rewarded_as_it_is_predicted(shared_detector, 
         monkeypatch.setattr(type(speech), 'decode', lambda *_, box=box: f'<answer>{box}</answer>')
         predicted = detector.test_step(data)[0].pred_instances.bboxes
         generated = SimpleNamespace(ids=[torch.zeros(3, dtype=torch.long)])
-        scored = GRPOTrainLoop._reward(loop, batch, generated, samples)
+        scored = GRPOTrainLoop._reward(loop, [batch], generated, samples)
         overlap = paired_iou(predicted, samples[0].gt_instances.bboxes) if len(predicted) else torch.zeros(1)
         assert scored.each['iou'].tolist() == pytest.approx(overlap.tolist(), abs=1e-3)
         earned.append(scored.rewards.item())

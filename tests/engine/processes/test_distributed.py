@@ -17,6 +17,7 @@ from tests.forked_run import finish, start
 OPTIONS = [
     'train_cfg.max_iters=2',
     'train_cfg.val_interval=2',
+    'train_cfg.effective_batch=2',
     'default_hooks.checkpoint.interval=1',
     'default_hooks.logger.interval=1',
     'train_dataloader.batch_size=1',
@@ -95,7 +96,7 @@ def test_stage_1_logs_the_mean_over_processes(vlm_folder, tmp_path):
         folder = tmp_path / str(processes)
         train(
             folder, 'configs/focus_tiny_stage1.py', processes, *OPTIONS, f'model.pretrained={vlm_folder()}',
-            f'train_dataloader.batch_size={episodes}', 'train_cfg.max_iters=1',
+            f'train_dataloader.batch_size={episodes}', 'train_cfg.max_iters=1', 'train_cfg.effective_batch=4',
         )  # fmt: skip
         log = json.loads(next(folder.rglob('scalars.json')).read_text().splitlines()[0])
         losses.append((log['loss_attention'], log['attention_mass']))
@@ -162,6 +163,7 @@ def test_6_a_rank_with_nothing_to_learn_takes_part(vlm_folder, plugged, tmp_path
     """Otherwise the other one waits for it for ever."""
     loop = 'SkippingLoop' if mistake else 'GRPOTrainLoop'
     options = [f'model.pretrained={vlm_folder()}', 'train_dataloader.batch_size=1', 'train_cfg.beta=0.0']
+    options += ['train_cfg.effective_batch=2']
     options += ['train_cfg.rewards.0.type=FlatOnOneRank', f'train_cfg.type={loop}']
     options += ['env_cfg.dist_cfg.timeout=10']
     log = train(tmp_path / 'run', plugged, 2, *GRPO, *options, fails=mistake)

@@ -1,5 +1,6 @@
 """What test_distributed.py plugs into two processes by ``custom_imports``."""
 
+import json
 import os
 import signal
 import subprocess
@@ -37,12 +38,12 @@ class FlatOnOneRank(TextReward):
 class SkippingLoop(GRPOTrainLoop):
     """The mistake: a rank with nothing to learn takes no part."""
 
-    def _update(self, data, rollout):
+    def _update(self, step, rollout):
         if rollout.advantages.abs().max() == 0:
             zero = torch.zeros(())
             names = ['loss', 'loss_policy', 'entropy']
             return dict.fromkeys([*names, *[f'clip_ratio/{n}_mean' for n in ('low', 'high', 'region')]], zero)
-        return super()._update(data, rollout)
+        return super()._update(step, rollout)
 
 
 @HOOKS.register_module()
@@ -60,6 +61,16 @@ class BrokenPixels(Hook):
                 output['inputs'].pixel_values.fill_(float('nan'))
 
         speech.register_forward_hook(broken)
+
+
+@HOOKS.register_module()
+class NoteSteps(Hook):
+    """Write down the episodes of each step, a file for each process."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        with open(f'{runner.work_dir}/steps.{get_rank()}', 'a') as file:
+            json.dump([runner.iter + 1, [sample.img_id for sample in data_batch['data_samples']]], file)
+            file.write('\n')
 
 
 @HOOKS.register_module()
