@@ -1,13 +1,13 @@
-"""FOCUS stage 2 on Qwen2-VL-7B: GRPO from the weights of stage 1."""
+"""FOCUS stage 2 on Qwen2-VL-7B: GRPO on the three datasets of its stage 1, as in Table 2."""
 
 _base_ = [
     '_base_/models/focus_qwen2_vl_7b.py',
-    '_base_/datasets/tao.py',
+    '_base_/datasets/tao_got10k_lasot.py',
     '_base_/schedules/stage2.py',
     '_base_/default_runtime.py',
 ]
 
-load_from = 'work_dirs/focus_stage1/iter_750.pth'
+load_from = 'work_dirs/focus_stage1/iter_282.pth'
 
 # The processor runs in the data workers.
 encode = dict(type='encode_episodes', pretrained={{_base_.model.pretrained}})

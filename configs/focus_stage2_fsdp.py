@@ -8,4 +8,4 @@ else DDP is faster. ZeRO-2 in place of ZeRO-3:
 _base_ = ['focus_stage2.py']
 
 model_wrapper_cfg = dict(type='FullyShardedModel')
-load_from = 'work_dirs/focus_stage1_fsdp/iter_750.pth'
+load_from = 'work_dirs/focus_stage1_fsdp/iter_282.pth'

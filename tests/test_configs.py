@@ -37,16 +37,16 @@ def test_it_loads_and_its_hooks_can_be_built(path):
 
 
 def test_the_7b_configs_are_the_papers():
-    first = Config.fromfile(str(ROOT / 'configs/focus_stage1.py'))
+    first = Config.fromfile(str(ROOT / 'configs/focus_stage1_tao.py'))
     assert first.model.bbox_head.lora == dict(r=8, lora_alpha=16, lora_dropout=0.0)
     assert first.optim_wrapper.optimizer.lr == 2e-4
     assert first.optim_wrapper.clip_grad.max_norm == 0.3
-    assert 8 * first.train_dataloader.batch_size * first.optim_wrapper.accumulative_counts == 64
-    assert first.train_cfg.max_iters * 8 == 6000
+    assert first.train_cfg.effective_batch == 64
+    assert first.train_cfg.max_iters * 64 == pytest.approx(6000, rel=0.01)
     assert first.custom_hooks == [
         dict(type='AttentionSupervisionHook', margin=0.025, weight=0.25, layers='all')
     ]
-    second = Config.fromfile(str(ROOT / 'configs/focus_stage2.py'))
+    second = Config.fromfile(str(ROOT / 'configs/focus_stage2_tao.py'))
     assert second.train_cfg.num_generations == 4
     assert second.train_cfg.rewards == [dict(type='IoUReward'), dict(type='FormatReward', weight=0.5)]
     assert second.optim_wrapper.optimizer.lr == 1e-5
@@ -64,19 +64,31 @@ def test_the_tiny_configs_differ_in_sizes_and_data_alone():
         assert large.train_cfg.keys() == tiny.train_cfg.keys()
 
 
-def test_stage_1_trains_on_what_each_dataset_config_trains_on():
-    joint = Config.fromfile(str(ROOT / 'configs/focus_stage1.py')).train_dataloader.dataset
-    alone = [
-        Config.fromfile(str(ROOT / f'configs/_base_/datasets/{name}.py')).train_dataloader.dataset
-        for name in ('tao', 'got10k', 'lasot')
-    ]
-    assert joint.type == 'ConcatDataset'
-    assert joint.datasets == alone
-    tao_only = Config.fromfile(str(ROOT / 'configs/ablations/focus_stage1_tao_only.py'))
-    assert tao_only.train_dataloader.dataset == alone[0]
-    for name in ('sft', 'attention_first5'):
-        ablation = Config.fromfile(str(ROOT / f'configs/ablations/{name}.py'))
-        assert ablation.train_dataloader == tao_only.train_dataloader
+RECIPES = {'': ['tao', 'got10k', 'lasot'], '_fsdp': ['tao', 'got10k', 'lasot'], '_tao': ['tao']}
+
+
+@pytest.mark.parametrize('recipe', RECIPES)
+def test_stage_2_goes_on_from_its_stage_1_on_the_same_data(recipe):
+    first, second = (
+        Config.fromfile(str(ROOT / f'configs/focus_stage{stage}{recipe}.py')) for stage in (1, 2)
+    )
+    assert second.load_from == f'work_dirs/focus_stage1{recipe}/iter_{first.train_cfg.max_iters}.pth'
+    assert first.train_dataloader == second.train_dataloader
+    files = [f'configs/_base_/datasets/{name}.py' for name in RECIPES[recipe]]
+    alone = [Config.fromfile(str(ROOT / file)).train_dataloader.dataset for file in files]
+    if len(alone) == 1:
+        assert first.train_dataloader.dataset == alone[0]
+        assert first.train_dataloader.sampler.type == 'InfiniteSampler'
+    else:
+        assert first.train_dataloader.dataset.datasets == alone
+        assert list(first.train_dataloader.sampler.weights) == RECIPES[recipe]
+
+
+@pytest.mark.parametrize('name', ['sft', 'attention_first5', 'vanilla'])
+def test_the_papers_ablations_train_on_tao(name):
+    ablation = Config.fromfile(str(ROOT / f'configs/ablations/{name}.py'))
+    tao = Config.fromfile(str(ROOT / 'configs/focus_stage1_tao.py'))
+    assert (ablation.train_dataloader, ablation.train_cfg) == (tao.train_dataloader, tao.train_cfg)
 
 
 @pytest.mark.parametrize('name', ['tao', 'got10k', 'lasot', 'mot', 'youtube_vis'])

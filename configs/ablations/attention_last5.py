@@ -1,5 +1,5 @@
 """Attention loss on the last five layers."""
 
-_base_ = 'focus_stage1_tao_only.py'
+_base_ = '../focus_stage1_tao.py'
 
 custom_hooks = [dict(type='AttentionSupervisionHook', layers='last:5')]

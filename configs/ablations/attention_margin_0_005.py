@@ -1,5 +1,5 @@
 """Margin (mu) 0.005 in place of 0.025."""
 
-_base_ = 'focus_stage1_tao_only.py'
+_base_ = '../focus_stage1_tao.py'
 
 custom_hooks = [dict(type='AttentionSupervisionHook', margin=0.005)]

@@ -1,5 +1,5 @@
 """Weight (beta) 1 in place of 0.25: the paper's grid."""
 
-_base_ = 'focus_stage1_tao_only.py'
+_base_ = '../focus_stage1_tao.py'
 
 custom_hooks = [dict(type='AttentionSupervisionHook', weight=1.0)]

@@ -1,3 +1,3 @@
 """The pretrained model as it is: tools/test.py configs/ablations/vanilla.py none."""
 
-_base_ = 'focus_stage1_tao_only.py'
+_base_ = '../focus_stage1_tao.py'
