@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from mmdet.registry import DATASETS
+from mmdet.registry import DATA_SAMPLERS, DATASETS
 from mmengine.config import Config
 from PIL import Image
 
@@ -45,9 +45,9 @@ def load(code: str, folder: Path) -> Config:
     [
         ('README.md', 'focus_tiny_stage1.py'),
         ('README.md', 'focus_tiny_stage2.py'),
-        ('README.md', 'focus_stage1.py'),
-        ('README.md', 'focus_stage2.py'),
-        ('docs/installing.md', 'focus_stage1.py'),
+        ('README.md', 'focus_stage1_tao.py'),
+        ('README.md', 'focus_stage2_tao.py'),
+        ('docs/installing.md', 'focus_stage1_tao.py'),
     ],
 )
 def test_the_config_for_your_own_data_reads_data(tmp_path, page, base):
@@ -55,7 +55,9 @@ def test_the_config_for_your_own_data_reads_data(tmp_path, page, base):
     config = load(code, tmp_path)
     check_saving(config)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
-        assert len(DATASETS.build(loader.dataset)[0]['inputs']) == 2
+        dataset = DATASETS.build(loader.dataset)
+        assert len(dataset[0]['inputs']) == 2
+        assert DATA_SAMPLERS.build(loader.sampler, default_args=dict(dataset=dataset, seed=0))
 
 
 def test_the_config_of_another_dataset(tmp_path):
