@@ -306,7 +306,7 @@ def test_bad_grpo_options_are_named(make_config, options, message):
     [
         ({'model.bbox_head.freeze_vision': False}, 'freeze_vision=True'),
         ({'train_cfg.num_iterations': 2, 'optim_wrapper.accumulative_counts': 2}, 'set one of them to 1'),
-        ({'train_cfg.loss_type': 'dapo', 'optim_wrapper.accumulative_counts': 2}, 'max_tokens_per_pass'),
+        ({'train_cfg.loss_type': 'dapo', 'optim_wrapper.accumulative_counts': 2}, 'effective_batch'),
         ({'model.bbox_head.lora': {**LORA, 'lora_dropout': 0.1}}, 'lora_dropout'),
         ({'custom_hooks': [dict(type='AttentionSupervisionHook')]}, 'is for stage 1'),
     ],
