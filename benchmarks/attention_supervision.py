@@ -26,6 +26,7 @@ import torch
 from transformers import Qwen2VLConfig
 
 import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
+from focus_mmdet.core.places import grid_places
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.heads.attention_supervision import AttentionSupervision
 from focus_mmdet.models.heads.vlm_head import VLMHead
@@ -86,18 +87,27 @@ def build_episode(tokens: int, device: str, opening: int = 60) -> EpisodeBatch:
         marks.append(marked)
     prompt = torch.cat(pieces)
     stop = len(prompt) - 40
+    query = torch.zeros(len(prompt), dtype=torch.bool)
+    query[stop - side * side : stop] = True
     batch = EpisodeBatch(
         prompt_ids=[prompt],
         answer_ids=[torch.full((ANSWER,), TEXT)],
-        pixel_values=torch.randn(patches * (SHOTS + 1), 3 * 2 * 14 * 14),
-        grid_thw=torch.tensor([[1, 2 * side, 2 * side]] * (SHOTS + 1)),
+        vision=[
+            dict(
+                pixel_values=torch.randn(patches, 3 * 2 * 14 * 14),
+                image_grid_thw=torch.tensor([[1, 2 * side, 2 * side]]),
+            )
+            for _ in range(SHOTS + 1)
+        ],
+        places=[grid_places(side, side)] * (SHOTS + 1),
         frames=[SHOTS + 1],
-        marks={'box_text': [torch.cat(marks)]},
+        marks={'box_text': [torch.cat(marks)], 'query_image': [query]},
         query_rows=[(stop - side * side, stop)],
         cells=torch.tensor([[1000, 1000]]),
         targets=None,
         language=('', False),
         openings=[1],
+        image_spans=[[]],
         box_ends=[[]],
         regions=[[]],
     )
@@ -110,8 +120,9 @@ def eager_losses(head: VLMHead, batch: EpisodeBatch) -> torch.Tensor:
     assert batch.answer_ids is not None
     ids = torch.cat([batch.prompt_ids[0], batch.answer_ids[0]])[None]
     mask = torch.ones_like(ids)
-    positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
-    with given_features(vlm.model.model, vlm.image_features(batch)) as images:
+    positions, _ = vlm.prompt_positions(ids, mask, batch.vision)
+    joined = vlm.family.joined_features(vlm.image_features(batch))
+    with given_features(vlm.model.model, joined) as images:
         output = vlm.model.model(
             input_ids=ids,
             attention_mask=mask,

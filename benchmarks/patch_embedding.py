@@ -29,7 +29,7 @@ IMAGES, PIXELS = 5, 276480
 
 def vision_tower(config: Any, device: str, dtype: str) -> nn.Module:
     """With random weights."""
-    tower = dry_head(config).vlm.vision_tower.to(getattr(torch, dtype))
+    tower = dry_head(config).vlm.model.model.visual.to(getattr(torch, dtype))
     if device == 'cpu':
         tower = nn.ModuleDict({'patch_embed': tower.get_submodule('patch_embed')})
     tower = tower.to_empty(device=device).eval()

@@ -115,6 +115,21 @@ def random_batch(seed: int, shots: list[int], sizes: list[tuple[int, int]] | Non
     return {'inputs': inputs, 'data_samples': samples}
 
 
+def plain_inputs(
+    detector: Any, batch: Any, ids: torch.Tensor, mask: torch.Tensor | None = None
+) -> dict[str, Any]:
+    """What plain transformers is given of a batch with these (B, T) ids."""
+    family = detector.bbox_head.vlm.family
+    inputs = dict(
+        input_ids=ids,
+        attention_mask=torch.ones_like(ids) if mask is None else mask,
+        **family.join(batch.vision),
+    )
+    if family.takes_token_types:
+        inputs['mm_token_type_ids'] = family.image_mask(ids).int()
+    return inputs
+
+
 def relative_error(first: torch.Tensor, second: torch.Tensor) -> float:
     """Largest difference relative to the largest value."""
     scale = max(float(second.detach().abs().max()), 1e-12)

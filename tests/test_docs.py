@@ -17,6 +17,14 @@ from focus_mmdet.core.prompt import TASK
 from focus_mmdet.engine.launch import check_saving
 from tests.conftest import ROOT
 
+#: What a script is given for AutoProcessor.
+PROCESSOR = """
+from focus_mmdet.models.vlm.processor import load_processor
+from focus_mmdet.models.vlm.vlm import load_family
+
+class AutoProcessor:
+    from_pretrained = staticmethod(lambda path: load_processor(path, load_family(path)))
+"""
 PAGES = [ROOT / 'README.md', *sorted(ROOT.glob('docs/*.md')), *sorted(ROOT.glob('projects/*/README.md'))]
 
 
@@ -90,7 +98,7 @@ def test_the_script_for_an_exported_model_answers_as_we_do(tmp_path):
     code = code.replace('(12, 40, 200, 310)', '(16, 8, 48, 40)').replace('276480', '4096')
     # Its processor needs torchvision, which the tests do without.
     code = code.replace('AutoModelForImageTextToText, AutoProcessor', 'AutoModelForImageTextToText')
-    code = 'from focus_mmdet.models.vlm.processor import ImageTextProcessor as AutoProcessor\n' + code
+    code = PROCESSOR + code
     done = subprocess.run(
         [sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )

@@ -87,6 +87,8 @@ def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str |
             model.generation_config = GenerationConfig.from_pretrained(source)
     model.save_pretrained(path)
     copy_companions(source, path)
+    if vlm.family.chat_template is not None:
+        (path / 'chat_template.jinja').write_text(vlm.family.chat_template, 'utf-8')
     return path
 
 

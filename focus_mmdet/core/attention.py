@@ -78,9 +78,22 @@ def attention_mass(
 
 
 def attention_received(
-    query: Tensor, key: Tensor, rows: tuple[int, int], scale: float, first: int = 0
+    query: Tensor,
+    key: Tensor,
+    rows: tuple[int, int],
+    scale: float,
+    first: int = 0,
+    counted: Tensor | None = None,
 ) -> Tensor:
     """How much attention each token gets from some rows; for pictures.
+
+    Args:
+        query: As of :func:`attention_mass`, like those below.
+        key: Likewise.
+        rows: Likewise.
+        scale: Likewise.
+        first: Likewise.
+        counted: (N,) bool, which of the rows count; None for all.
 
     Returns:
         (T,) mean over heads and rows; it sums to 1 over the tokens. Holds an
@@ -91,7 +104,8 @@ def attention_received(
     count, total = queries.shape[1], keys.shape[1]
     logits = (queries @ keys.transpose(-1, -2)).float() * scale
     hidden = torch.ones(count, total, dtype=torch.bool, device=query.device).triu(total - count + 1)
-    weights = logits.masked_fill(hidden, float('-inf')).softmax(-1).mean((0, 1))
+    weights = logits.masked_fill(hidden, float('-inf')).softmax(-1)
+    weights = (weights if counted is None else weights[:, counted]).mean((0, 1))
     received = weights.new_zeros(query.shape[1])
     received[first : rows[1]] = weights
     return received

@@ -11,9 +11,8 @@ def to_grid(boxes: Tensor, size: tuple[float, float], cells: tuple[int, int]) ->
         boxes: (N, 4) as (x1, y1, x2, y2) in pixels of an image of ``size``.
         size: Width and height of the image in pixels.
         cells: The largest coordinate in x and y. ``(1000, 1000)`` for models
-            that speak in thousandths of the image (Qwen2-VL, Qwen3-VL); the
-            resized width and height for models that speak in pixels of what
-            they see (Qwen2.5-VL).
+            that speak in thousandths of the image; the resized width and height
+            for models that speak in pixels of what they see.
 
     Returns:
         (N, 4) int64, rounded to the nearest cell border and clipped to the

@@ -181,7 +181,7 @@ class ResizeToPixelBudget(BaseTransform):
 
     Args:
         max_pixels: The budget; the paper's is 0.3 * 1280 * 720.
-        multiple: Patch size times merge size of the VLM (28 for Qwen2-VL).
+        multiple: Patch size times merge size of the VLM; 1 where its processor makes tiles or squares.
 
     Raises:
         InputError: The image is too narrow for a VLM, before or after its sides are rounded.

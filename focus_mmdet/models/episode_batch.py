@@ -1,7 +1,6 @@
 """A batch of episodes in the VLM's language."""
 
 from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -22,11 +21,16 @@ class EpisodeBatch:
         answer_ids: B tensors (A_i,), the true answer with its stop token;
             None where there is no ground truth.
         openings: B numbers of answer tokens before the first coordinate.
-        pixel_values: (patches of all images, patch dimension).
-        grid_thw: (images of all episodes, 3), episode by episode.
-        frames: B image counts; they sum to ``len(grid_thw)``.
+        vision: What the vision part is given of each image, episode by episode:
+            tensors by their names in the VLM's family, which puts them together.
+        places: Of each image, (N, 4) where its visual tokens look; see
+            :mod:`focus_mmdet.core.places`.
+        frames: B image counts; they sum to ``len(vision)``.
         marks: Per name of ``prompt_encoder.MARKS``, B bool tensors (P_i,).
-        query_rows: B ranges [start, stop): the query image's visual tokens.
+        query_rows: B ranges [start, stop) that hold the query image's visual
+            tokens; ``marks['query_image']`` says which they are.
+        image_spans: Per episode and image, the range of prompt tokens that stand
+            for it, those between its visual tokens included.
         box_ends: Per episode and support, the range of prompt tokens that have
             read its whole box.
         regions: Per episode and support, (P_i,) bool: visual tokens in its box.
@@ -35,23 +39,24 @@ class EpisodeBatch:
             where the query lacks the object; None without ground truth.
         language: Folder and options of the encoder that wrote it, by which a
             model knows whether it can read it.
-        features: Vision features, once a frozen tower has computed them.
+        features: Of each image, what a frozen vision part has made of it.
     """
 
     prompt_ids: list[Tensor]
     answer_ids: list[Tensor] | None
     openings: list[int] | None
-    pixel_values: Tensor
-    grid_thw: Tensor
+    vision: list[dict[str, Tensor]]
+    places: list[Tensor]
     frames: list[int]
     marks: dict[str, list[Tensor]]
     query_rows: list[tuple[int, int]]
+    image_spans: list[list[tuple[int, int]]]
     box_ends: list[list[tuple[int, int]]]
     regions: list[list[Tensor]]
     cells: Tensor
     targets: Tensor | None
     language: tuple[str, bool]
-    features: Any = None
+    features: list[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.prompt_ids)
@@ -59,24 +64,23 @@ class EpisodeBatch:
     def select(self, start: int, stop: int) -> 'EpisodeBatch':
         """Episodes ``start`` to ``stop``, with their vision features."""
         first, last = sum(self.frames[:start]), sum(self.frames[:stop])
-        patches = self.grid_thw.prod(-1)
-        before = int(patches[:first].sum())
         targets = None if self.targets is None else self.targets[start:stop]
         return EpisodeBatch(
             prompt_ids=self.prompt_ids[start:stop],
             answer_ids=None if self.answer_ids is None else self.answer_ids[start:stop],
             openings=None if self.openings is None else self.openings[start:stop],
-            pixel_values=self.pixel_values[before : before + int(patches[first:last].sum())],
-            grid_thw=self.grid_thw[first:last],
+            vision=self.vision[first:last],
+            places=self.places[first:last],
             frames=self.frames[start:stop],
             marks={name: marks[start:stop] for name, marks in self.marks.items()},
             query_rows=self.query_rows[start:stop],
+            image_spans=self.image_spans[start:stop],
             box_ends=self.box_ends[start:stop],
             regions=self.regions[start:stop],
             cells=self.cells[start:stop],
             targets=targets,
             language=self.language,
-            features=None if self.features is None else _select_images(self.features, first, last),
+            features=None if self.features is None else self.features[first:last],
         )
 
     def to(self, device: torch.device | str) -> 'EpisodeBatch':
@@ -92,22 +96,6 @@ class EpisodeBatch:
             return value
 
         return EpisodeBatch(**{item.name: move(getattr(self, item.name)) for item in fields(self)})  # type: ignore[arg-type]
-
-
-def _select_images(features: Any, first: int, last: int) -> Any:
-    """Images ``first`` to ``last`` of transformers' vision features."""
-    chosen = copy(features)
-    chosen.pooler_output = features.pooler_output[first:last]
-    tokens = [len(image) for image in features.pooler_output]
-
-    def select(level: Any) -> Any:
-        if isinstance(level, Tensor):  # transformers 5.17 keeps the images of a level together.
-            return level[sum(tokens[:first]) : sum(tokens[:last])]
-        return level[first:last]
-
-    if features.get('deepstack_features') is not None:
-        chosen.deepstack_features = [select(level) for level in features.deepstack_features]
-    return chosen
 
 
 def pad(sequences: list[Tensor], value: int, side: str) -> tuple[Tensor, Tensor]:

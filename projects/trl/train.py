@@ -41,7 +41,7 @@ def conversation(episode: dict[str, Any], encoder: EpisodeEncoder) -> dict[str, 
     require_ground_truth(batch, [sample])
     assert batch.targets is not None
     return {
-        'prompt': encoder.prompts.messages(sample, batch.grid_thw),
+        'prompt': encoder.prompts.messages(sample, encoder.see(images)),
         'images': [Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images],
         'target': batch.targets[0].tolist(),
         'cells': batch.cells[0].tolist(),
@@ -113,7 +113,7 @@ def build_trainer(
     # TRL pads prompts on the left, and leaves the side of their marks of image tokens to the tokenizer.
     encoder.tokenizer.padding_side = 'left'
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=head.get('dtype', 'float32'))
-    encoder.family.vision_tower(model).requires_grad_(not head.get('freeze_vision', True))
+    encoder.family.freeze_vision(model, head.get('freeze_vision', True))
     lora = head.get('lora')
     return kind(
         model,

@@ -16,7 +16,8 @@ from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.export import export_huggingface, export_peft, load_detector
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.vlm.processor import load_processor
-from tests.conftest import FAMILIES, ROOT, random_batch
+from focus_mmdet.models.vlm.vlm import load_family
+from tests.conftest import FAMILIES, ROOT, plain_inputs, random_batch
 
 LORA = dict(r=4, lora_alpha=8)
 
@@ -44,13 +45,7 @@ def trained(vlm_folder, tmp_path):
 
 def logits(model, detector, batch):
     ids = batch.prompt_ids[0][None]
-    return model(
-        input_ids=ids,
-        attention_mask=torch.ones_like(ids),
-        pixel_values=batch.pixel_values,
-        image_grid_thw=batch.grid_thw,
-        mm_token_type_ids=detector.bbox_head.vlm.family.image_mask(ids).int(),
-    ).logits
+    return model(**plain_inputs(detector, batch, ids)).logits
 
 
 @pytest.mark.parametrize('head', [dict(lora=LORA, freeze_vision=True), dict(lora=None, freeze_vision=False)])
@@ -66,7 +61,7 @@ def test_the_merged_folder_gives_the_same_logits_in_transformers(trained, tmp_pa
         torch.testing.assert_close(logits(plain, detector, batch), ours, rtol=1e-4, atol=1e-4)
         assert (logits(base, detector, batch) - ours).abs().max() > 1e-2
     vocabulary = detector.data_preprocessor.encoder.tokenizer.get_vocab()
-    assert load_processor(str(folder)).tokenizer.get_vocab() == vocabulary
+    assert load_processor(str(folder), load_family(str(folder))).tokenizer.get_vocab() == vocabulary
 
 
 @pytest.mark.parametrize(
@@ -122,14 +117,7 @@ def test_plain_transformers_answers_the_same(trained, tmp_path):
     ids = batch.prompt_ids[0][None]
     inputs = tmp_path / 'inputs.pt'
     torch.save(
-        dict(
-            input_ids=ids,
-            attention_mask=torch.ones_like(ids),
-            pixel_values=batch.pixel_values,
-            image_grid_thw=batch.grid_thw,
-            mm_token_type_ids=encoder.family.image_mask(ids).int(),
-            suppress_tokens=encoder.forbidden_ids,
-        ),
+        dict(**plain_inputs(detector, batch, ids), suppress_tokens=encoder.forbidden_ids),
         inputs,
     )
     done = subprocess.run(

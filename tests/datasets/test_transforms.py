@@ -54,8 +54,9 @@ def test_a_budget_is_kept_in_whole_patches(width, height, setting):
 
 def test_a_resized_episode_is_not_resized_again_by_the_processor(vlm_folder):
     from focus_mmdet.models.vlm.processor import load_processor
+    from focus_mmdet.models.vlm.vlm import load_family
 
-    processor = load_processor(vlm_folder()).image_processor
+    processor = load_processor(vlm_folder(), load_family(vlm_folder())).image_processor
     for width, height in [(480, 320), (97, 451), (33, 20), (64, 64)]:
         size = budget_size(width, height, 4096, 16)
         image = np.zeros((size[1], size[0], 3), np.uint8)

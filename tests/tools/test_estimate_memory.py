@@ -30,8 +30,11 @@ folder, options, episode = json.loads(sys.argv[1])
 torch.set_num_threads(1)
 head = VLMHead(folder, **options).train()
 head.attention_supervision = (AttentionSupervision(),)
-batch = dry_episodes(head.vlm.family.config, 2, **episode)
-batch.pixel_values = torch.randn(batch.pixel_values.shape)
+batch = dry_episodes(head.vlm.family, 2, **episode)
+batch.vision = [
+    {name: torch.randn(each.shape) if each.is_meta else each for name, each in image.items()}
+    for image in batch.vision
+]
 optimizer = torch.optim.AdamW([weight for weight in head.parameters() if weight.requires_grad])
 
 def memory(field):
@@ -111,7 +114,7 @@ def test_a_step_takes_about_as_much_as_estimated(tmp_path, checkpointing):
     config.train_dataloader.dataset.datasets[0].dataset.episodes.shots = 2
     config.train_dataloader.dataset.datasets[0].dataset.pipeline[0].transforms[-1].max_pixels = 40000
     estimated = estimate(config)['learning']
-    episode = dict(shots=2, shape=(12, 13), text=62, answer=25)
+    episode = dict(shots=2, size=(208, 192), text=62, answer=25)
     done = subprocess.run(
         [sys.executable, '-c', MEASURE, json.dumps([str(folder), options, episode])],
         cwd=ROOT, capture_output=True, text=True, timeout=300,

@@ -36,8 +36,7 @@ KINDS = ('box text', 'supports in box', 'supports outside box', 'other text', 'q
 def columns(batch: EpisodeBatch) -> torch.Tensor:
     """(T, 5) indicators of ``KINDS`` for one episode; every token is in one."""
     marks = {name: mark[0] for name, mark in batch.marks.items()}
-    query = torch.zeros_like(marks['box_text'])
-    query[slice(*batch.query_rows[0])] = True
+    query = marks['query_image']
     outside = marks['support_image'] & ~marks['box_region']
     other = ~(marks['box_text'] | marks['support_image'] | query)
     return torch.stack([marks['box_text'], marks['box_region'], outside, other, query], 1)
@@ -50,10 +49,11 @@ def shares(model: Any, episodes: list[dict[str, Any]]) -> torch.Tensor:
     for episode in episodes:
         batch = model.data_preprocessor(collate_episodes([episode]))['inputs']
         ids, mask = pad(batch.prompt_ids, model.pad_id, 'right')
-        positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
+        positions, _ = vlm.prompt_positions(ids, mask, batch.vision)
         probe = MassProbe(first=[0], spans=[[(batch.query_rows[0], columns(batch))]])
         vlm(ids, mask, positions, vlm.image_features(batch), probe=probe)
-        sums.append(torch.stack([probe.per_layer[layer][0].mean(0) for layer in range(vlm.layers)]))
+        rows = batch.marks['query_image'][0][slice(*batch.query_rows[0])]
+        sums.append(torch.stack([probe.per_layer[layer][0][rows].mean(0) for layer in range(vlm.layers)]))
     return torch.stack(sums).mean(0).cpu()
 
 

@@ -34,7 +34,7 @@ from focus_mmdet.models.sizing.published_sizes import PUBLISHED, published_confi
 from focus_mmdet.models.vlm.model_folder import load_config
 from focus_mmdet.type_name import type_name
 
-#: Tokens of text an image and of an answer, as a Qwen tokenizer writes them, rounded up.
+#: Tokens of text an image and of an answer, as a tokenizer writes them that splits digits, rounded up.
 TEXT, ANSWER = 62, 25
 #: CUDA context, library workspaces and fragmentation: assumed, not computed.
 RESERVE = int(2e9)
@@ -74,17 +74,20 @@ def vlm_config(pretrained: str) -> Any:
     return load_config(pretrained)
 
 
-def episode_size(config: Config, vlm: Any) -> dict[str, Any]:
+def episode_size(config: Config) -> dict[str, Any]:
     """Arguments of :func:`dry_episodes`: the largest that the training data can hold."""
-    budgets = [int(step['max_pixels']) for step in find(config.train_dataloader, 'max_pixels')]
+    budgets = [
+        (int(step['max_pixels']), int(step['multiple']))
+        for step in find(config.train_dataloader, 'max_pixels')
+    ]
     if not budgets:
         raise InputError('train_dataloader has no ResizeToPixelBudget: images of any size may come')
-    side = vlm.vision_config.patch_size * vlm.vision_config.spatial_merge_size
-    tokens = max(1, max(budgets) // side**2)
-    rows = int(tokens**0.5)
+    budget, multiple = max(budgets)
+    cells = max(1, budget // multiple**2)
+    rows = int(cells**0.5)
     shots = [step['shots'] for step in find(config.train_dataloader, 'shots')] or [1]
     most = max(max(each) if isinstance(each, (list, tuple)) else int(each) for each in shots)
-    return dict(shots=most, shape=(rows, tokens // rows), text=TEXT, answer=ANSWER)
+    return dict(shots=most, size=(cells // rows * multiple, rows * multiple), text=TEXT, answer=ANSWER)
 
 
 def size(tensors: Iterable[Tensor]) -> int:
@@ -103,7 +106,7 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     head = dry_head(vlm, **options).train()
     trained = [weight for weight in head.parameters() if weight.requires_grad]
     optimizer = build_optimizer(head, config.optim_wrapper.optimizer)
-    episode = episode_size(config, vlm)
+    episode = episode_size(config)
     at_start = 0
     stage2 = type_name(config.train_cfg) == 'GRPOTrainLoop'
     rows = {
@@ -173,7 +176,7 @@ def saved_by_quantization(head: VLMHead, options: dict | None) -> int:
 
 def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, stage2: bool) -> int:
     """Bytes that forward, backward and update need above all that stays."""
-    vlm, episodes = head.vlm.family.config, int(config.train_dataloader.batch_size)
+    episodes = int(config.train_dataloader.batch_size)
     hooks = [
         hook for hook in config.get('custom_hooks') or [] if type_name(hook) == 'AttentionSupervisionHook'
     ]
@@ -181,20 +184,25 @@ def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, 
     head.attention_supervision = tuple(
         AttentionSupervision(**{key: value for key, value in hook.items() if key in known}) for hook in hooks
     )
-    batch = dry_episodes(vlm, episodes, **episode)
+    batch = dry_episodes(head.vlm.family, episodes, **episode)
     answers = _answers(config, episodes) if stage2 else []
     limit = config.train_cfg.get('max_tokens_per_pass')
     if limit is not None:
         lengths = [sum(len(answer) for answer in group) for group in answers]
         start, stop = split_by_tokens([len(ids) for ids in batch.prompt_ids], lengths, limit)[0]
         batch, answers = batch.select(start, stop), answers[start:stop]
-    with DryRun([*head.parameters(), *head.buffers(), batch.pixel_values]) as run:
+    with DryRun([*head.parameters(), *head.buffers(), *pixels(batch)]) as run:
         for _ in range(2):  # the first makes gradients and optimizer states
             before = run.peak = run.live
             batch.features = None
             _loss(head, batch, answers).backward()
             optimizer.step()
-    return int(run.peak - before) + size([batch.pixel_values])
+    return int(run.peak - before) + size(pixels(batch))
+
+
+def pixels(batch: EpisodeBatch) -> list[Tensor]:
+    """Of every image, on the meta device."""
+    return [tensor for image in batch.vision for tensor in image.values() if tensor.is_meta]
 
 
 def _loss(head: VLMHead, batch: EpisodeBatch, answers: list[list[Tensor]]) -> Tensor:
@@ -210,20 +218,20 @@ def _loss(head: VLMHead, batch: EpisodeBatch, answers: list[list[Tensor]]) -> Te
 def rollout_peak(head: VLMHead, config: Config, episode: dict) -> int:
     """Bytes of prefill and decoding: vision, activations and the cache of every answer."""
     count, longest = int(config.train_cfg.num_generations), int(config.train_cfg.max_completion_length)
-    batch = dry_episodes(head.vlm.family.config, int(config.train_dataloader.batch_size), **episode)
+    batch = dry_episodes(head.vlm.family, int(config.train_dataloader.batch_size), **episode)
     ids = torch.stack(batch.prompt_ids)
     mask = torch.ones_like(ids)
     head.eval()
     with DryRun([*head.parameters(), *head.buffers()]) as run:
         before = run.live
-        positions, _ = head.vlm.prompt_positions(ids, mask, batch.grid_thw)
+        positions, _ = head.vlm.prompt_positions(ids, mask, batch.vision)
         cache = DynamicCache(config=head.vlm.model.config.get_text_config())
         head.vlm(ids, mask, positions, head.vlm.image_features(batch), cache=cache)
         cache.batch_repeat_interleave(count)
         full = size(tensor for layer in cache.layers for tensor in (layer.keys, layer.values))
     head.train()
     growth = full * longest // ids.shape[1]
-    return max(run.peak, run.live + growth) - before + size([batch.pixel_values])
+    return max(run.peak, run.live + growth) - before + size(pixels(batch))
 
 
 def _answers(config: Config, episodes: int) -> list[list[Tensor]]:

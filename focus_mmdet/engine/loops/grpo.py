@@ -174,7 +174,7 @@ class GRPOTrainLoop(ResumableTrainLoop):
         head = self.detector.bbox_head
         if head.attn_implementation != 'sdpa':
             raise InputError("GRPOTrainLoop needs model.bbox_head.attn_implementation='sdpa'")
-        if any(weight.requires_grad for weight in head.vlm.vision_tower.parameters()):
+        if any(weight.requires_grad for weight in head.vlm.vision_parameters):
             raise InputError('GRPOTrainLoop keeps the vision tower: set model.bbox_head.freeze_vision=True')
         if any(isinstance(module, Dropout) and module.p > 0 for module in head.vlm.modules()):
             raise InputError(

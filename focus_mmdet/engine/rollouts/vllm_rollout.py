@@ -5,6 +5,7 @@ tested against a stand-in that answers with transformers.
 """
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -102,11 +103,15 @@ class VLLMRollout(RolloutEngine):
         prompts, settings = [], []
         for index, seed in enumerate(request.seeds):
             episode = index // request.num_generations
-            ids = one_per_image(request.batch.prompt_ids[episode], speech.family.image_token_id)
+            ids = one_per_image(
+                request.batch.prompt_ids[episode],
+                request.batch.image_spans[episode],
+                speech.family.image_token_id,
+            )
             images = [
                 Image.fromarray(image.permute(1, 2, 0).cpu().numpy()) for image in request.images[episode]
             ]
-            prompts.append({'prompt_token_ids': ids.tolist(), 'multi_modal_data': {'image': images}})
+            prompts.append({'prompt_token_ids': ids, 'multi_modal_data': {'image': images}})
             settings.append(
                 self._vllm.SamplingParams(
                     temperature=request.sampling.temperature,
@@ -123,8 +128,9 @@ class VLLMRollout(RolloutEngine):
         return prompts, settings
 
 
-def one_per_image(ids: Tensor, image_token_id: int) -> Tensor:
-    """Prompt ids (P,) with one placeholder per image: vLLM expands them itself."""
-    visual = torch.eq(ids, image_token_id)
-    repeated = visual & torch.cat([visual.new_zeros(1), visual[:-1]])
-    return ids[~repeated]
+def one_per_image(ids: Tensor, spans: Sequence[tuple[int, int]], image_token_id: int) -> list[int]:
+    """Prompt ids (P,) with one placeholder for each image: vLLM writes the rest itself."""
+    starts, stops = zip(*spans, strict=True)
+    pieces = zip([0, *stops], [*starts, len(ids)], strict=True)
+    first, *others = (ids[start:stop].tolist() for start, stop in pieces)
+    return first + [token for piece in others for token in (image_token_id, *piece)]

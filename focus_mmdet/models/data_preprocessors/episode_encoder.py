@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from focus_mmdet.datasets.parcel import to_main_process
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS, EncodedAnswer, PromptEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.vlm.families import SeenImage
 from focus_mmdet.models.vlm.model_folder import model_folder
 from focus_mmdet.models.vlm.processor import load_processor
 from focus_mmdet.models.vlm.vlm import load_family
@@ -36,7 +38,7 @@ class EpisodeEncoder:
         self.language = (pretrained, may_be_absent)
         self.may_be_absent = may_be_absent
         self.family = load_family(pretrained)
-        self.processor = load_processor(pretrained)
+        self.processor = load_processor(pretrained, self.family)
         self.tokenizer = self.processor.tokenizer
         self.prompts = PromptEncoder(self.family, self.processor, may_be_absent)
         self._warned = False
@@ -71,6 +73,11 @@ class EpisodeEncoder:
         """What an answer says; see :func:`focus_mmdet.core.prompt.parse_answer`."""
         return parse_answer(text, self.may_be_absent, cells)
 
+    def see(self, images: list[Tensor]) -> list[SeenImage]:
+        """Images, uint8 (3, H, W) in RGB, as the VLM is given them."""
+        arrays = [image.permute(1, 2, 0).cpu().numpy() for image in images]
+        return self.family.see(arrays, self.processor.image_processor)
+
     def __call__(self, images: list[list[Tensor]], samples: list[DetDataSample]) -> EpisodeBatch:
         """Encode B episodes.
 
@@ -88,23 +95,24 @@ class EpisodeEncoder:
                 'the dataloader mixed frames of different episodes: set '
                 "collate_fn=dict(type='collate_episodes')"
             )
-        flat = [image.permute(1, 2, 0).cpu().numpy() for episode in images for image in episode]
-        vision = self.processor.image_processor(flat, return_tensors='pt')
-        self._warn_resized_again(flat, vision['image_grid_thw'])
+        flat = [image for episode in images for image in episode]
+        seen = self.see(flat)
+        self._warn_resized_again(flat, seen)
         frames = [len(episode) for episode in images]
-        grids = vision['image_grid_thw'].split(frames)
-        prompts = [self.prompts.prompt(*pair) for pair in zip(samples, grids, strict=True)]
-        cells = [self.family.cells(self.family.resized_sizes(grid)[-1]) for grid in grids]
+        each = [seen[stop - count : stop] for count, stop in zip(frames, accumulate(frames), strict=True)]
+        prompts = [self.prompts.prompt(*pair) for pair in zip(samples, each, strict=True)]
+        cells = [episode[-1].cells for episode in each]
         answers = self._answers(samples, cells)
         return EpisodeBatch(
             prompt_ids=[prompt.ids for prompt in prompts],
             answer_ids=None if answers is None else [answer.ids for answer in answers],
             openings=None if answers is None else [answer.opening for answer in answers],
-            pixel_values=vision['pixel_values'],
-            grid_thw=vision['image_grid_thw'],
+            vision=[image.tensors for image in seen],
+            places=[image.places for image in seen],
             frames=frames,
             marks={name: [prompt.marks[name] for prompt in prompts] for name in MARKS},
             query_rows=[prompt.query_rows for prompt in prompts],
+            image_spans=[prompt.image_spans for prompt in prompts],
             box_ends=[prompt.box_ends for prompt in prompts],
             regions=[prompt.regions for prompt in prompts],
             cells=torch.tensor(cells),
@@ -124,10 +132,12 @@ class EpisodeEncoder:
             for sample, cell in zip(samples, cells, strict=True)
         ]
 
-    def _warn_resized_again(self, images: list[Any], grid_thw: Tensor) -> None:
+    def _warn_resized_again(self, images: list[Tensor], seen: list[SeenImage]) -> None:
         """Say once that the pipeline's sizes are not the processor's."""
-        seen = self.family.resized_sizes(grid_thw)
-        if self._warned or all(image.shape[:2] == (h, w) for image, (w, h) in zip(images, seen, strict=True)):
+        sizes = [image.size for image in seen]
+        if self._warned or all(
+            size is None or image.shape[:0:-1] == size for image, size in zip(images, sizes, strict=True)
+        ):
             return
         self._warned = True
         print_log(

@@ -1,5 +1,6 @@
 """An episode's text and visual tokens, and which of them mean what."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,12 +9,13 @@ import torch
 from torch import Tensor
 
 from focus_mmdet.core.boxes import to_grid
+from focus_mmdet.core.places import looks, places_in_box
 from focus_mmdet.core.prompt import AFTER_BOX, episode_messages, format_answer, support_box_spans
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.vlm.families import VLMFamily
+from focus_mmdet.models.vlm.families import SeenImage, VLMFamily
 
 #: Sets of prompt tokens that attention can be measured on.
-MARKS = ('box_text', 'box_end', 'box_region', 'support_image', 'query_region')
+MARKS = ('box_text', 'box_end', 'box_region', 'support_image', 'query_region', 'query_image')
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,13 @@ class EncodedPrompt:
         ids: (P,) token ids.
         marks: (P,) bool per name. ``box_text``: digits and spaces between the
             brackets of the support boxes; ``box_end``: the tokens of
-            ``box_ends``; ``box_region``: visual tokens of the supports whose
-            centre lies in the box; ``support_image``: all visual tokens of the
-            supports; ``query_region``: visual tokens of the query in the true
-            box, none where it is not known.
-        query_rows: Range [start, stop) of the query image's visual tokens.
+            ``box_ends``; ``box_region``: visual tokens of the supports that
+            look, with their centre, into the box; ``support_image``: all visual
+            tokens of the supports that look somewhere; ``query_region``: visual
+            tokens of the query that look into the true box, none where it is
+            not known; ``query_image``: all of the query that look somewhere.
+        query_rows: Range [start, stop) of ``query_image``.
+        image_spans: Per image, the range of tokens that stand for it.
         box_ends: Per support the range of tokens that have read its whole
             box: its last digit and what follows before the next image.
         regions: Per support, (P,) bool: its part of ``box_region``.
@@ -37,6 +41,7 @@ class EncodedPrompt:
     ids: Tensor
     marks: dict[str, Tensor]
     query_rows: tuple[int, int]
+    image_spans: list[tuple[int, int]]
     box_ends: list[tuple[int, int]]
     regions: list[Tensor]
 
@@ -71,25 +76,37 @@ class PromptEncoder:
         self.processor = processor
         self.tokenizer = processor.tokenizer
 
-    def prompt(self, sample: Any, grid_thw: Tensor) -> EncodedPrompt:
+    def prompt(self, sample: Any, images: Sequence[SeenImage]) -> EncodedPrompt:
         """Encode one episode.
 
         Args:
             sample: ``DetDataSample`` with ``supports``.
-            grid_thw: (K + 1, 3) patch grids of its images.
+            images: Its K + 1 images, the query last.
         """
-        boxes = self._grid_boxes(sample.supports, grid_thw)
+        boxes = self._grid_boxes(sample.supports, images)
         text = self.processor.apply_chat_template(
-            self.messages(sample, grid_thw), tokenize=False, add_generation_prompt=True
+            self.messages(sample, images), tokenize=False, add_generation_prompt=True
         )
-        counts = self.family.image_tokens(grid_thw)
-        text = self._expand_images(text, counts)
-        encoded = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
+        text, places = self._expand_images(text, images)
+        # As transformers' own processors: the template or the tokenizer writes the first token.
+        first = self.tokenizer.bos_token
+        encoded = self.tokenizer(
+            text,
+            return_offsets_mapping=True,
+            add_special_tokens=first is not None and not text.startswith(first),
+        )
         ids = torch.tensor(encoded['input_ids'])
-        images = torch.eq(ids, self.family.image_token_id).nonzero()[:, 0].split(counts)
+        tokens = (
+            torch.eq(ids, self.family.image_token_id)
+            .nonzero()[:, 0]
+            .split([len(image.places) for image in images])
+        )
+        seen = [each[looks(image.places)] for each, image in zip(tokens, images, strict=True)]
         spans, offsets = support_box_spans(text, boxes), encoded['offset_mapping']
-        regions = self._regions(len(ids), sample, images, grid_thw)
+        starts = [start for start, _ in offsets]
         ends = [_box_end(span, offsets) for span in spans]
+        self._check_order(tokens, ends)
+        regions = _regions(len(ids), sample, tokens, images)
         nothing = _marked(len(ids), [])
         return EncodedPrompt(
             ids=ids,
@@ -97,17 +114,19 @@ class PromptEncoder:
                 'box_text': _box_text(text, spans, offsets),
                 'box_end': _marked(len(ids), [torch.arange(*end) for end in ends]),
                 'box_region': sum(regions[:-1], start=nothing),
-                'support_image': _marked(len(ids), images[:-1]),
+                'support_image': _marked(len(ids), seen[:-1]),
                 'query_region': regions[-1],
+                'query_image': _marked(len(ids), seen[-1:]),
             },
-            query_rows=(int(images[-1][0]), int(images[-1][-1]) + 1),
+            query_rows=(int(seen[-1][0]), int(seen[-1][-1]) + 1),
+            image_spans=[(bisect_left(starts, start), bisect_left(starts, stop)) for start, stop in places],
             box_ends=ends,
             regions=regions[:-1],
         )
 
-    def messages(self, sample: Any, grid_thw: Tensor) -> list[dict[str, Any]]:
+    def messages(self, sample: Any, images: Sequence[SeenImage]) -> list[dict[str, Any]]:
         """An episode as chat messages, arguments as of :meth:`prompt`."""
-        return episode_messages(self._grid_boxes(sample.supports, grid_thw), self.may_be_absent)
+        return episode_messages(self._grid_boxes(sample.supports, images), self.may_be_absent)
 
     def answer(self, sample: Any, cells: tuple[int, int], stop_id: int) -> EncodedAnswer:
         """The true answer of an episode.
@@ -130,32 +149,43 @@ class PromptEncoder:
         opening = digits.index(True) if any(digits) else len(digits)
         return EncodedAnswer(torch.tensor([*encoded['input_ids'], stop_id]), opening, target)
 
-    def _grid_boxes(self, supports: Sequence[Any], grid_thw: Tensor) -> list[list[int]]:
-        sizes = self.family.resized_sizes(grid_thw)[:-1]
+    def _grid_boxes(self, supports: Sequence[Any], images: Sequence[SeenImage]) -> list[list[int]]:
         return [
-            to_grid(_box(support), _size(support), self.family.cells(size))[0].tolist()
-            for support, size in zip(supports, sizes, strict=True)
+            to_grid(_box(support), _size(support), image.cells)[0].tolist()
+            for support, image in zip(supports, images[:-1], strict=True)
         ]
 
-    def _expand_images(self, text: str, counts: Sequence[int]) -> str:
-        """One placeholder per image to one per visual token."""
-        placeholder = self.tokenizer.convert_ids_to_tokens(self.family.image_token_id)
-        pieces = text.split(placeholder)
-        if len(pieces) != len(counts) + 1:
+    def _expand_images(self, text: str, images: Sequence[SeenImage]) -> tuple[str, list[tuple[int, int]]]:
+        """One placeholder an image to what the processor writes for it, and where that stands."""
+        pieces = text.split(self.family.image_token)
+        if len(pieces) != len(images) + 1:
             raise InputError(
-                f'the chat template wrote {len(pieces) - 1} image placeholders for {len(counts)} images'
+                f'the chat template wrote {len(pieces) - 1} image placeholders {self.family.image_token} for '
+                f'{len(images)} images'
             )
-        return ''.join(piece + placeholder * count for piece, count in zip(pieces, [*counts, 0], strict=True))
+        text, spans = pieces[0], []
+        for image, piece in zip(images, pieces[1:], strict=True):
+            spans.append((len(text), len(text) + len(image.text)))
+            text += image.text + piece
+        return text, spans
 
-    def _regions(self, length: int, sample: Any, images: Sequence[Tensor], grid_thw: Tensor) -> list[Tensor]:
-        """Per image, (length,) bool: its visual tokens inside its box, if it has one."""
-        shapes = self.family.token_grid(grid_thw)
-        regions = []
-        for frame, image, shape in zip([*sample.supports, sample], images, shapes, strict=True):
-            known = 'gt_instances' in frame and len(frame.gt_instances) == 1
-            inside = [image[tokens_in_box(_box(frame)[0], _size(frame), shape)]] if known else []
-            regions.append(_marked(length, inside))
-        return regions
+    def _check_order(self, tokens: Sequence[Tensor], ends: Sequence[tuple[int, int]]) -> None:
+        """Raise :class:`InputError` unless each box follows its image, before the next one."""
+        order = [place for image, (_, stop) in zip(tokens, ends, strict=False) for place in (image[-1], stop)]
+        if sorted(order) != order or (ends and tokens[-1][0] < ends[-1][1]):
+            raise InputError(
+                'the chat template moves images away from the text that follows them. Give '
+                f'{type(self.family).__name__} a chat_template that keeps their order'
+            )
+
+
+def _regions(length: int, sample: Any, tokens: Sequence[Tensor], images: Sequence[SeenImage]) -> list[Tensor]:
+    """Per image, (length,) bool: its visual tokens that look into its box, if it has one."""
+    regions = []
+    for frame, at, image in zip([*sample.supports, sample], tokens, images, strict=True):
+        known = 'gt_instances' in frame and len(frame.gt_instances) == 1
+        regions.append(_marked(length, [at[places_in_box(image.places, _relative(frame))]] if known else []))
+    return regions
 
 
 def _box_text(text: str, spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> Tensor:
@@ -174,30 +204,6 @@ def _box_end(span: tuple[int, int], offsets: Sequence[tuple[int, int]]) -> tuple
     return last, max(after) + 1
 
 
-def tokens_in_box(box: Tensor, size: tuple[float, float], shape: tuple[int, int]) -> Tensor:
-    """Which cells of an image's token grid have their centre in a box.
-
-    Args:
-        box: (4,) in pixels of an image of ``size``.
-        size: (width, height).
-        shape: (rows, columns) of tokens.
-
-    Returns:
-        (rows * columns,) bool. A box between all centres marks the token that
-        its own centre lies in, so something is always marked.
-    """
-    rows, columns = shape
-    x = (torch.arange(columns) + 0.5) * size[0] / columns
-    y = (torch.arange(rows) + 0.5) * size[1] / rows
-    x1, y1, x2, y2 = box.tolist()
-    inside = ((y >= y1) & (y <= y2))[:, None] & ((x >= x1) & (x <= x2))[None]
-    if not inside.any():
-        row = min(rows - 1, int((y1 + y2) / 2 / size[1] * rows))
-        column = min(columns - 1, int((x1 + x2) / 2 / size[0] * columns))
-        inside[row, column] = True
-    return inside.flatten()
-
-
 def _marked(length: int, positions: Sequence[Tensor]) -> Tensor:
     marks = torch.zeros(length, dtype=torch.bool)
     for chosen in positions:
@@ -209,6 +215,11 @@ def _box(sample: Any) -> Tensor:
     """(1, 4) float pixels of a sample's only box."""
     bboxes = sample.gt_instances.bboxes
     return torch.as_tensor(getattr(bboxes, 'tensor', bboxes)).float().view(1, 4).cpu()
+
+
+def _relative(sample: Any) -> Tensor:
+    """(4,) a sample's only box in 0..1 of its image."""
+    return _box(sample)[0].double() / torch.tensor(_size(sample) * 2, dtype=torch.float64)
 
 
 def _size(sample: Any) -> tuple[float, float]:

@@ -119,13 +119,14 @@ def build_probe(
 
 
 def attention_loss(
-    settings: AttentionSupervision, probe: MassProbe, lengths: Sequence[int]
+    settings: AttentionSupervision, probe: MassProbe, batch: EpisodeBatch, lengths: Sequence[int]
 ) -> tuple[Tensor, Tensor, int]:
     """The weighted loss, mean over sequences that are supervised.
 
     Args:
         settings: What was supervised.
         probe: Of a forward pass.
+        batch: What was supervised.
         lengths: Tokens of each sequence without padding.
 
     Returns:
@@ -133,10 +134,14 @@ def attention_loss(
     """
     masses = [mass[:, 0] for mass in probe.mean_over_layers()]
     losses, most = [], 0
-    for mass, spans, total in zip(masses, probe.spans, lengths, strict=True):
+    for index, (mass, spans, total) in enumerate(zip(masses, probe.spans, lengths, strict=True)):
         if not spans:
             continue
         parts = mass.split([stop - start for (start, stop), _ in spans])
+        if settings.rows == 'query_image':  # without what stands between its visual tokens
+            (rows, _), marks = spans[0], batch.marks['query_image'][index]
+            masses[index] = parts[0][marks[slice(*rows)]]
+            parts = (masses[index],)
         counts = [int(columns.sum()) for _, columns in spans]
         most = max(most, *counts)
         each = [

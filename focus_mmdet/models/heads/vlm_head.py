@@ -17,9 +17,10 @@ from torch.nn.functional import cross_entropy
 from focus_mmdet.core.attention import reachable_margin
 from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.grpo import aggregate, policy_terms
+from focus_mmdet.core.places import spread
 from focus_mmdet.core.prefix import SharedPrefix, share_prefix
 from focus_mmdet.core.vocabulary import token_logps
-from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.heads.attention_supervision import AttentionSupervision, attention_loss, build_probe
@@ -39,7 +40,8 @@ class VLMHead(BaseModule):
         dtype: Of the base weights.
         lora: Options of ``peft.LoraConfig``; None trains the weights
             themselves.
-        freeze_vision: Keep the vision tower as it is.
+        freeze_vision: Keep the vision part as it is; ``'tower'`` lets the
+            projector behind the tower train.
         gradient_checkpointing: Trade time for memory in backward.
         attn_implementation: ``'sdpa'`` or ``'flash_attention_2'`` (stage 1
             only: the shared prefix of stage 2 needs a mask).
@@ -64,7 +66,7 @@ class VLMHead(BaseModule):
         pretrained: str,
         dtype: str = 'float32',
         lora: dict[str, Any] | None = None,
-        freeze_vision: bool = True,
+        freeze_vision: bool | str = True,
         gradient_checkpointing: bool = False,
         attn_implementation: str = 'sdpa',
         load_weights: bool = True,
@@ -76,7 +78,8 @@ class VLMHead(BaseModule):
     ) -> None:
         super().__init__()
         torch.backends.cuda.enable_cudnn_sdp(cudnn_attention)
-        if quantization is not None and (lora is None or not freeze_vision):
+        check_choice('model.bbox_head.freeze_vision', freeze_vision, (True, False, 'tower'))
+        if quantization is not None and (lora is None or freeze_vision is not True):
             raise InputError(
                 'model.bbox_head.quantization: quantized weights cannot train; set model.bbox_head.lora '
                 'and freeze_vision=True'
@@ -90,7 +93,7 @@ class VLMHead(BaseModule):
         )
         if lora is not None:
             add_lora(self.vlm.model, self.vlm.family, lora)
-            if freeze_vision and any(weight.requires_grad for weight in self.vlm.vision_tower.parameters()):
+            if freeze_vision and any(weight.requires_grad for weight in self.vlm.vision_parameters):
                 raise InputError(
                     'model.bbox_head.lora.target_modules names layers of the vision tower, which '
                     'freeze_vision=True keeps as it is. Leave it out, or set freeze_vision=False'
@@ -98,7 +101,7 @@ class VLMHead(BaseModule):
         self.lora = lora
         #: Scale of the adapters, None without: checked when weights are loaded.
         self.lora_alpha = None if lora is None else LoraConfig(**lora).lora_alpha
-        self.vlm.vision_tower.requires_grad_(not freeze_vision)
+        self.vlm.family.freeze_vision(self.vlm.model, freeze_vision)
         half = {str(weight.dtype) for weight in self.parameters() if weight.requires_grad} - {'torch.float32'}
         if half:
             raise InputError(
@@ -134,7 +137,7 @@ class VLMHead(BaseModule):
         assert batch.answer_ids is not None
         sequences = [torch.cat(pair) for pair in zip(batch.prompt_ids, batch.answer_ids, strict=True)]
         input_ids, mask = pad(sequences, pad_id, 'right')
-        positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)
+        positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.vision)
         select, labels = _answer_targets(batch.prompt_ids, batch.answer_ids)
         probes = [
             build_probe(settings, batch, input_ids.shape[1], self.vlm.layers, self.vlm.heads)
@@ -148,12 +151,14 @@ class VLMHead(BaseModule):
         )
         loss = torch.stack(sums).sum() / len(labels)
         lengths = [len(ids) for ids in sequences]
-        return {'loss_lm': loss, **self._attention_losses(probes, lengths)}
+        return {'loss_lm': loss, **self._attention_losses(probes, batch, lengths)}
 
-    def _attention_losses(self, probes: Sequence[MassProbe], lengths: Sequence[int]) -> dict[str, Tensor]:
+    def _attention_losses(
+        self, probes: Sequence[MassProbe], batch: EpisodeBatch, lengths: Sequence[int]
+    ) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
         for settings, probe in zip(self.attention_supervision, probes, strict=True):
-            loss, mass, marked = attention_loss(settings, probe, lengths)
+            loss, mass, marked = attention_loss(settings, probe, batch, lengths)
             if marked:
                 self._warn_out_of_reach(marked, settings)
             end = f'_{settings.name}' if settings.name else ''
@@ -177,7 +182,7 @@ class VLMHead(BaseModule):
     def first_logits(self, batch: EpisodeBatch, pad_id: int) -> Tensor:
         """(B, V) logits of the token after each prompt."""
         input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
-        positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.grid_thw)
+        positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.vision)
         return self.vlm(input_ids, mask, positions, self.vlm.image_features(batch))
 
     def generate(
@@ -218,8 +223,7 @@ class VLMHead(BaseModule):
             answer = speech.read(text, cells)
             sample.set_metainfo({'answer': text, 'parse_error': answer.reason})
             if generated.attention is not None:
-                grid = batch.grid_thw.split(batch.frames)[index]
-                maps = self._attention_maps(batch.prompt_ids[index], generated.attention[index], grid)
+                maps = self._attention_maps(batch.select(index, index + 1), generated.attention[index])
                 sample.set_metainfo({'attention': maps})
             boxes = torch.zeros(0, 4, device=batch.cells.device)
             if answer.box is not None:
@@ -240,12 +244,11 @@ class VLMHead(BaseModule):
         scale, offset = self.score_calibration
         return (scale * logps.mean().exp().logit(1e-6) + offset).sigmoid()
 
-    def _attention_maps(self, prompt: Tensor, received: Tensor, grid: Tensor) -> list[Any]:
-        """Per image, (rows, columns) attention from the query image, as numpy."""
-        counts = self.vlm.family.image_tokens(grid)
-        visual = received[torch.eq(prompt, self.vlm.family.image_token_id)].split(counts)
-        shapes = self.vlm.family.token_grid(grid)
-        return [part.view(shape).cpu().numpy() for part, shape in zip(visual, shapes, strict=True)]
+    def _attention_maps(self, batch: EpisodeBatch, received: Tensor) -> list[Any]:
+        """Per image of one episode, (rows, columns) attention from the query image, as numpy."""
+        visual = received[self.vlm.family.image_mask(batch.prompt_ids[0])].cpu()
+        parts = visual.split([len(places) for places in batch.places])
+        return [spread(part, at.cpu()).numpy() for part, at in zip(parts, batch.places, strict=True)]
 
     def answer_logps(
         self, batch: EpisodeBatch, shared: SharedPrefix, temperature: float, weights: dict | None = None
@@ -259,12 +262,12 @@ class VLMHead(BaseModule):
             weights: Weights to use in place of the current ones; only before a pass that is learned from.
         """
         prompts, mask = pad(batch.prompt_ids, 0, 'right')
-        prefix, following = self.vlm.prompt_positions(prompts, mask, batch.grid_thw)
-        behind = (following[:, None] + shared.depth).expand(3, -1, -1)
+        prefix, following = self.vlm.prompt_positions(prompts, mask, batch.vision)
+        behind = self.vlm.family.text_positions(following[:, None] + shared.depth)
         inputs = dict(
             input_ids=shared.input_ids,
             attention_mask=shared.mask,
-            position_ids=torch.cat([prefix, behind], 2),
+            position_ids=torch.cat([prefix, behind], -1),
             features=self.vlm.image_features(batch),
             select=(shared.source[0].flatten(), shared.source[1].flatten()),
             labels=shared.target_ids.flatten(),

@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -17,6 +18,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.heads.vlm_head import VLMHead
+from focus_mmdet.models.vlm.families import VLMFamily
 
 _aten = torch.ops.aten
 
@@ -34,39 +36,49 @@ def dry_head(config: Any, **options: Any) -> VLMHead:
 
 
 def dry_episodes(
-    config: Any, episodes: int, shots: int, shape: tuple[int, int], text: int, answer: int
+    family: VLMFamily, episodes: int, shots: int, size: tuple[int, int], text: int, answer: int
 ) -> EpisodeBatch:
     """Equal episodes of the given sizes; pixels are on the meta device.
 
     Args:
-        config: Hugging Face config of the VLM.
+        family: Of the VLM; its published processor makes the images.
         episodes: B.
         shots: K supports each.
-        shape: (rows, columns) of visual tokens of every image.
+        size: (width, height) in pixels of every image.
         text: Tokens of text round each image; twenty of each support's are marked.
         answer: Tokens of each answer.
     """
-    merge, patch = config.vision_config.spatial_merge_size, config.vision_config.patch_size
-    rows, columns = shape
-    image = torch.full((rows * columns,), config.image_token_id)
-    image = torch.cat([torch.tensor([config.vision_start_token_id]), image, torch.zeros(text).long()])
-    prompt = image.repeat(shots + 1)
-    marks = torch.zeros_like(image, dtype=torch.bool)
+    (seen,) = family.see([np.zeros((size[1], size[0], 3), np.uint8)], family.image_processor())
+    count = len(seen.places)
+    visual = torch.full((count,), family.image_token_id)
+    part = torch.cat([torch.ones(1).long(), visual, torch.zeros(text).long()])
+    prompt = part.repeat(shots + 1)
+    marks = torch.zeros_like(part, dtype=torch.bool)
     marks[-text : 20 - text] = True
     stop = len(prompt) - text
+    query = torch.zeros_like(prompt, dtype=torch.bool)
+    query[stop - count : stop] = True
     images = episodes * (shots + 1)
+    tensors = {
+        name: tensor.to('meta') if tensor.is_floating_point() else tensor
+        for name, tensor in seen.tensors.items()
+    }
     return EpisodeBatch(
         prompt_ids=[prompt] * episodes,
         answer_ids=[torch.zeros(answer).long()] * episodes,
-        pixel_values=torch.empty(images * rows * columns * merge**2, 6 * patch**2, device='meta'),
-        grid_thw=torch.tensor([[1, rows * merge, columns * merge]] * images),
+        vision=[tensors] * images,
+        places=[seen.places] * images,
         frames=[shots + 1] * episodes,
-        marks={'box_text': [torch.cat([marks.repeat(shots), torch.zeros_like(marks)])] * episodes},
-        query_rows=[(stop - rows * columns, stop)] * episodes,
-        cells=torch.tensor([[1000, 1000]] * episodes),
+        marks={
+            'box_text': [torch.cat([marks.repeat(shots), torch.zeros_like(marks)])] * episodes,
+            'query_image': [query] * episodes,
+        },
+        query_rows=[(stop - count, stop)] * episodes,
+        cells=torch.tensor([seen.cells] * episodes),
         targets=None,
         language=('', False),
         openings=[1] * episodes,
+        image_spans=[[]] * episodes,
         box_ends=[[]] * episodes,
         regions=[[]] * episodes,
     )

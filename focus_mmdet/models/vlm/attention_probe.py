@@ -111,12 +111,14 @@ class ReceivedProbe(AttentionProbe):
 
     Attributes:
         rows: Per sequence, the range [start, stop) of tokens that attend.
+        counted: Per sequence, (stop - start,) bool: which of them do.
     """
 
     rows: Sequence[tuple[int, int]] = ()
+    counted: Sequence[Tensor] = ()
 
     def measure(self, index: int, query: Tensor, key: Tensor, scale: float) -> Tensor:
-        return attention_received(query, key, self.rows[index], scale, self.first[index])
+        return attention_received(query, key, self.rows[index], scale, self.first[index], self.counted[index])
 
 
 def _probed(attention: Callable[..., Any]) -> Callable[..., Any]:

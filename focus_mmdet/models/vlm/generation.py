@@ -97,6 +97,12 @@ def _any_alive(alive: Tensor, together: bool) -> bool:
     return bool(unfinished)
 
 
+def _counted(batch: EpisodeBatch) -> list[Tensor]:
+    """Per episode, which of its query rows are visual tokens."""
+    ranges = zip(batch.marks['query_image'], batch.query_rows, strict=True)
+    return [marks[start:stop] for marks, (start, stop) in ranges]
+
+
 @torch.no_grad()
 def generate(
     vlm: VisionLanguageModel,
@@ -142,8 +148,8 @@ def generate(
         rows = [
             (start + skip, stop + skip) for (start, stop), skip in zip(batch.query_rows, first, strict=True)
         ]
-        probe = ReceivedProbe(first, rows=rows)
-    positions, following = vlm.prompt_positions(input_ids, mask, batch.grid_thw)
+        probe = ReceivedProbe(first, rows=rows, counted=_counted(batch))
+    positions, following = vlm.prompt_positions(input_ids, mask, batch.vision)
     features = vlm.image_features(batch)
     cache = DynamicCache(config=vlm.model.config.get_text_config())
     logits = vlm(input_ids, mask, positions, features, probe=probe, cache=cache)
@@ -170,7 +176,7 @@ def generate(
         if step + 1 == max_new_tokens or not _any_alive(alive, together):
             break
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-        position = (following + step)[None, :, None].expand(3, -1, -1)
+        position = vlm.family.text_positions((following + step)[:, None])
         logits = vlm(chosen[:, None], mask, position, cache=cache)
 
     table, scores = torch.stack(ids, 1), torch.stack(logps, 1)

@@ -3,38 +3,49 @@
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoProcessor, ProcessorMixin
-from transformers.utils import is_torchvision_available
+import numpy as np
+from transformers import ProcessorMixin
+from transformers.image_utils import make_flat_list_of_images
 
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.vlm.model_folder import check_file, load_config, reading
+from focus_mmdet.models.vlm.families import VLMFamily
+from focus_mmdet.models.vlm.model_folder import check_file, reading
 
 
 class ImageTextProcessor(ProcessorMixin):
-    """Image processor, tokenizer and chat template, without a video part.
+    """Image processor, tokenizer and chat template: images as the VLM's family sees them.
 
-    transformers' Qwen-VL processors need torchvision for their video half,
-    which has no CPU-only build on PyPI. Images need none of it.
+    transformers' own processors need torchvision for their video half, which
+    has no CPU-only build on PyPI. Images need none of it.
     """
 
-    return_mm_token_type_ids = True
+    #: Of a subclass: an attribute of an instance would be saved with it.
+    family: VLMFamily
 
     def __init__(self, image_processor: Any = None, tokenizer: Any = None, chat_template: str | None = None):
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
-        self.image_token = '<|image_pad|>'
-        self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
+        self.image_token = self.family.image_token
+        self.image_token_id = self.family.image_token_id
+        self.return_mm_token_type_ids = self.family.takes_token_types
 
-    def replace_image_token(self, image_inputs: dict, image_idx: int, **kwargs: Any) -> str:
-        """As many placeholders as image ``image_idx`` has visual tokens."""
-        patches = int(image_inputs['image_grid_thw'][image_idx].prod())
-        return self.image_token * (patches // self.image_processor.merge_size**2)
+    def _process_images(self, images: Any, **_: Any) -> tuple[dict[str, Any], list[str]]:
+        """What the model is given of all images, and what stands for each in the text."""
+        arrays = [np.asarray(image) for image in make_flat_list_of_images(images)]
+        seen = self.family.see(arrays, self.image_processor)
+        return self.family.join([image.tensors for image in seen]), [image.text for image in seen]
 
 
-def load_processor(path: str) -> Any:
-    """Processor of the model folder ``path``.
+def processor_class(of: VLMFamily) -> type[ImageTextProcessor]:
+    """The processor of a family."""
 
-    transformers' own class where torchvision is installed, else
-    :class:`ImageTextProcessor` over the same files.
+    class FamilyProcessor(ImageTextProcessor):
+        family = of
+
+    return FamilyProcessor
+
+
+def load_processor(path: str, family: VLMFamily) -> Any:
+    """Processor of the model folder ``path``, a :class:`ImageTextProcessor` over its files.
 
     Raises:
         InputError: The folder lacks a part of it, or a file is broken.
@@ -45,10 +56,11 @@ def load_processor(path: str) -> Any:
             raise InputError(f'{path}: no {names[0]}. Copy it from the published model.')
     # A pointer in its place would be spoken as it is.
     check_file(folder / 'chat_template.jinja')
-    kind = AutoProcessor if is_torchvision_available() else ImageTextProcessor
     with reading(path, 'its processor'):
-        processor = kind.from_pretrained(path)
-    processor.chat_template = processor.chat_template or processor.tokenizer.chat_template
+        processor: Any = processor_class(family).from_pretrained(path)
+    processor.chat_template = (
+        family.chat_template or processor.chat_template or processor.tokenizer.chat_template
+    )
     if not processor.chat_template:
         raise InputError(
             f'{path}: no chat template (chat_template.jinja, chat_template.json or in '
@@ -60,17 +72,10 @@ def load_processor(path: str) -> Any:
         raise InputError(
             f'{folder / "tokenizer_config.json"}: no pad_token. Copy the file from the published model.'
         )
-    _check_patches(folder, processor.image_processor)
+    if processor.tokenizer.convert_tokens_to_ids(family.image_token) != family.image_token_id:
+        raise InputError(
+            f'{path}: image_token_id={family.image_token_id} in config.json is not the id of '
+            f'{family.image_token} in its tokenizer. Copy both from the published model.'
+        )
+    family.check_processor(folder, processor.image_processor)
     return processor
-
-
-def _check_patches(folder: Path, processor: Any) -> None:
-    """Raise :class:`InputError` where images are not cut as the model expects them."""
-    vision = load_config(str(folder)).vision_config
-    for name, of_model in (('patch_size', 'patch_size'), ('merge_size', 'spatial_merge_size')):
-        found, expected = getattr(processor, name, None), getattr(vision, of_model)
-        if found != expected:
-            raise InputError(
-                f'{folder / "preprocessor_config.json"}: {name}={found}, but vision_config.{of_model} of '
-                f'config.json is {expected}. Copy the file from the published model of this config.json.'
-            )

@@ -6,13 +6,14 @@ prefill, decoding and the shared-prefix pass.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 from transformers.utils import is_accelerate_available, is_bitsandbytes_available, is_flash_attn_2_available
 
@@ -75,6 +76,10 @@ def _quantized(options: dict[str, Any], load_weights: bool) -> dict[str, Any]:
 @contextmanager
 def given_features(model: Any, features: Any) -> Iterator[dict[str, Tensor]]:
     """Arguments with which ``model`` takes vision features that are already computed.
+
+    Args:
+        model: Below its output layer.
+        features: From :meth:`VLMFamily.joined_features`; None where there are no images.
 
     Not ``mm_encoder_outputs``: transformers before 5.18 passes over it in silence.
     """
@@ -162,53 +167,68 @@ class VisionLanguageModel(nn.Module):
     @property
     def layers(self) -> int:
         """Layers of the language model."""
-        return int(self.model.config.text_config.num_hidden_layers)
+        return int(self.model.config.get_text_config().num_hidden_layers)
 
     @property
     def heads(self) -> int:
         """Query heads in each of them."""
-        return int(self.model.config.text_config.num_attention_heads)
+        return int(self.model.config.get_text_config().num_attention_heads)
 
     @property
     def window(self) -> int:
         """Most tokens of a prompt and its answer."""
-        return int(self.model.config.text_config.max_position_embeddings)
+        return int(self.model.config.get_text_config().max_position_embeddings)
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
+    def train(self, mode: bool = True) -> 'VisionLanguageModel':
+        """Batch norms of a tower keep their statistics, or an episode would depend on its batch."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
+
     @property
-    def vision_tower(self) -> nn.Module:
-        """The vision part of the model, projector included."""
-        return self.family.vision_tower(self.model)
+    def vision_parameters(self) -> list[nn.Parameter]:
+        """Weights of the vision part, projector included."""
+        return self.family.vision_parameters(self.model)
 
-    def image_features(self, batch: EpisodeBatch) -> Any:
-        """Vision features of a batch, to be passed to :meth:`forward`.
+    def image_features(self, batch: EpisodeBatch) -> list[Any]:
+        """Vision features of each image of a batch, to be passed to :meth:`forward`.
 
-        Computed once per batch while the vision tower is frozen.
+        Computed once per batch while the vision part is frozen.
         """
         if batch.features is not None:
             return batch.features
-        trains = any(parameter.requires_grad for parameter in self.vision_tower.parameters())
+        trains = any(parameter.requires_grad for parameter in self.vision_parameters)
+        counts = [len(places) for places in batch.places]
         with torch.set_grad_enabled(trains and torch.is_grad_enabled()):
-            features = self.model.get_image_features(batch.pixel_values, batch.grid_thw, return_dict=True)
+            features = self.family.image_features(self.model, batch.vision, counts)
         if not trains:
             batch.features = features
         return features
 
     def prompt_positions(
-        self, input_ids: Tensor, attention_mask: Tensor, grid_thw: Tensor
+        self, input_ids: Tensor, attention_mask: Tensor, images: Sequence[dict[str, Tensor]]
     ) -> tuple[Tensor, Tensor]:
-        """(3, B, T) rotary positions and (B,) the position after each prompt."""
-        return self.family.position_ids(self.model, input_ids, attention_mask, grid_thw)
+        """Rotary positions of prompts, and (B,) the position after each; see :class:`VLMFamily`.
+
+        Args:
+            input_ids: (B, T).
+            attention_mask: (B, T) of 0 and 1.
+            images: ``EpisodeBatch.vision``.
+        """
+        return self.family.prompt_positions(self.model, input_ids, attention_mask, images)
 
     def forward(
         self,
         input_ids: Tensor,
         attention_mask: Tensor,
         position_ids: Tensor,
-        features: Any = None,
+        features: Sequence[Any] | None = None,
         select: tuple[Tensor, Tensor] | None = None,
         probe: AttentionProbe | None = None,
         cache: Any = None,
@@ -221,7 +241,7 @@ class VisionLanguageModel(nn.Module):
             input_ids: (B, T).
             attention_mask: (B, past + T) of 0 and 1, or (B, 1, A, T) bool for
                 the last A rows, those before them being causal.
-            position_ids: (3, B, T).
+            position_ids: (B, T), or (axes, B, T) where the family has several.
             features: From :meth:`image_features`; None where no new visual
                 token is in ``input_ids``.
             select: Index pair (batch, position), both of shape S; default is
@@ -237,7 +257,8 @@ class VisionLanguageModel(nn.Module):
             for one chunk of S after the other.
         """
         extra = {} if probe is None else {'probe': probe}
-        with given_features(self.model.model, features) as images:
+        joined = None if features is None else self.family.joined_features(features)
+        with given_features(self.model.model, joined) as images:
             hidden = self.model.model(
                 input_ids=input_ids,
                 attention_mask=attention_mask,

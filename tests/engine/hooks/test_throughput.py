@@ -7,7 +7,12 @@ import pytest
 from mmengine.runner import Runner
 from torch.utils.flop_counter import FlopCounterMode
 
-from focus_mmdet.engine.hooks.throughput import ThroughputHook, flops_per_token
+from focus_mmdet.engine.hooks.throughput import (
+    ThroughputHook,
+    flops_per_token,
+    pixel_values,
+    vision_flops_per_value,
+)
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.sizing.dry_run import DryRun, dry_episodes, dry_head
 from focus_mmdet.models.sizing.published_sizes import published_config
@@ -39,12 +44,13 @@ def test_stage_2_is_refused(make_config):
 
 @pytest.mark.parametrize('name', ['Qwen2-VL-7B-Instruct', 'Qwen3-VL-8B-Instruct'])
 def test_flops_are_those_of_the_matrix_products(name):
-    config = published_config(name)
-    head = dry_head(config, dtype='bfloat16', lora=dict(r=8)).train()
-    batch = dry_episodes(config, 1, shots=4, shape=(14, 25), text=40, answer=25)
+    head = dry_head(published_config(name), dtype='bfloat16', lora=dict(r=8)).train()
+    batch = dry_episodes(head.vlm.family, 1, shots=4, size=(700, 392), text=40, answer=25)
     with DryRun(), FlopCounterMode(display=False) as counter:
         head.loss(batch, pad_id=0)['loss_lm'].backward()
-    language, vision = flops_per_token(head)
+    batch.features = None
+    with DryRun():
+        vision = pixel_values(batch) * vision_flops_per_value(head, batch)
     tokens = len(batch.prompt_ids[0]) + len(batch.answer_ids[0])
-    estimated = tokens * language + len(batch.pixel_values) * vision
+    estimated = tokens * flops_per_token(head) + vision
     assert estimated / counter.get_total_flops() == pytest.approx(1, abs=0.1)

@@ -68,7 +68,7 @@ def run_trls(config, drawn, work_dir):
             batch, answers = drawn[self.state.global_step]
             assert prompt_ids == [ids.tolist() for ids in batch.prompt_ids for _ in range(SIZE)]
             episodes = [batch.select(index, index + 1) for index in range(len(batch)) for _ in range(SIZE)]
-            pixels = torch.cat([episode.pixel_values for episode in episodes])
+            pixels = torch.cat([image['pixel_values'] for episode in episodes for image in episode.vision])
             assert torch.equal(torch.as_tensor(multimodal_fields['pixel_values']), pixels)
             return answers, None
 

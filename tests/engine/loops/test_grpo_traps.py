@@ -73,8 +73,9 @@ def test_2_images_of_different_sizes_stay_with_their_prompts(shared_detector, fa
         shared = share_prefix(part.prompt_ids, group, detector.pad_id)
         return detector.bbox_head.answer_logps(part, shared, 1.0)[0].detach()
 
-    turned = torch.cat(batch.pixel_values.chunk(4)[::-1])
-    whole = replace(batch, pixel_values=turned) if mistake else batch
+    pixels = [image['pixel_values'] for image in batch.vision][::-1]
+    turned = [{**image, 'pixel_values': other} for image, other in zip(batch.vision, pixels, strict=True)]
+    whole = replace(batch, vision=turned) if mistake else batch
     together = logps(whole, answers)
     alone = torch.cat(
         [logps(replace(batch, features=None).select(i, i + 1), answers[i : i + 1]) for i in range(2)]
@@ -110,8 +111,8 @@ def test_4_and_7_the_true_answer_earns_the_whole_reward(shared_detector, family,
     # The dataset's boxes, scaled here to what the model should have written.
     cells = batch.cells
     if mistake == 'grid by sample':
-        by_sample = speech.family.resized_sizes(batch.grid_thw)[: len(batch)]
-        cells = torch.tensor([speech.family.cells(size) for size in by_sample])
+        images = [image for episode in data['inputs'] for image in episode]
+        cells = torch.tensor([image.cells for image in speech.see(images)[: len(batch)]])
     elif mistake == 'other convention':
         cells = torch.full_like(cells, 1000) if family == 'qwen2_5_vl' else cells // 4
     targets = torch.stack(

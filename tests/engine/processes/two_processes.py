@@ -58,7 +58,8 @@ class BrokenPixels(Hook):
 
         def broken(module, inputs, output):
             if runner.iter + 1 in self.iterations and get_rank() == self.rank:
-                output['inputs'].pixel_values.fill_(float('nan'))
+                for image in output['inputs'].vision:
+                    image['pixel_values'].fill_(float('nan'))
 
         speech.register_forward_hook(broken)
 

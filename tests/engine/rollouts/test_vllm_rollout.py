@@ -17,6 +17,7 @@ from focus_mmdet.engine.rollouts.vllm_rollout import VLLMRollout
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.vlm.generation import Sampling
 from focus_mmdet.models.vlm.processor import load_processor
+from focus_mmdet.models.vlm.vlm import load_family
 from tests.conftest import random_batch
 
 
@@ -26,7 +27,7 @@ class StandIn:
     def __init__(self, model, dtype, **options):
         assert dtype == 'float32'
         self.model = AutoModelForImageTextToText.from_pretrained(model)
-        self.processor = load_processor(model)
+        self.processor = load_processor(model, load_family(model))
         runner = SimpleNamespace(model=SimpleNamespace(load_weights=self.load_weights))
         worker = SimpleNamespace(driver_worker=SimpleNamespace(model_runner=runner))
         self.llm_engine = SimpleNamespace(model_executor=worker)
@@ -89,7 +90,7 @@ def test_quantized_weights_are_not_sent(rollout, make_detector):
         rollout.sample(detector, None)
 
 
-@pytest.mark.parametrize('family', ['qwen3_vl', 'qwen2_vl'])
+@pytest.mark.parametrize('family', ['qwen3_vl', 'fast_vlm'])
 @pytest.mark.parametrize('lora', [None, dict(r=4, lora_alpha=8)])
 def test_it_answers_as_the_training_model_does_now(make_detector, rollout, family, lora):
     detector = make_detector(family, lora=lora).eval()

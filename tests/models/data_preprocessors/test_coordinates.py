@@ -11,42 +11,33 @@ from hypothesis import strategies as st
 from mmdet.registry import DATASETS
 from PIL import Image
 from transformers import AutoConfig
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.prompt import parse_answer
 from focus_mmdet.datasets import collate_episodes
 from focus_mmdet.models.data_preprocessors.data_preprocessor import EpisodeDataPreprocessor
 from focus_mmdet.models.sizing.published_sizes import published_config
-from focus_mmdet.models.sizing.tiny import build_tiny_vlm
+from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
+from focus_mmdet.models.vlm.vlm import load_family
 
-#: Model, smallest and largest image of its processor in pixels.
-PROCESSORS = {
-    'Qwen2-VL-7B-Instruct': (56**2, 28**2 * 16384),
-    'Qwen2.5-VL-7B-Instruct': (56**2, 28**2 * 16384),
-    'Qwen3-VL-8B-Instruct': (256**2, 4096**2),
-}
+#: Published models, and tiny ones where sizes are not what matters.
+MODELS = ['Qwen2-VL-7B-Instruct', 'Qwen2.5-VL-7B-Instruct', 'Qwen3-VL-8B-Instruct']
 #: What EXIF orientation 1 to 8 has done to the image as it is seen.
 STORED = [None, *(Image.Transpose[name] for name in (
     'FLIP_LEFT_RIGHT', 'ROTATE_180', 'FLIP_TOP_BOTTOM', 'TRANSPOSE', 'ROTATE_90', 'TRANSVERSE', 'ROTATE_270',
 ))]  # fmt: skip
 
 
-@pytest.fixture(scope='module', params=PROCESSORS)
+@pytest.fixture(scope='module', params=MODELS)
 def speech(request, tmp_path_factory):
-    """The preprocessor of a published model, with a tiny tokenizer."""
-    folder = tmp_path_factory.mktemp('published')
-    small = AutoConfig.from_pretrained(build_tiny_vlm(folder, 'qwen2_vl', width=64, layers=1, vision=32))
-    ids = {name: getattr(small, name) for name in ('image_token_id', 'video_token_id')}
-    config = published_config(request.param, **ids)
-    config.save_pretrained(folder)
-    least, most = PROCESSORS[request.param]
-    vision = config.vision_config
-    Qwen2VLImageProcessorPil(
-        patch_size=vision.patch_size,
-        merge_size=vision.spatial_merge_size,
-        size=dict(shortest_edge=least, longest_edge=most),
-    ).save_pretrained(folder)
+    """The preprocessor of a published model, with a tiny tokenizer, or of a tiny model."""
+    folder, name = tmp_path_factory.mktemp('published'), request.param
+    tiny = name if name in TINY_FAMILIES else 'qwen2_vl'
+    small = AutoConfig.from_pretrained(build_tiny_vlm(folder, tiny, width=64, layers=1, vision=32))
+    if name not in TINY_FAMILIES:
+        ids = {token: getattr(small, token) for token in ('image_token_id', 'video_token_id')}
+        published_config(name, **ids).save_pretrained(folder)
+        load_family(str(folder)).image_processor().save_pretrained(folder)
     return EpisodeDataPreprocessor(str(folder))
 
 
@@ -119,8 +110,9 @@ def test_boxes_come_back_from_every_family(speech, tmp_path_factory, support, qu
         save(Image.new('RGB', size), folder / f'{index}.jpg', orientation)
         for index, (size, _, orientation) in enumerate((support, query))
     ]
-    patch = speech.encoder.family.config.vision_config
-    data = load(folder, images, [support[1], query[1]], patch.patch_size * patch.spatial_merge_size)
+    vision = speech.encoder.family.config.vision_config
+    multiple = vision.patch_size * vision.spatial_merge_size if hasattr(vision, 'patch_size') else 28
+    data = load(folder, images, [support[1], query[1]], multiple)
     sample = data['data_samples']
     assert sample.ori_shape == query[0][::-1]
     batch = speech(collate_episodes([data]))['inputs']
@@ -131,10 +123,11 @@ def test_boxes_come_back_from_every_family(speech, tmp_path_factory, support, qu
     cells = tuple(batch.cells[0].tolist())
     assert close(answer.box, query[1], query[0], cells)
     told = re.findall(r'bounding box \[(.*?)\]', speech.encoder.decode(batch.prompt_ids[0]))
-    seen = speech.encoder.family.resized_sizes(batch.grid_thw)
-    assert cells == (seen[1] if speech.encoder.family.config.model_type == 'qwen2_5_vl' else (1000, 1000))
-    support_cells = speech.encoder.family.cells(seen[0])
-    assert close([int(value) for value in told[0].split(',')], support[1], support[0], support_cells)
+    seen = speech.encoder.see(data['inputs'])
+    assert cells == (
+        seen[1].size if speech.encoder.family.config.model_type == 'qwen2_5_vl' else (1000, 1000)
+    )
+    assert close([int(value) for value in told[0].split(',')], support[1], support[0], seen[0].cells)
 
 
 @pytest.mark.parametrize('orientation', range(1, 9))

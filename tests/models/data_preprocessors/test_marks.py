@@ -1,13 +1,12 @@
 """The preprocessor marks the right tokens."""
 
+from itertools import islice
+
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from focus_mmdet.core.boxes import to_grid
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.data_preprocessors.prompt_encoder import tokens_in_box
 from tests.conftest import FAMILIES, random_batch
 
 
@@ -17,23 +16,31 @@ def test_columns_are_the_coordinates_and_rows_the_query_image(shared_detector, f
     speech = shared_detector(family).data_preprocessor
     data = random_batch(seed, shots=[1, 4, 2])
     batch = speech(data)['inputs']
-    grids = batch.grid_thw.split(batch.frames)
-    for index, sample in enumerate(data['data_samples']):
-        prompt = batch.prompt_ids[index]
-        marked = speech.encoder.tokenizer.decode(prompt[batch.marks['box_text'][index]].tolist()).split()
+    places = iter(batch.places)
+    for index, (sample, images) in enumerate(zip(data['data_samples'], data['inputs'], strict=True)):
+        prompt, marks = batch.prompt_ids[index], {name: each[index] for name, each in batch.marks.items()}
+        marked = speech.encoder.tokenizer.decode(prompt[marks['box_text']].tolist()).split()
         expected = []
-        for support, grid in zip(sample.supports, grids[index], strict=False):
+        for support, image in zip(sample.supports, images, strict=False):
             height, width = support.img_shape
-            seen = (int(grid[2]) * 8, int(grid[1]) * 8)
-            cells = seen if family == 'qwen2_5_vl' else (1000, 1000)
+            cells = image.shape[:0:-1] if family == 'qwen2_5_vl' else (1000, 1000)
             expected += to_grid(support.gt_instances.bboxes, (width, height), cells)[0].tolist()
         assert ''.join(marked) == ''.join(str(value) for value in expected)
 
-        visual = torch.eq(prompt, speech.encoder.family.image_token_id).nonzero()[:, 0]
-        start, stop = batch.query_rows[index]
-        tokens = int(grids[index][-1].prod()) // 4
-        assert list(range(start, stop)) == visual[-tokens:].tolist()
-        assert len(visual) == int(grids[index].prod(-1).sum()) // 4
+        visual = iter(torch.eq(prompt, speech.encoder.family.image_token_id).nonzero()[:, 0].tolist())
+        looking = [
+            {token for token in islice(visual, len(each)) if not next(spots).isnan().any()}
+            for each in islice(places, len(images))
+            if (spots := iter(each))
+        ]
+        assert next(visual, None) is None
+        supports, query = set().union(*looking[:-1]), looking[-1]
+        assert set(marks['support_image'].nonzero()[:, 0].tolist()) == supports
+        assert set(marks['query_image'].nonzero()[:, 0].tolist()) == query
+        assert batch.query_rows[index] == (min(query), max(query) + 1)
+        spans = [range(*span) for span in batch.image_spans[index]]
+        assert all(tokens <= set(span) for tokens, span in zip(looking, spans, strict=True))
+        assert max(spans[-2]) < max(marks['box_end'].nonzero()[:, 0].tolist()) < min(spans[-1])
 
 
 def test_the_answer_is_the_true_box_and_ends_with_the_stop_token(shared_detector):
@@ -61,25 +68,6 @@ def test_frames_mixed_by_another_collate_are_noticed(shared_detector):
     data['inputs'] = [[image] for image in data['inputs'][0]]
     with pytest.raises(InputError, match='collate_episodes'):
         shared_detector().data_preprocessor(data)
-
-
-@given(st.data())
-def test_tokens_in_a_box_are_those_whose_centre_it_holds(data):
-    rows, columns = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
-    width, height = data.draw(st.integers(20, 500)), data.draw(st.integers(20, 500))
-    x1, x2 = sorted(data.draw(st.lists(st.integers(0, 4 * width), min_size=2, max_size=2, unique=True)))
-    y1, y2 = sorted(data.draw(st.lists(st.integers(0, 4 * height), min_size=2, max_size=2, unique=True)))
-    box = [x1 / 4, y1 / 4, x2 / 4, y2 / 4]
-    inside = tokens_in_box(torch.tensor(box), (width, height), (rows, columns)).view(rows, columns)
-    expected = {
-        (row, column)
-        for row in range(rows)
-        for column in range(columns)
-        if box[0] <= (column + 0.5) * width / columns <= box[2]
-        and box[1] <= (row + 0.5) * height / rows <= box[3]
-    }
-    found = {tuple(cell) for cell in inside.nonzero().tolist()}
-    assert found == expected or (not expected and len(found) == 1)
 
 
 @pytest.mark.parametrize('family', FAMILIES)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from transformers import PreTrainedTokenizerFast, Qwen2VLConfig, Qwen3VLConfig
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
+from focus_mmdet.core.places import grid_places
 from focus_mmdet.models.data_preprocessors.prompt_encoder import PromptEncoder
-from focus_mmdet.models.vlm.families import Qwen2VL, Qwen3VL
-from focus_mmdet.models.vlm.processor import ImageTextProcessor
+from focus_mmdet.models.vlm.families import Qwen2VL, Qwen3VL, SeenImage
+from focus_mmdet.models.vlm.processor import processor_class
 from tests.conftest import ROOT
 
 #: What the published templates make of a user turn with images: text and
@@ -39,9 +39,14 @@ def encoder(request, tmp_path_factory):
     packed = ROOT / 'tests/data/qwen2_tokenizer/tokenizer.json.xz'
     file.write_bytes(lzma.decompress(packed.read_bytes()))
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(file))
-    processor = ImageTextProcessor(Qwen2VLImageProcessorPil(), tokenizer, chat_template=template)
-    image_token = tokenizer.convert_tokens_to_ids('<|image_pad|>')
-    return PromptEncoder(family(config(image_token_id=image_token)), processor)
+    family = family(config(image_token_id=tokenizer.convert_tokens_to_ids('<|image_pad|>')))
+    processor = processor_class(family)(family.image_processor(), tokenizer, chat_template=template)
+    return PromptEncoder(family, processor)
+
+
+def seen(shapes):
+    """Images of so many rows and columns of visual tokens."""
+    return [SeenImage({}, '<|image_pad|>' * (h * w), grid_places(h, w)) for h, w in shapes]
 
 
 def sample_of(boxes):
@@ -63,8 +68,7 @@ coordinate = st.one_of(st.integers(0, 9), st.integers(10, 99), st.integers(100, 
     st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=9, max_size=9),
 )
 def test_marked_tokens_are_exactly_the_coordinates(encoder, boxes, shapes):
-    grid = torch.tensor([[1, 2 * h, 2 * w] for h, w in shapes[: len(boxes) + 1]])
-    prompt = encoder.prompt(sample_of(boxes), grid)
+    prompt = encoder.prompt(sample_of(boxes), seen(shapes[: len(boxes) + 1]))
     tokens = encoder.tokenizer.convert_ids_to_tokens(prompt.ids[prompt.marks['box_text']].tolist())
     written = ''.join(token.replace('Ġ', ' ') for token in tokens)
     assert written == ''.join(' '.join(str(value) for value in box) for box in boxes)
@@ -78,6 +82,5 @@ def test_marked_tokens_are_exactly_the_coordinates(encoder, boxes, shapes):
 
 
 def test_four_shots_of_three_digits_mark_sixty_tokens(encoder):
-    grid = torch.tensor([[1, 4, 4]] * 5)
-    prompt = encoder.prompt(sample_of([(123, 234, 345, 456)] * 4), grid)
+    prompt = encoder.prompt(sample_of([(123, 234, 345, 456)] * 4), seen([(2, 2)] * 5))
     assert int(prompt.marks['box_text'].sum()) == 60

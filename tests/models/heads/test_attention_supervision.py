@@ -18,7 +18,7 @@ from focus_mmdet.models.heads.attention_supervision import (
     select_layers,
 )
 from focus_mmdet.models.vlm.attention_probe import MassProbe
-from tests.conftest import FAMILIES, random_batch, relative_error
+from tests.conftest import FAMILIES, plain_inputs, random_batch, relative_error
 
 
 @contextmanager
@@ -51,15 +51,9 @@ def eager_attention_loss(detector, batch, settings):
     vlm = detector.bbox_head.vlm
     sequences = [torch.cat(pair) for pair in zip(batch.prompt_ids, batch.answer_ids, strict=True)]
     ids, mask = pad(sequences, detector.pad_id, 'right')
-    positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
+    positions, _ = vlm.prompt_positions(ids, mask, batch.vision)
     maps = vlm.model(
-        input_ids=ids,
-        attention_mask=mask,
-        position_ids=positions,
-        pixel_values=batch.pixel_values,
-        image_grid_thw=batch.grid_thw,
-        mm_token_type_ids=vlm.family.image_mask(ids).int(),
-        output_attentions=True,
+        **plain_inputs(detector, batch, ids, mask), position_ids=positions, output_attentions=True
     ).attentions
     chosen = select_layers(settings.layers, vlm.layers)
     heads = slice(None) if settings.heads == 'all' else list(settings.heads)
@@ -68,6 +62,8 @@ def eager_attention_loss(detector, batch, settings):
     for index, start, stop, marks in supervised(batch, settings):
         total = len(sequences[index])
         rows = average[index, start:stop, :total]
+        if settings.rows == 'query_image':
+            rows = rows[batch.marks['query_image'][index][start:stop]]
         m = torch.zeros(total)
         m[: len(marks)] = marks.float()
         inside = (rows * m).sum(-1) / m.sum()
@@ -145,7 +141,7 @@ def test_only_chosen_layers_are_measured(shared_detector):
     (chosen,) = head.attention_supervision
     probe = build_probe(chosen, batch, len(batch.prompt_ids[0]), head.vlm.layers, head.vlm.heads)
     ids, mask = pad(batch.prompt_ids, 0, 'right')
-    positions, _ = head.vlm.prompt_positions(ids, mask, batch.grid_thw)
+    positions, _ = head.vlm.prompt_positions(ids, mask, batch.vision)
     head.vlm(ids, mask, positions, head.vlm.image_features(batch), probe=probe)
     assert sorted(probe.per_layer) == [0, 1]
 
@@ -258,7 +254,7 @@ def test_masses_are_the_same_with_padding_on_either_side(shared_detector, family
             for (start, stop), skip, marks in zip(batch.query_rows, first, columns, strict=True)
         ]
         probe = MassProbe(first, spans=spans)
-        positions, _ = vlm.prompt_positions(ids, mask, batch.grid_thw)
+        positions, _ = vlm.prompt_positions(ids, mask, batch.vision)
         vlm(ids, mask, positions, vlm.image_features(batch), probe=probe)
         measured[side] = probe.mean_over_layers()
     assert len(batch.prompt_ids[0]) != len(batch.prompt_ids[1])

@@ -7,25 +7,18 @@ from hypothesis import strategies as st
 
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.models.episode_batch import pad
-from tests.conftest import FAMILIES, random_batch
+from tests.conftest import FAMILIES, plain_inputs, random_batch
 
 
 def separate_logps(detector, batch, answers, temperature):
     """Log-probs of each answer from its own [prompt | answer] pass."""
     vlm = detector.bbox_head.vlm
     rows = []
-    images = torch.split(batch.grid_thw, batch.frames)
-    patches = torch.split(batch.pixel_values, [int(grid.prod(-1).sum()) for grid in images])
     for index, group in enumerate(answers):
         for answer in group:
             ids = torch.cat([batch.prompt_ids[index], answer])[None]
-            logits = vlm.model(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                pixel_values=patches[index],
-                image_grid_thw=images[index],
-                mm_token_type_ids=vlm.family.image_mask(ids).int(),
-            ).logits[0, len(batch.prompt_ids[index]) - 1 : -1]
+            inputs = plain_inputs(detector, batch.select(index, index + 1), ids)
+            logits = vlm.model(**inputs).logits[0, len(batch.prompt_ids[index]) - 1 : -1]
             rows.append((logits / temperature).log_softmax(-1).gather(-1, answer[:, None])[:, 0])
     return rows
 
@@ -70,7 +63,7 @@ def test_padding_prompts_of_a_batch_changes_nothing(shared_detector):
     assert len(batch.prompt_ids[0]) != len(batch.prompt_ids[1])
     together = detector.bbox_head.first_logits(batch, detector.pad_id)
     ids, mask = pad(batch.prompt_ids, detector.pad_id, 'right')
-    positions, _ = detector.bbox_head.vlm.prompt_positions(ids, mask, batch.grid_thw)
+    positions, _ = detector.bbox_head.vlm.prompt_positions(ids, mask, batch.vision)
     last = (torch.arange(2), mask.sum(1) - 1)
     right = detector.bbox_head.vlm(
         ids, mask, positions, detector.bbox_head.vlm.image_features(batch), select=last

@@ -25,7 +25,7 @@ def test_checkpointing_drops_what_the_attention_loss_saw(tmp_path, family):
     """Else every layer's recomputed activations stay until the step ends (3 GB at 7B)."""
     config = load_family(str(build_tiny_vlm(tmp_path, family, width=256, layers=6, vision=32))).config
     head = dry_head(config, lora=dict(r=8), gradient_checkpointing=True).train()
-    batch = dry_episodes(config, 1, shots=4, shape=(10, 10), text=60, answer=25)
+    batch = dry_episodes(head.vlm.family, 1, shots=4, size=(160, 160), text=60, answer=25)
     peaks = []
     for settings in ((), (AttentionSupervision(),)):
         head.attention_supervision = settings

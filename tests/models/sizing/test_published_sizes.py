@@ -14,7 +14,7 @@ KNOWN = {
     'Qwen2.5-VL-7B-Instruct': (7_615_616_512, 20_185_088),
     'Qwen3-VL-8B-Instruct': (8_190_735_360, 21_823_488),
 }
-SHOTS, SHAPE, ANSWER = 4, (14, 25), 25
+SHOTS, CELLS, ANSWER = 4, (25, 14), 25
 
 
 @pytest.fixture(scope='module', params=KNOWN)
@@ -31,7 +31,9 @@ def head(request):
 
 @pytest.fixture(scope='module')
 def batch(head):
-    return dry_episodes(head.vlm.family.config, 1, SHOTS, SHAPE, text=40, answer=ANSWER)
+    vision = head.vlm.family.config.vision_config
+    size = tuple(cells * vision.patch_size * vision.spatial_merge_size for cells in CELLS)
+    return dry_episodes(head.vlm.family, 1, SHOTS, size, text=40, answer=ANSWER)
 
 
 def counted(parameters):
@@ -43,7 +45,7 @@ def test_it_has_as_many_weights_as_published(head):
     vision = {name: weight for name, weight in base.items() if '.visual.' in name}
     assert counted(base.values()) == PUBLISHED[head.name][2]
     assert counted(base.values()) - counted(vision.values()) == KNOWN[head.name][0]
-    assert counted(head.vlm.vision_tower.parameters()) == counted(vision.values()), 'adapters stay out of it'
+    assert counted(head.vlm.vision_parameters) == counted(vision.values()), 'adapters stay out of it'
 
 
 def test_every_projection_of_the_language_model_is_adapted(head):

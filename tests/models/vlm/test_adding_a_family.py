@@ -45,7 +45,7 @@ def test_the_example_of_the_page_runs(monkeypatch):
     )
     head = dry_head(config, lora=dict(r=4)).train()
     head.attention_supervision = (AttentionSupervision(),)
-    batch = dry_episodes(config, 2, shots=2, shape=(4, 6), text=40, answer=25)
+    batch = dry_episodes(head.vlm.family, 2, shots=2, size=(168, 112), text=40, answer=25)
     with DryRun():
         losses = head.loss(batch, pad_id=0)
         (losses['loss_lm'] + losses['loss_attention']).backward()

@@ -4,7 +4,7 @@ import torch
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import pad
 from focus_mmdet.models.vlm.generation import Sampling, _pick, sampling_noise
-from tests.conftest import FAMILIES, random_batch
+from tests.conftest import FAMILIES, plain_inputs, random_batch
 
 
 def options(detector, **more):
@@ -20,11 +20,7 @@ def test_greedy_equals_transformers_generate(shared_detector, family, seed):
     ours = detector.bbox_head.generate(batch, **options(detector))
     ids, mask = pad(batch.prompt_ids, detector.pad_id, 'left')
     theirs = vlm.model.generate(
-        input_ids=ids,
-        attention_mask=mask,
-        pixel_values=batch.pixel_values,
-        image_grid_thw=batch.grid_thw,
-        mm_token_type_ids=vlm.family.image_mask(ids).int(),
+        **plain_inputs(detector, batch, ids, mask),
         do_sample=False,
         max_new_tokens=8,
         suppress_tokens=speech.forbidden_ids,

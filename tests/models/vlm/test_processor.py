@@ -7,6 +7,7 @@ import pytest
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.vlm.processor import load_processor
+from focus_mmdet.models.vlm.vlm import load_family
 from tests.conftest import ROOT
 from tests.models.vlm.test_model_folder import POINTER
 
@@ -29,9 +30,9 @@ def test_the_chat_template_is_found(tmp_path, layout):
         (folder / layout).write_text(json.dumps({**tokenizer, 'chat_template': template}))
     if layout is None:
         with pytest.raises(InputError, match='no chat template'):
-            load_processor(str(folder))
+            load_processor(str(folder), load_family(str(folder)))
     else:
-        assert load_processor(str(folder)).chat_template == template
+        assert load_processor(str(folder), load_family(str(folder))).chat_template == template
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,11 @@ def test_the_chat_template_is_found(tmp_path, layout):
     [
         ('preprocessor_config.json', None, 'no preprocessor_config.json'),
         ('preprocessor_config.json', '{}', 'patch_size=14, but vision_config.patch_size of config.json is 8'),
+        (
+            'config.json',
+            '{"model_type": "qwen3_vl", "image_token_id": 7}',
+            r'image_token_id=7 .* not the id of <\|image_pad',
+        ),
         ('tokenizer.json', None, 'no tokenizer.json'),
         ('tokenizer.json', '{"version": "1.0",', 'tokenizer.json: damaged or incomplete'),
         ('tokenizer.json', POINTER, 'tokenizer.json: a pointer of git-lfs'),
@@ -55,4 +61,4 @@ def test_what_a_folder_lacks_is_named(tmp_path, name, content, message):
     if content is not None:
         (folder / name).write_text(content)
     with pytest.raises(InputError, match=message):
-        load_processor(str(folder))
+        load_processor(str(folder), load_family(str(folder)))

@@ -4,7 +4,7 @@ To add a family: subclass :class:`VLMFamily` in a file here and list it in
 ``FAMILIES`` under the ``model_type`` of its Hugging Face config.
 """
 
-from focus_mmdet.models.vlm.families.base import VLMFamily
+from focus_mmdet.models.vlm.families.base import SeenImage, VLMFamily
 from focus_mmdet.models.vlm.families.qwen2_5_vl import Qwen25VL
 from focus_mmdet.models.vlm.families.qwen2_vl import Qwen2VL
 from focus_mmdet.models.vlm.families.qwen3_vl import Qwen3VL
@@ -15,4 +15,4 @@ FAMILIES: dict[str, type[VLMFamily]] = {
     'qwen3_vl': Qwen3VL,
 }
 
-__all__ = ['FAMILIES', 'Qwen2VL', 'Qwen3VL', 'Qwen25VL', 'VLMFamily']
+__all__ = ['FAMILIES', 'Qwen2VL', 'Qwen3VL', 'Qwen25VL', 'SeenImage', 'VLMFamily']

@@ -1,0 +1,77 @@
+"""Where visual tokens look, against one token at a time."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focus_mmdet.core.places import grid_places, looks, places_in_box, spread
+
+
+@given(st.data())
+def test_tokens_in_a_box_are_those_whose_centre_it_holds(data):
+    rows, columns = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    width, height = data.draw(st.integers(20, 500)), data.draw(st.integers(20, 500))
+    x1, x2 = sorted(data.draw(st.lists(st.integers(0, 4 * width), min_size=2, max_size=2, unique=True)))
+    y1, y2 = sorted(data.draw(st.lists(st.integers(0, 4 * height), min_size=2, max_size=2, unique=True)))
+    box = [x1 / 4, y1 / 4, x2 / 4, y2 / 4]
+    relative = torch.tensor([box[0] / width, box[1] / height, box[2] / width, box[3] / height])
+    inside = places_in_box(grid_places(rows, columns), relative).view(rows, columns)
+    expected = {
+        (row, column)
+        for row in range(rows)
+        for column in range(columns)
+        if box[0] <= (column + 0.5) * width / columns <= box[2]
+        and box[1] <= (row + 0.5) * height / rows <= box[3]
+    }
+    found = {tuple(cell) for cell in inside.nonzero().tolist()}
+    assert found == expected or (not expected and len(found) == 1)
+    if not expected:
+        ((row, column),) = found
+        assert abs((box[0] + box[2]) / 2 / width * columns - column - 0.5) <= 0.5 + 1e-4
+        assert abs((box[1] + box[3]) / 2 / height * rows - row - 0.5) <= 0.5 + 1e-4
+
+
+@given(
+    st.tuples(st.integers(1, 7), st.integers(1, 7)),
+    st.tuples(*[st.floats(-2, 0.4)] * 2, *[st.floats(0.6, 3)] * 2),
+)
+def test_a_grid_wider_than_the_image_is_cut_at_its_edges(shape, window):
+    (rows, columns), (left, top, right, bottom) = shape, window
+    places = iter(grid_places(rows, columns, window).tolist())
+    for row in range(rows):
+        for column in range(columns):
+            x1, x2 = (left + (right - left) * (column + side) / columns for side in (0, 1))
+            y1, y2 = (top + (bottom - top) * (row + side) / rows for side in (0, 1))
+            cut = [min(max(value, 0.0), 1.0) for value in (x1, y1, x2, y2)]
+            place = next(places)
+            if min(cut[2] - cut[0], cut[3] - cut[1]) > 1e-5:
+                assert place == pytest.approx(cut, abs=1e-6)
+            elif min(cut[2] - cut[0], cut[3] - cut[1]) <= 0:
+                assert all(math.isnan(value) for value in place)
+
+
+def test_a_map_is_the_grid_itself_and_keeps_what_tiles_and_a_thumbnail_hold():
+    values = torch.rand(12)
+    torch.testing.assert_close(spread(values, grid_places(3, 4)), values.view(3, 4))
+    tiles = torch.cat([grid_places(2, 2, (x, 0.0, x + 0.5, 1.0)) for x in (0.0, 0.5)])
+    nowhere = torch.full((1, 4), torch.nan)
+    places = torch.cat([tiles, nowhere, grid_places(1, 1)])
+    values = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 100.0, 16.0])
+    expected = torch.tensor([[1.0, 2.0, 5.0, 6.0], [3.0, 4.0, 7.0, 8.0]]) + 2
+    torch.testing.assert_close(spread(values, places), expected)
+    assert looks(places).tolist() == [True] * 8 + [False, True]
+
+
+def test_a_token_that_looks_nowhere_is_in_no_box():
+    places = torch.cat([torch.full((1, 4), torch.nan), grid_places(2, 2)])
+    assert places_in_box(places, torch.tensor([0.0, 0.0, 1.0, 1.0])).tolist() == [False, *[True] * 4]
+    assert places_in_box(places, torch.tensor([0.6, 0.1, 0.7, 0.2])).tolist() == [
+        False,
+        False,
+        True,
+        False,
+        False,
+    ]
