@@ -21,7 +21,7 @@ from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
 from focus_mmdet.models.vlm.vlm import load_family
 
 #: Published models, and tiny ones where sizes are not what matters.
-MODELS = ['Qwen2-VL-7B-Instruct', 'Qwen2.5-VL-7B-Instruct', 'Qwen3-VL-8B-Instruct']
+MODELS = ['Qwen2-VL-7B-Instruct', 'Qwen2.5-VL-7B-Instruct', 'Qwen3-VL-8B-Instruct', 'fast_vlm']
 #: What EXIF orientation 1 to 8 has done to the image as it is seen.
 STORED = [None, *(Image.Transpose[name] for name in (
     'FLIP_LEFT_RIGHT', 'ROTATE_180', 'FLIP_TOP_BOTTOM', 'TRANSPOSE', 'ROTATE_90', 'TRANSVERSE', 'ROTATE_270',

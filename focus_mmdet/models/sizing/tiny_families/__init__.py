@@ -1,5 +1,6 @@
 """Tiny models of every VLM family, one small file each."""
 
+from focus_mmdet.models.sizing.tiny_families.fast_vlm import FAST_VLM
 from focus_mmdet.models.sizing.tiny_families.qwen_vl import QWEN2_5_VL, QWEN2_VL, QWEN3_VL
 from focus_mmdet.models.sizing.tiny_families.tiny_family import TinyFamily
 
@@ -8,6 +9,7 @@ TINY: dict[str, TinyFamily] = {
     'qwen3_vl': QWEN3_VL,
     'qwen2_5_vl': QWEN2_5_VL,
     'qwen2_vl': QWEN2_VL,
+    'fast_vlm': FAST_VLM,
 }
 
 __all__ = ['TINY', 'TinyFamily']

@@ -1,0 +1,65 @@
+"""What each family's own processor does, said slowly: by transformers' own code, or one token at a time.
+
+``LAYOUTS[family]`` holds two functions.
+
+``changed(family, before, after)``: (N,) bool, which visual tokens are given
+other pixels, of one image before and after a part of it was painted over.
+
+``text(family, processor, image)``: what transformers' processor writes for an
+image, as a string.
+"""
+
+from types import SimpleNamespace
+
+import torch
+from transformers import LlavaProcessor
+
+#: Of pixels scaled to about -1..1: more than a blurred edge.
+CHANGE = 0.5
+
+
+def differs(before, after):
+    return (after.tensors['pixel_values'] - before.tensors['pixel_values']).abs() > CHANGE
+
+
+def patches_changed(family, before, after):
+    """Qwen: four neighbouring rows of patches are a token, (patches, channel x time x height x width)."""
+    merge = family.config.vision_config.spatial_merge_size**2
+    return torch.stack([part.any() for part in differs(before, after).split(merge)])
+
+
+def patches_text(family, processor, image):
+    grid = processor([image], return_tensors='pt')['image_grid_thw'][0]
+    return family.image_token * (int(grid.prod()) // processor.merge_size**2)
+
+
+def grid_changed(family, before, after):
+    """One image (1, 3, H, W), cut into a grid of squares of 16 pixels, row by row."""
+    pixels = differs(before, after)[0].any(0)
+    rows, columns = (side // 16 for side in pixels.shape)
+    return torch.stack(
+        [
+            pixels[16 * row : 16 * row + 16, 16 * column : 16 * column + 16].any()
+            for row in range(rows)
+            for column in range(columns)
+        ]
+    )
+
+
+def llava_text(family, processor, image):
+    own = SimpleNamespace(
+        image_token=family.image_token,
+        patch_size=16,
+        num_additional_image_tokens=0,
+        vision_feature_select_strategy='full',
+    )
+    return LlavaProcessor.replace_image_token(own, processor([image], return_tensors='pt'), 0)
+
+
+QWEN = SimpleNamespace(changed=patches_changed, text=patches_text)
+LAYOUTS = {
+    'qwen3_vl': QWEN,
+    'qwen2_5_vl': QWEN,
+    'qwen2_vl': QWEN,
+    'fast_vlm': SimpleNamespace(changed=grid_changed, text=llava_text),
+}
