@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from transformers.models.fast_vlm.configuration_fast_vlm import FastVlmConfig
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
 from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLConfig
 from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLConfig
@@ -30,6 +31,15 @@ _QWEN3_8B = dict(
         rope_type='default', rope_theta=5e6, mrope_section=[24, 20, 20], mrope_interleaved=True
     ),
 )
+
+
+def _fast_vlm(tied: bool, **text: Any) -> dict[str, Any]:
+    """Its vision part is the default of its config; it needs timm."""
+    options = dict(model_type='qwen2', max_position_embeddings=32768, rms_norm_eps=1e-6)
+    rope = dict(rope_type='default', rope_theta=1e6)
+    return dict(text_config=dict(rope_parameters=rope, **options, **text), tie_word_embeddings=tied)
+
+
 #: By the name of the folder they are published under: config class, its options, all parameters.
 PUBLISHED: dict[str, tuple[Any, dict[str, Any], int]] = {
     'Qwen2-VL-7B-Instruct': (
@@ -74,10 +84,49 @@ PUBLISHED: dict[str, tuple[Any, dict[str, Any], int]] = {
         ),
         8_767_123_696,
     ),
+    'FastVLM-0.5B': (
+        FastVlmConfig,
+        _fast_vlm(
+            True,
+            vocab_size=152000,
+            hidden_size=896,
+            intermediate_size=4864,
+            num_hidden_layers=24,
+            num_attention_heads=14,
+            num_key_value_heads=2,
+        ),
+        620_361_440,
+    ),
+    'FastVLM-1.5B': (
+        FastVlmConfig,
+        _fast_vlm(
+            True,
+            vocab_size=152000,
+            hidden_size=1536,
+            intermediate_size=8960,
+            num_hidden_layers=28,
+            num_attention_heads=12,
+            num_key_value_heads=2,
+        ),
+        1_673_607_776,
+    ),
+    'FastVLM-7B': (
+        FastVlmConfig,
+        _fast_vlm(
+            False,
+            vocab_size=152128,
+            hidden_size=3584,
+            intermediate_size=18944,
+            num_hidden_layers=28,
+            num_attention_heads=28,
+            num_key_value_heads=4,
+        ),
+        7_762_651_744,
+    ),
 }
 
 
 def published_config(name: str, **options: Any) -> Any:
     """Hugging Face config of ``PUBLISHED[name]``, for example with other token ids."""
     kind, sizes, _ = PUBLISHED[name]
-    return kind(**sizes, tie_word_embeddings=False, **options)
+    return kind(**{'tie_word_embeddings': False, **sizes, **options})

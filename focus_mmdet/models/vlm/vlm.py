@@ -22,7 +22,7 @@ from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.vlm.families import FAMILIES, VLMFamily
-from focus_mmdet.models.vlm.model_folder import load_config, load_model, model_folder
+from focus_mmdet.models.vlm.model_folder import load_config, load_model, model_folder, reading
 from focus_mmdet.models.vlm.sharding import forget_gathered
 
 
@@ -135,7 +135,8 @@ class VisionLanguageModel(nn.Module):
             self.model: Any = load_model(pretrained, **options)
         else:
             print_log(f'Random weights for the VLM of {pretrained}', 'current', logging.WARNING)
-            self.model = AutoModelForImageTextToText.from_config(self.family.config, **options)
+            with reading(pretrained, 'the model of its config.json'):
+                self.model = AutoModelForImageTextToText.from_config(self.family.config, **options)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({'use_reentrant': False})
 
