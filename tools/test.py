@@ -17,6 +17,7 @@ import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.datasets.collate import NO_TTA
 from focus_mmdet.engine.launch import check_inputs, check_numbers, end_launch, prepare_cpu_launch
+from focus_mmdet.engine.runner import FocusRunner
 from focus_mmdet.errors import InputError
 
 
@@ -55,7 +56,7 @@ class PredictionsHook(Hook):
 
 def test(config: Config, out: str | None) -> dict[str, float]:
     """Build the runner and test; figures by name. Predictions go to ``out``."""
-    runner = Runner.from_cfg(config)
+    runner = FocusRunner.from_cfg(config)
     if out is not None:
         runner.register_hook(PredictionsHook(out), priority='LOWEST')
     figures: dict[str, float] = runner.test()

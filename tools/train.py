@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
@@ -23,6 +22,7 @@ from focus_mmdet.engine.launch import (
     end_launch,
     prepare_cpu_launch,
 )
+from focus_mmdet.engine.runner import FocusRunner
 from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.type_name import type_name
 
@@ -88,7 +88,7 @@ def resume(config: Config, checkpoint: str) -> None:
 def train(config: Config) -> int:
     """Exit status of a run that nothing holds any more, as :func:`end_launch` needs it."""
     try:
-        Runner.from_cfg(config).train()
+        FocusRunner.from_cfg(config).train()
     except SystemExit as stop:  # GracefulStopHook, in every process alike
         return int(stop.code or 0)
     return 0

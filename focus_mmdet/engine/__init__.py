@@ -19,6 +19,7 @@ from focus_mmdet.engine.loops import GRPOTrainLoop, ReferencePolicyHook, Resumab
 from focus_mmdet.engine.optimizers import MuonWithAdamW, TrainableOptimWrapperConstructor
 from focus_mmdet.engine.rewards import FormatReward, GIoUReward, IoUReward, IoUThresholdReward, Reward
 from focus_mmdet.engine.rollouts import RolloutEngine, SharedPrefillRollout, VLLMRollout
+from focus_mmdet.engine.runner import FocusRunner
 
 register_safe_loader()
 register_atomic_files()
@@ -27,6 +28,7 @@ __all__ = [
     'AnswerSampleHook',
     'AttentionSupervisionHook',
     'EpisodeVisualizationHook',
+    'FocusRunner',
     'FormatReward',
     'GIoUReward',
     'GRPOTrainLoop',

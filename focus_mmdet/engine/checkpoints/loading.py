@@ -11,6 +11,7 @@ import re
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import numpy as np
 import torch
@@ -53,7 +54,7 @@ def _reason(error: Exception) -> str:
 
 
 def load_local_checkpoint(filename: str, map_location: Any = None) -> dict[str, Any]:
-    """Read a checkpoint file to the CPU; its name is kept for later error messages.
+    """Map a checkpoint file into the CPU's memory; its name is kept for later error messages.
 
     Args:
         filename: Path.
@@ -68,7 +69,7 @@ def load_local_checkpoint(filename: str, map_location: Any = None) -> dict[str, 
         raise InputError(f'{filename}: no such checkpoint')
     try:
         with torch.serialization.safe_globals(_SAFE):
-            checkpoint = torch.load(path, map_location='cpu', weights_only=True)
+            checkpoint = torch.load(path, map_location='cpu', weights_only=True, mmap=is_zipfile(path))
     except Exception as error:
         raise InputError(
             f'{filename}: not a checkpoint that can be loaded safely ({_reason(error)}). '

@@ -10,7 +10,7 @@ from focus_mmdet.engine.unwrap import detector_of
 
 
 def save_together(runner: Runner) -> None:
-    """Let every process hand its shards to the first one whenever that saves.
+    """Let every process hand its shards to the first one whenever that saves, and at no other time.
 
     MMEngine's ``save_checkpoint`` runs in the first process alone, which
     would wait for the others for ever.
@@ -28,6 +28,8 @@ def save_together(runner: Runner) -> None:
         runner.call_hook('before_save_checkpoint', checkpoint={})
 
     runner.save_checkpoint = join
+    # Weights are loaded by now. MMEngine would gather them all to send them from the first process once more.
+    runner._init_model_weights = lambda: None
 
 
 def save_now(runner: Runner, iterations: int) -> str:

@@ -6,7 +6,7 @@ from mmengine.runner import Runner
 
 from focus_mmdet.engine.unwrap import detector_of
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.vlm.sharding import spread_like, whole
+from focus_mmdet.models.vlm.sharding import on_main, spread_like
 
 _KEY = 'reference_policy'
 
@@ -21,7 +21,7 @@ class ReferencePolicyHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         reference = detector_of(runner.model).bbox_head.reference or {}
-        checkpoint[_KEY] = {name: whole(weight).cpu() for name, weight in reference.items()}
+        checkpoint[_KEY] = {name: on_main(weight).cpu() for name, weight in reference.items()}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         if not runner._resume:
@@ -35,6 +35,6 @@ class ReferencePolicyHook(Hook):
             head = detector_of(runner.model).bbox_head
             own = dict(head.vlm.named_parameters())
             head.reference = {
-                name: spread_like(weight.to(head.vlm.device), own[name])
+                name: spread_like(weight, own[name]).to(head.vlm.device)
                 for name, weight in checkpoint[_KEY].items()
             }

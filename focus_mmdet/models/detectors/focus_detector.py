@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from mmdet.models.detectors import BaseDetector
 from mmdet.registry import MODELS
 from torch import Tensor
@@ -13,7 +14,7 @@ from focus_mmdet.models.episode_batch import EpisodeBatch, require_ground_truth
 from focus_mmdet.models.heads.rollout import Rollout
 from focus_mmdet.models.heads.vlm_head import VLMHead
 from focus_mmdet.models.vlm.model_folder import model_folder
-from focus_mmdet.models.vlm.sharding import spread_like, whole
+from focus_mmdet.models.vlm.sharding import on_main, spread_like
 
 
 @MODELS.register_module()
@@ -127,13 +128,18 @@ class FocusDetector(BaseDetector):
             )
         self._stored |= {name.removeprefix(prefix) for name in own.keys() & state_dict.keys()}
         for name, weight in self.named_parameters(prefix.removesuffix('.'), remove_duplicate=False):
-            if name in state_dict:
-                state_dict[name] = spread_like(state_dict[name], weight)
+            if name in state_dict and isinstance(weight, DTensor):
+                # At once: all shards of a checkpoint beside those of the model may be too much.
+                with torch.no_grad():
+                    weight.copy_(spread_like(state_dict.pop(name), weight))
         super()._load_from_state_dict(state_dict, prefix, local_metadata, *args)
 
 
 def _keep_stored(module: FocusDetector, state_dict: dict, prefix: str, local_metadata: dict) -> None:
-    """Drop from a state dict what the pretrained folder already holds; the rest is whole."""
+    """Drop from a state dict what the pretrained folder already holds.
+
+    The rest is whole, in the first process.
+    """
     # No weight tells the scale of an adapter, and another one is another model.
     local_metadata['lora_alpha'] = module.bbox_head.lora_alpha
     kept = {prefix + name for name in module._stored}
@@ -146,7 +152,7 @@ def _keep_stored(module: FocusDetector, state_dict: dict, prefix: str, local_met
                     'FullyShardedModel: saving takes every process; set train_cfg.type to ResumableTrainLoop '
                     "or GRPOTrainLoop, and optim_wrapper.constructor='TrainableOptimWrapperConstructor'"
                 )
-            state_dict[name] = whole(weight).cpu()
+            state_dict[name] = on_main(weight)
 
 
 def _forget_frozen(module: FocusDetector, incompatible: Any) -> None:

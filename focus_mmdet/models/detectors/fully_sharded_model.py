@@ -11,6 +11,7 @@ from torch.distributed.fsdp import fully_shard, register_fsdp_forward_method
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.detectors.focus_detector import FocusDetector
+from focus_mmdet.models.vlm.loading import NOT_SPREAD, fetch
 
 
 @MODEL_WRAPPERS.register_module()
@@ -21,10 +22,12 @@ class FullyShardedModel(nn.Module):
     gathered when it is needed, and let go. Without, as in ZeRO-2, gathered
     weights are kept until backward. Checkpoints are those of any other run.
 
-    Each GPU holds the whole model once, before it is spread: what this saves
-    is the gradients, optimizer states and, in training, the weights. It takes
-    the loops of focus_mmdet and ``TrainableOptimWrapperConstructor``. A run
-    without a launcher is not wrapped.
+    Under ``FocusRunner``, which tools/train.py and test.py use, no process ever
+    holds the whole model: each maps the weight files, takes one block after
+    the other to its GPU, and keeps its part. Under MMEngine's own runner each
+    GPU holds the whole model once, before it is spread. It takes the loops of
+    focus_mmdet and ``TrainableOptimWrapperConstructor``. A run without a
+    launcher is not wrapped.
 
     Args:
         module: The detector.
@@ -42,16 +45,15 @@ class FullyShardedModel(nn.Module):
             )
         vlm = module.bbox_head.vlm
         if getattr(vlm.model, 'is_quantized', False):
-            raise InputError(
-                'model_wrapper_cfg FullyShardedModel: quantized weights are not spread; leave out '
-                'model.bbox_head.quantization, or model_wrapper_cfg'
-            )
+            raise InputError(NOT_SPREAD)
         self.module = module
-        mesh = init_device_mesh(get_device(), (get_world_size(),))
+        device = get_device()
+        mesh = init_device_mesh(device, (get_world_size(),))
         blocks = set(vlm.model._no_split_modules)
-        for part in [part for part in vlm.modules() if type(part).__name__ in blocks]:
+        for part in [*(part for part in vlm.modules() if type(part).__name__ in blocks), vlm]:
+            fetch(part, vlm.waiting, device)
             fully_shard(part, mesh=mesh, reshard_after_forward=reshard_after_forward)
-        fully_shard(vlm, mesh=mesh, reshard_after_forward=reshard_after_forward)
+        module.to(device)
         register_fsdp_forward_method(vlm, 'image_features')
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:

@@ -27,7 +27,7 @@ from focus_mmdet.models.heads.attention_supervision import AttentionSupervision,
 from focus_mmdet.models.heads.rollout import Rollout
 from focus_mmdet.models.vlm.attention_probe import MassProbe, ProbeGroup
 from focus_mmdet.models.vlm.generation import Generated, Sampling, generate
-from focus_mmdet.models.vlm.lora import add_lora
+from focus_mmdet.models.vlm.lora import add_lora, check_drawn
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
 
@@ -92,6 +92,8 @@ class VLMHead(BaseModule):
             pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights, quantization
         )
         if lora is not None:
+            if self.vlm.waiting:
+                check_drawn(lora)
             add_lora(self.vlm.model, self.vlm.family, lora)
             if freeze_vision and any(weight.requires_grad for weight in self.vlm.vision_parameters):
                 raise InputError(

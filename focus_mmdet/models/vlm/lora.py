@@ -14,6 +14,17 @@ from focus_mmdet.models.vlm.families import VLMFamily
 _ADAPTER = 'default'
 
 
+def check_drawn(options: dict[str, Any]) -> None:
+    """Raise :class:`InputError` for adapters that are not drawn, but begin from the weights under them."""
+    config = LoraConfig(**options)
+    if config.use_dora or config.init_lora_weights not in (True, False, 'gaussian', 'orthogonal'):
+        raise InputError(
+            'model.bbox_head.lora: use_dora and this init_lora_weights begin from the weights, which '
+            'FullyShardedModel takes from their files later where model.bbox_head.dtype is another type than '
+            'theirs. Set dtype to that of the files'
+        )
+
+
 def add_lora(model: nn.Module, family: VLMFamily, options: dict[str, Any]) -> None:
     """Freeze ``model`` and add trainable adapters to its language model.
 

@@ -16,11 +16,11 @@ def whole(tensor: Tensor) -> Tensor:
 
 
 def spread_like(tensor: Tensor, example: Tensor) -> Tensor:
-    """A whole tensor, spread over the processes as ``example`` is; all must ask."""
+    """A tensor that every process has, spread over them as ``example`` is: each keeps its part."""
     if not isinstance(example, DTensor) or isinstance(tensor, DTensor):
         return tensor
     tensor = tensor.to(example.device, example.dtype)
-    return distribute_tensor(tensor, example.device_mesh, example.placements)
+    return distribute_tensor(tensor, example.device_mesh, example.placements, src_data_rank=None)
 
 
 def is_sharded(model: nn.Module) -> bool:
@@ -35,8 +35,11 @@ def forget_gathered(model: nn.Module) -> None:
             module.reshard()
 
 
-def _on_main(value: Any) -> Any:
-    """Whole, one at a time on the CPU, because together they may not fit a GPU; others need no copy."""
+def on_main(value: Any) -> Any:
+    """Whole on the CPU of the first process, because together they may not fit a GPU; others need no copy.
+
+    All must ask.
+    """
     if not isinstance(value, DTensor):
         return value
     full = whole(value)
@@ -48,7 +51,7 @@ def save_whole_state(optimizer: Optimizer) -> None:
 
     def gather(_: Optimizer, state_dict: dict) -> dict:
         state = {
-            index: {name: _on_main(value) for name, value in values.items()}
+            index: {name: on_main(value) for name, value in values.items()}
             for index, values in state_dict['state'].items()
         }
         return {**state_dict, 'state': state}

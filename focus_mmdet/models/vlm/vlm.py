@@ -22,7 +22,8 @@ from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.vlm.families import FAMILIES, VLMFamily
-from focus_mmdet.models.vlm.model_folder import load_config, load_model, model_folder, reading
+from focus_mmdet.models.vlm.loading import load_weights as load_weights_of
+from focus_mmdet.models.vlm.model_folder import load_config, model_folder, reading
 from focus_mmdet.models.vlm.sharding import forget_gathered
 
 
@@ -130,13 +131,15 @@ class VisionLanguageModel(nn.Module):
         }
         if quantization is not None:
             options.update(_quantized(quantization, load_weights))
+        #: Contents of weights that stand empty until they are spread over the processes.
+        self.waiting: dict[nn.Parameter, Tensor] = {}
         if load_weights:
             print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
-            self.model: Any = load_model(pretrained, **options)
+            self.model, self.waiting = load_weights_of(pretrained, **options)
         else:
             print_log(f'Random weights for the VLM of {pretrained}', 'current', logging.WARNING)
             with reading(pretrained, 'the model of its config.json'):
-                self.model = AutoModelForImageTextToText.from_config(self.family.config, **options)
+                self.model: Any = AutoModelForImageTextToText.from_config(self.family.config, **options)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({'use_reentrant': False})
 
