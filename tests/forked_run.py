@@ -12,9 +12,11 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import focus_mmdet.apis  # noqa: F401  what the fork server is to import once
 from tests import plain_config_text  # noqa: F401
@@ -72,6 +74,26 @@ def start(
         run = _CONTEXT.Process(target=_run, args=inputs, daemon=False)
         run.start()
         runs.append(run)
+    return runs
+
+
+def _call(function: Callable[..., None], arguments: tuple, environment: dict[str, str], output: str) -> None:
+    with open(output, 'ab') as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ.update(environment)
+    function(*arguments)
+
+
+def start_function(
+    function: Callable[..., None], *arguments: Any, output: Path, processes: int
+) -> list[BaseProcess]:
+    """Call a module's function in processes that find each other as under torchrun; prints as :func:`start`."""
+    runs: list[BaseProcess] = []
+    for rank, environment in enumerate(rank_environments(processes)):
+        inputs = (function, arguments, environment, f'{output}.{rank}')
+        runs.append(_CONTEXT.Process(target=_call, args=inputs, daemon=False))
+        runs[-1].start()
     return runs
 
 

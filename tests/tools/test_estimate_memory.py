@@ -11,9 +11,17 @@ from mmengine.config import Config
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models import FocusDetector
+from focus_mmdet.models.sizing.dry_run import dry_head
 from focus_mmdet.models.sizing.tiny import build_tiny_vlm
 from tests.conftest import ROOT
-from tools.analysis_tools.estimate_memory import RESERVE, estimate, vlm_config
+from tools.analysis_tools.estimate_memory import (
+    RESERVE,
+    episode_size,
+    estimate,
+    host_memory,
+    learning_peak,
+    vlm_config,
+)
 
 TOOL = 'tools/analysis_tools/estimate_memory.py'
 #: Peak growth of resident memory over the second training step, on the real thing.
@@ -71,6 +79,35 @@ def test_sharding_divides_what_stays_and_gathers_a_part(vlm_folder):
     config.model_wrapper_cfg.reshard_after_forward = False
     kept = estimate(config, gpus=4)['gathered for a moment']
     assert kept > max(sharded['gathered for a moment'], copy['weights'] + copy['trained weights'])
+
+
+class Greedy:
+    """An optimizer whose update needs 4 GB for a moment."""
+
+    def step(self) -> None:
+        torch.empty(10**9, device='meta')
+
+
+def test_each_gpu_updates_its_part(vlm_folder):
+    config = tiny_config(vlm_folder())
+    vlm = vlm_config(vlm_folder())
+    head = dry_head(vlm).train()
+    inputs = (head, Greedy(), config, episode_size(config), False)
+    whole, part = learning_peak(*inputs, parts=1), learning_peak(*inputs, parts=4)
+    assert whole - part == pytest.approx(3e9, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ('dtype', 'wrapper', 'copies'),
+    [('float32', None, 0), ('bfloat16', None, 4), ('bfloat16', dict(type='FullyShardedModel'), 0)],
+)
+def test_host_memory_is_the_files_once_and_copies_of_another_type(vlm_folder, dtype, wrapper, copies):
+    config = tiny_config(vlm_folder(), dtype=dtype)
+    config.model_wrapper_cfg = wrapper
+    rows = host_memory(config, gpus=4)
+    weights = os.path.getsize(f'{vlm_folder()}/model.safetensors')
+    assert rows['host: weight files, mapped once for all'] == pytest.approx(weights, rel=0.05)
+    assert rows['host: copies in another type'] == pytest.approx(copies * weights / 2, rel=0.05)
 
 
 def test_an_optimizer_that_asks_for_names_is_counted(vlm_folder):
@@ -159,6 +196,16 @@ def test_true_7b_sizes_take_what_the_readme_says(path, gigabytes):
     if 'qlora' not in path:
         assert rows['weights'] == pytest.approx(2 * 8.29e9, rel=0.001)
     assert rows['trained weights'] == pytest.approx(4 * 20.2e6, rel=0.01)
+
+
+@pytest.mark.slow
+def test_72b_fits_eight_gpus_of_80_gb_as_the_page_says():
+    config = Config.fromfile(str(ROOT / 'configs/focus_stage1_fsdp.py'))
+    config.model.pretrained = 'checkpoints/Qwen2-VL-72B-Instruct'
+    rows, host = estimate(config, gpus=8), host_memory(config, gpus=8)
+    assert round(rows['total'] / 1e9) == 39
+    assert 8 * rows['weights'] == pytest.approx(2 * 73.4e9, rel=0.001)
+    assert round(sum(host.values()) / 1e9) == 147
 
 
 def test_a_published_model_needs_no_folder_and_another_one_does(tmp_path):

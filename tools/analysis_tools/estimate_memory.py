@@ -1,11 +1,13 @@
 """What a config needs on each GPU, without weights, data or a GPU.
 
     python tools/analysis_tools/estimate_memory.py configs/focus_stage1.py --gpus 8 --gpu-memory 40
+    python tools/analysis_tools/estimate_memory.py configs/focus_stage1_fsdp.py --gpus 8 --gpu-memory 80 \
+        --cfg-options model.pretrained=checkpoints/Qwen2-VL-72B-Instruct
 
 The model of true size runs one training step on torch's meta device, on
 episodes as large as the config allows. Weights, gradients and optimizer states
-are exact; the rest is what one step holds at its peak. The last line is JSON in
-bytes. The model folder is not needed where its name is a published one.
+are exact; the rest is what one step holds at its peak. Host memory is that of a
+machine with all the GPUs while it loads. The last line is JSON in bytes. The model folder is not needed where its name is a published one.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import OPTIMIZERS
 from torch import Tensor
-from transformers import DynamicCache
+from transformers import AutoModelForImageTextToText, DynamicCache
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, read_config, run_cli
@@ -107,7 +109,6 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     trained = [weight for weight in head.parameters() if weight.requires_grad]
     optimizer = build_optimizer(head, config.optim_wrapper.optimizer)
     episode = episode_size(config)
-    at_start = 0
     stage2 = type_name(config.train_cfg) == 'GRPOTrainLoop'
     rows = {
         'weights': size([*head.parameters(), *head.buffers()])
@@ -122,16 +123,40 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     if stage2:
         rows['reference policy'] = size(trained) if config.train_cfg.get('beta') else 0
         work['rollout'] = rollout_peak(head, config, episode)
-    work['learning'] = learning_peak(head, optimizer, config, episode, stage2)
+    parts = gpus if is_spread(config, gpus) else 1
+    work['learning'] = learning_peak(head, optimizer, config, episode, stage2, parts)
     states = [value for state in optimizer.state.values() for value in state.values()]
     rows['optimizer states'] = size(state for state in states if state.dim())
-    wrapper = config.get('model_wrapper_cfg') or {}
-    if gpus > 1 and type_name(wrapper) == 'FullyShardedModel':
-        at_start = rows['weights'] + rows['trained weights']
-        keep = not wrapper.get('reshard_after_forward', True)
+    if parts > 1:
+        keep = not config.model_wrapper_cfg.get('reshard_after_forward', True)
         rows = sharded(rows, gpus, gathered_at_once(head, keep))
     rows['reserve (assumed)'] = RESERVE
-    return {**rows, **work, 'total': max(sum(rows.values()) + max(work.values()), at_start + RESERVE)}
+    return {**rows, **work, 'total': sum(rows.values()) + max(work.values())}
+
+
+def is_spread(config: Config, gpus: int) -> bool:
+    """Are the weights spread over the GPUs?"""
+    return gpus > 1 and type_name(config.get('model_wrapper_cfg')) == 'FullyShardedModel'
+
+
+def host_memory(config: Config, gpus: int = 1) -> dict[str, int]:
+    """Bytes of a machine's own memory that loading the weights for its ``gpus`` takes.
+
+    Files are mapped: their pages are shared by all processes, and given back
+    where memory is short. Weights of another type than their file's are a copy
+    in each process, unless they are spread or quantized one by one.
+    """
+    vlm = vlm_config(config.model.get('pretrained'))
+    stored = vlm.dtype or torch.bfloat16  # as all published ones are
+    wanted = getattr(torch, config.model.bbox_head.get('dtype', 'float32'))
+    with torch.device('meta'):
+        count = sum(weight.numel() for weight in AutoModelForImageTextToText.from_config(vlm).parameters())
+    one_by_one = is_spread(config, gpus) or config.model.bbox_head.get('quantization')
+    copies = 0 if wanted == stored or one_by_one else gpus
+    return {
+        'host: weight files, mapped once for all': count * stored.itemsize,
+        'host: copies in another type': copies * count * wanted.itemsize,
+    }
 
 
 def build_optimizer(head: VLMHead, options: Any) -> Any:
@@ -174,8 +199,10 @@ def saved_by_quantization(head: VLMHead, options: dict | None) -> int:
     return size(layers) - int(sum(weight.numel() for weight in layers) * each)
 
 
-def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, stage2: bool) -> int:
-    """Bytes that forward, backward and update need above all that stays."""
+def learning_peak(
+    head: VLMHead, optimizer: Any, config: Config, episode: dict, stage2: bool, parts: int
+) -> int:
+    """Bytes that forward, backward and update need above all that stays; each GPU updates one of ``parts``."""
     episodes = int(config.train_dataloader.batch_size)
     hooks = [
         hook for hook in config.get('custom_hooks') or [] if type_name(hook) == 'AttentionSupervisionHook'
@@ -196,8 +223,11 @@ def learning_peak(head: VLMHead, optimizer: Any, config: Config, episode: dict, 
             before = run.peak = run.live
             batch.features = None
             _loss(head, batch, answers).backward()
+            passes = run.peak - before
+            run.peak = run.live
             optimizer.step()
-    return int(run.peak - before) + size(pixels(batch))
+            update = (run.peak - before) // parts
+    return int(max(passes, update)) + size(pixels(batch))
 
 
 def pixels(batch: EpisodeBatch) -> list[Tensor]:
@@ -293,6 +323,7 @@ def main() -> None:
     config = read_config(args.config, args.cfg_options)
     check_number('--gpus', args.gpus, low=1, whole=True)
     rows = estimate(config, args.gpus)
+    host = host_memory(config, args.gpus)
     for name, value in rows.items():
         print(f'{name:<50}{value / 1e9:9.2f} GB')
     if 'rollout' in rows:
@@ -305,7 +336,9 @@ def main() -> None:
                 '  no single change is enough: combine some, or take a smaller model or a larger GPU'
             )
         print('\n'.join(lines))
-    print(json.dumps(rows))
+    for name, value in host.items():
+        print(f'{name:<50}{value / 1e9:9.2f} GB')
+    print(json.dumps({**rows, **host}))
 
 
 if __name__ == '__main__':

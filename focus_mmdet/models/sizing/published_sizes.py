@@ -50,6 +50,26 @@ PUBLISHED: dict[str, tuple[Any, dict[str, Any], int]] = {
         ),
         8_291_375_616,
     ),
+    'Qwen2-VL-72B-Instruct': (
+        Qwen2VLConfig,
+        dict(
+            text_config=dict(
+                max_position_embeddings=32768,
+                **{
+                    **_QWEN2_7B,
+                    **dict(
+                        hidden_size=8192,
+                        intermediate_size=29568,
+                        num_hidden_layers=80,
+                        num_attention_heads=64,
+                        num_key_value_heads=8,
+                    ),
+                },
+            ),
+            vision_config=dict(depth=32, embed_dim=1280, num_heads=16, hidden_size=8192, patch_size=14),
+        ),
+        73_405_560_320,
+    ),
     'Qwen2.5-VL-7B-Instruct': (
         Qwen2_5_VLConfig,
         dict(

@@ -54,6 +54,16 @@ def test_it_has_as_many_weights_as_published(head):
     assert counted(head.vlm.vision_parameters) == vision, 'adapters stay out of it'
 
 
+def test_72b_has_as_many_weights_as_published():
+    name = 'Qwen2-VL-72B-Instruct'
+    head = dry_head(published_config(name))
+    vision = counted(head.vlm.vision_tower.parameters())
+    assert (counted(head.parameters()), counted(head.parameters()) - vision) == (
+        PUBLISHED[name][2],
+        72_706_203_648,
+    )
+
+
 def test_every_projection_of_the_language_model_is_adapted(head):
     trained = {name: weight for name, weight in head.named_parameters() if weight.requires_grad}
     text = head.vlm.family.config.text_config
