@@ -88,7 +88,7 @@ def _call(function: Callable[..., None], arguments: tuple, environment: dict[str
 def start_function(
     function: Callable[..., None], *arguments: Any, output: Path, processes: int
 ) -> list[BaseProcess]:
-    """Call a module's function in processes that find each other as under torchrun; prints as :func:`start`."""
+    """Call a module's function in processes that find each other; prints go as in :func:`start`."""
     runs: list[BaseProcess] = []
     for rank, environment in enumerate(rank_environments(processes)):
         inputs = (function, arguments, environment, f'{output}.{rank}')

@@ -7,7 +7,8 @@
 The model of true size runs one training step on torch's meta device, on
 episodes as large as the config allows. Weights, gradients and optimizer states
 are exact; the rest is what one step holds at its peak. Host memory is that of a
-machine with all the GPUs while it loads. The last line is JSON in bytes. The model folder is not needed where its name is a published one.
+machine with all the GPUs while it loads. The last line is JSON in bytes. The
+model folder is not needed where its name is a published one.
 """
 
 import argparse
@@ -202,7 +203,7 @@ def saved_by_quantization(head: VLMHead, options: dict | None) -> int:
 def learning_peak(
     head: VLMHead, optimizer: Any, config: Config, episode: dict, stage2: bool, parts: int
 ) -> int:
-    """Bytes that forward, backward and update need above all that stays; each GPU updates one of ``parts``."""
+    """Bytes that forward, backward and update need above all that stays; a GPU updates one of ``parts``."""
     episodes = int(config.train_dataloader.batch_size)
     hooks = [
         hook for hook in config.get('custom_hooks') or [] if type_name(hook) == 'AttentionSupervisionHook'

@@ -133,13 +133,14 @@ class VisionLanguageModel(nn.Module):
             options.update(_quantized(quantization, load_weights))
         #: Contents of weights that stand empty until they are spread over the processes.
         self.waiting: dict[nn.Parameter, Tensor] = {}
+        self.model: Any
         if load_weights:
             print_log(f'Loading the VLM from {pretrained} as {dtype}', 'current', logging.INFO)
             self.model, self.waiting = load_weights_of(pretrained, **options)
         else:
             print_log(f'Random weights for the VLM of {pretrained}', 'current', logging.WARNING)
             with reading(pretrained, 'the model of its config.json'):
-                self.model: Any = AutoModelForImageTextToText.from_config(self.family.config, **options)
+                self.model = AutoModelForImageTextToText.from_config(self.family.config, **options)
         if gradient_checkpointing:
             self.model.gradient_checkpointing_enable({'use_reentrant': False})
 

@@ -16,14 +16,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner.checkpoint import _load_checkpoint_to_model
 from torch import distributed
 from transformers import AutoConfig, AutoModelForImageTextToText
 
-from focus_mmdet.engine import TrainableOptimWrapperConstructor
+from focus_mmdet.engine import FocusRunner, TrainableOptimWrapperConstructor
 from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
-from focus_mmdet.models import FocusDetector, FullyShardedModel
-from focus_mmdet.models.vlm.loading import spread_later
+from focus_mmdet.models import FocusDetector
 from tests.forked_run import finish, start_function
 
 FULL = dict(dtype='float32', freeze_vision=False)
@@ -67,10 +67,18 @@ def load_shards(small: str, large: str, head: dict, checkpoint: str | None, outp
     torch.set_num_threads(1)
     distributed.init_process_group('gloo')
 
-    def load(folder: str) -> FullyShardedModel:
-        with spread_later():
-            detector = FocusDetector(folder, head)
-        return FullyShardedModel(detector)
+    def load(folder: str) -> torch.nn.Module:
+        name = f'{output}-{Path(folder).name}'
+        config = dict(
+            model=dict(type='FocusDetector', pretrained=folder, bbox_head=head),
+            model_wrapper_cfg=dict(type='FullyShardedModel'),
+            launcher='pytorch',
+            work_dir=name,
+            default_scope='mmdet',
+            experiment_name=name,
+            visualizer=dict(type='Visualizer', name=name),
+        )
+        return FocusRunner.from_cfg(Config(config)).model
 
     found: dict[str, dict[str, int]] = {'model': {}, 'checkpoint': {}}
     load(small)
