@@ -48,14 +48,18 @@ def load_weights(pretrained: str, **options: Any) -> tuple[Any, dict[nn.Paramete
         raise InputError(NOT_SPREAD)
     config = load_config(pretrained)
     config.dtype = None  # which would go before what is in the files
-    model = load_model(pretrained, **{**options, 'config': config, 'dtype': 'auto'})
-    dtype = options['dtype']
-    if dtype != torch.float32 and (model._keep_in_fp32_modules or model._keep_in_fp32_modules_strict):
-        return load_model(pretrained, **options), {}  # transformers alone knows the type of each
-    waiting = {weight: weight.data for weight in model.parameters() if weight.dtype != dtype}
-    for weight in waiting:
-        weight.data = weight.new_zeros((), dtype=dtype).expand(weight.shape)
-    return model, waiting
+    stored = load_model(pretrained, **{**options, 'config': config, 'dtype': 'auto'})
+    if stored.dtype == options['dtype']:
+        return stored, {}
+    # transformers knows the type of each weight and buffer, and computes what is in no file.
+    kept = dict(stored.named_parameters(remove_duplicate=False))
+    empty = torch.zeros((), dtype=options['dtype'])
+    state = {
+        name: empty.expand(value.shape) if name in kept else value
+        for name, value in stored.state_dict().items()
+    }
+    model = type(stored).from_pretrained(None, config=stored.config, state_dict=state, **options)
+    return model, {weight: kept[name].data for name, weight in model.named_parameters()}
 
 
 @torch.no_grad()
