@@ -34,7 +34,7 @@ settings.register_profile(
 settings.load_profile('ci')
 
 ROOT = Path(__file__).parent.parent
-FAMILIES = ['qwen3_vl', 'qwen2_5_vl', 'qwen2_vl', 'fast_vlm']
+FAMILIES = ['qwen3_vl', 'qwen2_5_vl', 'qwen2_vl', 'fast_vlm', 'llava_onevision', 'internvl']
 
 
 @pytest.fixture(scope='session')

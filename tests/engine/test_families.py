@@ -16,7 +16,11 @@ OTHERS = [family for family in FAMILIES if not family.startswith('qwen')]
 def test_both_stages_train_resume_and_test(make_config, vlm_folder, family):
     start = None
     for stage in (1, 2):
-        options = {'model.pretrained': vlm_folder(family), 'optim_wrapper.optimizer.lr': 1e-2}
+        options = {
+            'model.pretrained': vlm_folder(family),
+            'optim_wrapper.optimizer.lr': 1e-2,
+            'test_dataloader.dataset.indices': 4,
+        }
         if stage == 2:
             options['train_cfg.rewards'] = [dict(type='TextReward')]
         half = make_config(stage, f'stage{stage}', **options, load_from=start)

@@ -21,7 +21,14 @@ from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
 from focus_mmdet.models.vlm.vlm import load_family
 
 #: Published models, and tiny ones where sizes are not what matters.
-MODELS = ['Qwen2-VL-7B-Instruct', 'Qwen2.5-VL-7B-Instruct', 'Qwen3-VL-8B-Instruct', 'fast_vlm']
+MODELS = [
+    'Qwen2-VL-7B-Instruct',
+    'Qwen2.5-VL-7B-Instruct',
+    'Qwen3-VL-8B-Instruct',
+    'fast_vlm',
+    'llava_onevision',
+    'internvl',
+]
 #: What EXIF orientation 1 to 8 has done to the image as it is seen.
 STORED = [None, *(Image.Transpose[name] for name in (
     'FLIP_LEFT_RIGHT', 'ROTATE_180', 'FLIP_TOP_BOTTOM', 'TRANSPOSE', 'ROTATE_90', 'TRANSVERSE', 'ROTATE_270',
@@ -111,7 +118,7 @@ def test_boxes_come_back_from_every_family(speech, tmp_path_factory, support, qu
         for index, (size, _, orientation) in enumerate((support, query))
     ]
     vision = speech.encoder.family.config.vision_config
-    multiple = vision.patch_size * vision.spatial_merge_size if hasattr(vision, 'patch_size') else 28
+    multiple = vision.patch_size * vision.spatial_merge_size if hasattr(vision, 'spatial_merge_size') else 28
     data = load(folder, images, [support[1], query[1]], multiple)
     sample = data['data_samples']
     assert sample.ori_shape == query[0][::-1]

@@ -1,4 +1,4 @@
-"""The marks on the tokens that a real Qwen2-VL or Qwen3-VL would see."""
+"""The marks on the tokens that a real Qwen2-VL, Qwen3-VL, LLaVA-OneVision or InternVL3 would see."""
 
 import lzma
 
@@ -8,11 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from transformers import PreTrainedTokenizerFast, Qwen2VLConfig, Qwen3VLConfig
+from transformers import (
+    InternVLConfig,
+    LlavaOnevisionConfig,
+    PreTrainedTokenizerFast,
+    Qwen2VLConfig,
+    Qwen3VLConfig,
+)
 
 from focus_mmdet.core.places import grid_places
 from focus_mmdet.models.data_preprocessors.prompt_encoder import PromptEncoder
-from focus_mmdet.models.vlm.families import Qwen2VL, Qwen3VL, SeenImage
+from focus_mmdet.models.sizing.tiny_families import TINY
+from focus_mmdet.models.vlm.families import InternVL, LLaVAOneVision, Qwen2VL, Qwen3VL, SeenImage
 from focus_mmdet.models.vlm.processor import processor_class
 from tests.conftest import ROOT
 
@@ -29,6 +36,9 @@ SYSTEM_TURN = "{{ '<|im_start|>system\\nYou are a helpful assistant.<|im_end|>\\
 FAMILIES = {
     'qwen2_vl': (Qwen2VL, Qwen2VLConfig, SYSTEM_TURN + USER_TURN),
     'qwen3_vl': (Qwen3VL, Qwen3VLConfig, USER_TURN),
+    # Theirs are Qwen2's with further special tokens.
+    'llava_onevision': (LLaVAOneVision, LlavaOnevisionConfig, LLaVAOneVision.chat_template),
+    'internvl': (InternVL, InternVLConfig, TINY['internvl'].chat_template),
 }
 
 
@@ -39,14 +49,16 @@ def encoder(request, tmp_path_factory):
     packed = ROOT / 'tests/data/qwen2_tokenizer/tokenizer.json.xz'
     file.write_bytes(lzma.decompress(packed.read_bytes()))
     tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(file))
-    family = family(config(image_token_id=tokenizer.convert_tokens_to_ids('<|image_pad|>')))
+    tokenizer.add_special_tokens({'additional_special_tokens': ['<img>', '</img>', family.image_token]})
+    family = family(config(image_token_id=tokenizer.convert_tokens_to_ids(family.image_token)))
     processor = processor_class(family)(family.image_processor(), tokenizer, chat_template=template)
     return PromptEncoder(family, processor)
 
 
-def seen(shapes):
+def seen(encoder, shapes):
     """Images of so many rows and columns of visual tokens."""
-    return [SeenImage({}, '<|image_pad|>' * (h * w), grid_places(h, w)) for h, w in shapes]
+    token = encoder.family.image_token
+    return [SeenImage({}, f'<img>{token * (h * w)}</img>', grid_places(h, w)) for h, w in shapes]
 
 
 def sample_of(boxes):
@@ -68,7 +80,7 @@ coordinate = st.one_of(st.integers(0, 9), st.integers(10, 99), st.integers(100, 
     st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=9, max_size=9),
 )
 def test_marked_tokens_are_exactly_the_coordinates(encoder, boxes, shapes):
-    prompt = encoder.prompt(sample_of(boxes), seen(shapes[: len(boxes) + 1]))
+    prompt = encoder.prompt(sample_of(boxes), seen(encoder, shapes[: len(boxes) + 1]))
     tokens = encoder.tokenizer.convert_ids_to_tokens(prompt.ids[prompt.marks['box_text']].tolist())
     written = ''.join(token.replace('Ġ', ' ') for token in tokens)
     assert written == ''.join(' '.join(str(value) for value in box) for box in boxes)
@@ -82,5 +94,5 @@ def test_marked_tokens_are_exactly_the_coordinates(encoder, boxes, shapes):
 
 
 def test_four_shots_of_three_digits_mark_sixty_tokens(encoder):
-    prompt = encoder.prompt(sample_of([(123, 234, 345, 456)] * 4), seen([(2, 2)] * 5))
+    prompt = encoder.prompt(sample_of([(123, 234, 345, 456)] * 4), seen(encoder, [(2, 2)] * 5))
     assert int(prompt.marks['box_text'].sum()) == 60

@@ -6,15 +6,29 @@ To add a family: subclass :class:`VLMFamily` in a file here and list it in
 
 from focus_mmdet.models.vlm.families.base import SeenImage, VLMFamily
 from focus_mmdet.models.vlm.families.fast_vlm import FastVLM
+from focus_mmdet.models.vlm.families.internvl import InternVL
+from focus_mmdet.models.vlm.families.llava_onevision import LLaVAOneVision
 from focus_mmdet.models.vlm.families.qwen2_5_vl import Qwen25VL
 from focus_mmdet.models.vlm.families.qwen2_vl import Qwen2VL
 from focus_mmdet.models.vlm.families.qwen3_vl import Qwen3VL
 
 FAMILIES: dict[str, type[VLMFamily]] = {
     'fast_vlm': FastVLM,
+    'internvl': InternVL,
+    'llava_onevision': LLaVAOneVision,
     'qwen2_vl': Qwen2VL,
     'qwen2_5_vl': Qwen25VL,
     'qwen3_vl': Qwen3VL,
 }
 
-__all__ = ['FAMILIES', 'FastVLM', 'Qwen2VL', 'Qwen3VL', 'Qwen25VL', 'SeenImage', 'VLMFamily']
+__all__ = [
+    'FAMILIES',
+    'FastVLM',
+    'InternVL',
+    'LLaVAOneVision',
+    'Qwen2VL',
+    'Qwen3VL',
+    'Qwen25VL',
+    'SeenImage',
+    'VLMFamily',
+]

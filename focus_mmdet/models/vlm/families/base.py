@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from focus_mmdet.errors import InputError
+
 
 @dataclass(frozen=True)
 class SeenImage:
@@ -50,6 +52,8 @@ class VLMFamily(ABC):
     vision_weights: str
     #: Regular expression of those of the projector alone.
     projector_weights: str
+    #: Regular expression of those that no output depends on: they never train.
+    unused_weights: str | None = None
     #: The token that ends an answer.
     stop_token: str
     #: What a chat template writes for an image, and a visual token in the prompt.
@@ -157,6 +161,36 @@ class VLMFamily(ABC):
         if freeze == 'tower':
             for weight in _named(model, self.projector_weights):
                 weight.requires_grad_(True)
+        if self.unused_weights:
+            for weight in _named(model, self.unused_weights):
+                weight.requires_grad_(False)
+
+
+def check_squares(folder: Path, processor: Any, kind: str, side: int) -> None:
+    """Check that a folder's image processor makes the squares that its vision tower takes.
+
+    Args:
+        folder: Of the model.
+        processor: Its image processor.
+        kind: What the class of the published one begins with.
+        side: Pixels of a square's side.
+
+    Raises:
+        InputError: It is of another class, or makes images of another size.
+    """
+    file = folder / 'preprocessor_config.json'
+    found = type(processor).__name__
+    if not found.startswith(kind):
+        raise InputError(
+            f'{file}: a {found}, but the model of config.json takes images of a {kind}. Copy the file from '
+            'the published model of this config.json.'
+        )
+    size = (processor.size.height, processor.size.width)
+    if size != (side, side):
+        raise InputError(
+            f'{file}: size={size}, but vision_config.image_size of config.json is {side}. Copy the file from '
+            'the published model of this config.json.'
+        )
 
 
 def _named(model: nn.Module, pattern: str) -> list[nn.Parameter]:

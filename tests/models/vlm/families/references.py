@@ -9,10 +9,16 @@ other pixels, of one image before and after a part of it was painted over.
 image, as a string.
 """
 
+from functools import cache
 from types import SimpleNamespace
 
 import torch
-from transformers import LlavaProcessor
+from transformers import (
+    AutoModelForImageTextToText,
+    InternVLProcessor,
+    LlavaOnevisionProcessor,
+    LlavaProcessor,
+)
 
 #: Of pixels scaled to about -1..1: more than a blurred edge.
 CHANGE = 0.5
@@ -56,10 +62,57 @@ def llava_text(family, processor, image):
     return LlavaProcessor.replace_image_token(own, processor([image], return_tensors='pt'), 0)
 
 
+@cache
+def patchwise(family, attention_out):
+    """A tiny model whose tower keeps patches apart: weights ``attention_out`` of its attention are zero."""
+    model = AutoModelForImageTextToText.from_config(family.config).eval()
+    for name, weight in model.model.vision_tower.named_parameters():
+        if attention_out in name:
+            torch.nn.init.zeros_(weight)
+    return model
+
+
+def features_changed(attention_out):
+    """What the model itself makes of the changed pixels, one feature for each token."""
+
+    @torch.no_grad()
+    def changed(family, before, after):
+        painted = differs(before, after).float()
+        images = [
+            {**after.tensors, 'pixel_values': pixels} for pixels in (painted, torch.zeros_like(painted))
+        ]
+        model, count = patchwise(family, attention_out), [len(after.places)]
+        (first,), (second,) = (family.image_features(model, [image], count) for image in images)
+        return ((first - second).abs() > 1e-6).any(-1)
+
+    return changed
+
+
+def llava_onevision_text(family, processor, image):
+    """Of one of two images."""
+    own = SimpleNamespace(
+        image_token=family.image_token, num_image_tokens=16, vision_feature_select_strategy='full'
+    )
+    return LlavaOnevisionProcessor.replace_image_token(own, processor([[image] * 2], return_tensors='pt'), 0)
+
+
+def internvl_text(family, processor, image):
+    own = SimpleNamespace(
+        image_token=family.image_token,
+        start_image_token='<img>',
+        end_image_token='</img>',
+        image_seq_length=family.config.image_seq_length,
+    )
+    inputs = processor([image], **InternVLProcessor.images_kwargs, return_tensors='pt')
+    return InternVLProcessor.replace_image_token(own, inputs, 0)
+
+
 QWEN = SimpleNamespace(changed=patches_changed, text=patches_text)
 LAYOUTS = {
     'qwen3_vl': QWEN,
     'qwen2_5_vl': QWEN,
     'qwen2_vl': QWEN,
     'fast_vlm': SimpleNamespace(changed=grid_changed, text=llava_text),
+    'llava_onevision': SimpleNamespace(changed=features_changed('out_proj'), text=llava_onevision_text),
+    'internvl': SimpleNamespace(changed=features_changed('lambda_1'), text=internvl_text),
 }
