@@ -11,8 +11,10 @@ from mmengine.config import Config
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models import FocusDetector
-from focus_mmdet.models.sizing.dry_run import dry_head
+from focus_mmdet.models.sizing.dry_run import dry_head, dry_image
+from focus_mmdet.models.sizing.published_sizes import published_config
 from focus_mmdet.models.sizing.tiny import build_tiny_vlm
+from focus_mmdet.models.vlm.families import FAMILIES
 from tests.conftest import ROOT
 from tools.analysis_tools.estimate_memory import (
     RESERVE,
@@ -92,7 +94,7 @@ def test_each_gpu_updates_its_part(vlm_folder):
     config = tiny_config(vlm_folder())
     vlm = vlm_config(vlm_folder())
     head = dry_head(vlm).train()
-    inputs = (head, Greedy(), config, episode_size(config), False)
+    inputs = (head, Greedy(), config, episode_size(config, head.vlm.family), False)
     whole, part = learning_peak(*inputs, parts=1), learning_peak(*inputs, parts=4)
     assert whole - part == pytest.approx(3e9, rel=0.01)
 
@@ -140,6 +142,15 @@ def test_weights_and_optimizer_states_are_exact(vlm_folder, lora):
     assert rows['optimizer states'] == size(states)
     parts = sum(value for name, value in rows.items() if name != 'total')
     assert rows['total'] == parts > RESERVE
+
+
+@pytest.mark.parametrize(('name', 'tokens'), [('InternVL3-8B-hf', 13 * 256), ('Qwen2-VL-7B-Instruct', 352)])
+def test_images_of_the_shape_with_most_visual_tokens_are_assumed(name, tokens):
+    """At 276480 pixels InternVL3 makes twelve tiles and a thumbnail of 4:3, and one tile of a square."""
+    config = Config.fromfile(str(ROOT / 'configs/focus_stage1.py'))
+    published = published_config(name)
+    family = FAMILIES[published.model_type](published)
+    assert len(dry_image(family, episode_size(config, family)['size']).places) == tokens
 
 
 @pytest.mark.skipif(not os.path.exists('/proc/self/clear_refs'), reason='reads peak memory from Linux')

@@ -32,8 +32,9 @@ from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.heads.attention_supervision import AttentionSupervision
 from focus_mmdet.models.heads.vlm_head import VLMHead
-from focus_mmdet.models.sizing.dry_run import DryRun, dry_episodes, dry_head
+from focus_mmdet.models.sizing.dry_run import DryRun, dry_episodes, dry_head, dry_image
 from focus_mmdet.models.sizing.published_sizes import PUBLISHED, published_config
+from focus_mmdet.models.vlm.families import VLMFamily
 from focus_mmdet.models.vlm.model_folder import load_config
 from focus_mmdet.type_name import type_name
 
@@ -77,8 +78,12 @@ def vlm_config(pretrained: str) -> Any:
     return load_config(pretrained)
 
 
-def episode_size(config: Config) -> dict[str, Any]:
-    """Arguments of :func:`dry_episodes`: the largest that the training data can hold."""
+def episode_size(config: Config, family: VLMFamily) -> dict[str, Any]:
+    """Arguments of :func:`dry_episodes`: the largest that the training data can hold.
+
+    Of images from squares to 16:9, those with the most visual tokens: where
+    a processor cuts tiles, that is not a matter of pixels alone.
+    """
     budgets = [
         (int(step['max_pixels']), int(step['multiple']))
         for step in find(config.train_dataloader, 'max_pixels')
@@ -87,10 +92,14 @@ def episode_size(config: Config) -> dict[str, Any]:
         raise InputError('train_dataloader has no ResizeToPixelBudget: images of any size may come')
     budget, multiple = max(budgets)
     cells = max(1, budget // multiple**2)
-    rows = int(cells**0.5)
+    square = int(cells**0.5)
+    shapes = [
+        (cells // rows * multiple, rows * multiple) for rows in range(square, max(1, square * 3 // 4) - 1, -1)
+    ]
+    largest = max(shapes, key=lambda shape: len(dry_image(family, shape).places))
     shots = [step['shots'] for step in find(config.train_dataloader, 'shots')] or [1]
     most = max(max(each) if isinstance(each, (list, tuple)) else int(each) for each in shots)
-    return dict(shots=most, size=(cells // rows * multiple, rows * multiple), text=TEXT, answer=ANSWER)
+    return dict(shots=most, size=largest, text=TEXT, answer=ANSWER)
 
 
 def size(tensors: Iterable[Tensor]) -> int:
@@ -109,7 +118,7 @@ def estimate(config: Config, gpus: int = 1) -> dict[str, int]:
     head = dry_head(vlm, **options).train()
     trained = [weight for weight in head.parameters() if weight.requires_grad]
     optimizer = build_optimizer(head, config.optim_wrapper.optimizer)
-    episode = episode_size(config)
+    episode = episode_size(config, head.vlm.family)
     stage2 = type_name(config.train_cfg) == 'GRPOTrainLoop'
     rows = {
         'weights': size([*head.parameters(), *head.buffers()])

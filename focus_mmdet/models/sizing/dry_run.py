@@ -18,7 +18,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.heads.vlm_head import VLMHead
-from focus_mmdet.models.vlm.families import VLMFamily
+from focus_mmdet.models.vlm.families import SeenImage, VLMFamily
 
 _aten = torch.ops.aten
 
@@ -35,6 +35,12 @@ def dry_head(config: Any, **options: Any) -> VLMHead:
         return VLMHead(folder, load_weights=False, **options)
 
 
+def dry_image(family: VLMFamily, size: tuple[int, int]) -> SeenImage:
+    """An image of (width, height) pixels, as the family's published processor makes it."""
+    (seen,) = family.see([np.zeros((size[1], size[0], 3), np.uint8)], family.image_processor())
+    return seen
+
+
 def dry_episodes(
     family: VLMFamily, episodes: int, shots: int, size: tuple[int, int], text: int, answer: int
 ) -> EpisodeBatch:
@@ -48,7 +54,7 @@ def dry_episodes(
         text: Tokens of text round each image; twenty of each support's are marked.
         answer: Tokens of each answer.
     """
-    (seen,) = family.see([np.zeros((size[1], size[0], 3), np.uint8)], family.image_processor())
+    seen = dry_image(family, size)
     count = len(seen.places)
     visual = torch.full((count,), family.image_token_id)
     part = torch.cat([torch.ones(1).long(), visual, torch.zeros(text).long()])
