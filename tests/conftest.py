@@ -34,7 +34,16 @@ settings.register_profile(
 settings.load_profile('ci')
 
 ROOT = Path(__file__).parent.parent
-FAMILIES = ['qwen3_vl', 'qwen2_5_vl', 'qwen2_vl', 'fast_vlm', 'llava_onevision', 'internvl']
+FAMILIES = [
+    'qwen3_vl',
+    'qwen2_5_vl',
+    'qwen2_vl',
+    'fast_vlm',
+    'llava_onevision',
+    'internvl',
+    'smolvlm',
+    'llava',
+]
 
 
 @pytest.fixture(scope='session')

@@ -126,8 +126,8 @@ class DryRun(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func is _aten._to_copy.default and not args[0].is_meta and not args[0].is_floating_point():
-            # Ids, grids and masks decide shapes: they are never moved away.
+        if func is _aten._to_copy.default and (args[0].is_meta or not args[0].is_floating_point()):
+            # Ids, grids and masks decide shapes: they are never moved away, and what has no values cannot be.
             kwargs = {name: value for name, value in kwargs.items() if name != 'device'}
         if func is _aten._local_scalar_dense.default and args[0].is_meta and args[0].dtype == torch.bool:
             return True  # a check of values that are not there

@@ -3,11 +3,14 @@
 from typing import Any
 
 from transformers.models.fast_vlm.configuration_fast_vlm import FastVlmConfig
+from transformers.models.idefics3.configuration_idefics3 import Idefics3Config
 from transformers.models.internvl.configuration_internvl import InternVLConfig
+from transformers.models.llava.configuration_llava import LlavaConfig
 from transformers.models.llava_onevision.configuration_llava_onevision import LlavaOnevisionConfig
 from transformers.models.qwen2_5_vl.configuration_qwen2_5_vl import Qwen2_5_VLConfig
 from transformers.models.qwen2_vl.configuration_qwen2_vl import Qwen2VLConfig
 from transformers.models.qwen3_vl.configuration_qwen3_vl import Qwen3VLConfig
+from transformers.models.smolvlm.configuration_smolvlm import SmolVLMConfig
 
 _SIZES = (
     'hidden_size',
@@ -105,6 +108,36 @@ _INTERNVIT_6B = dict(
 _QWEN3_VL_8B_TOWER = dict(
     depth=27, hidden_size=1152, intermediate_size=4304, deepstack_visual_indexes=[8, 16, 24]
 )
+
+
+_SIGLIP_BASE = dict(
+    hidden_size=768,
+    intermediate_size=3072,
+    num_hidden_layers=12,
+    num_attention_heads=12,
+    image_size=512,
+    patch_size=16,
+)
+_SIGLIP_SO400M = dict(
+    hidden_size=1152,
+    intermediate_size=4304,
+    num_hidden_layers=27,
+    num_attention_heads=16,
+    patch_size=14,
+)
+
+
+def _smolvlm(vision: dict[str, Any], scale: int, theta: float, **text: Any) -> dict[str, Any]:
+    options = dict(model_type='llama', vocab_size=49280, max_position_embeddings=8192, rms_norm_eps=1e-5)
+    rope = dict(rope_type='default', rope_theta=theta)
+    return dict(
+        text_config=dict(rope_parameters=rope, **options, **text),
+        vision_config=vision,
+        scale_factor=scale,
+        image_token_id=49190,
+    )
+
+
 #: By the name of the folder they are published under: config class, its options, all parameters.
 #: The towers of FastVLM, which needs timm, and LLaVA-OneVision are the defaults of their configs.
 PUBLISHED: dict[str, tuple[Any, dict[str, Any], int]] = {
@@ -149,6 +182,100 @@ PUBLISHED: dict[str, tuple[Any, dict[str, Any], int]] = {
     'InternVL3-2B-hf': (InternVLConfig, _internvl3('1.5B'), 2_088_957_440),
     'InternVL3-8B-hf': (InternVLConfig, _internvl3('7B'), 7_944_373_760),
     'InternVL3-78B-hf': (InternVLConfig, _internvl3('72B', **_INTERNVIT_6B), 78_408_318_336),
+    'SmolVLM2-256M-Video-Instruct': (
+        SmolVLMConfig,
+        _smolvlm(
+            _SIGLIP_BASE,
+            scale=4,
+            theta=1e5,
+            hidden_size=576,
+            intermediate_size=1536,
+            num_hidden_layers=30,
+            num_attention_heads=9,
+            num_key_value_heads=3,
+        ),
+        256_484_928,
+    ),
+    'SmolVLM2-500M-Video-Instruct': (
+        SmolVLMConfig,
+        _smolvlm(
+            _SIGLIP_BASE,
+            scale=4,
+            theta=1e5,
+            hidden_size=960,
+            intermediate_size=2560,
+            num_hidden_layers=32,
+            num_attention_heads=15,
+            num_key_value_heads=5,
+        ),
+        507_482_304,
+    ),
+    'SmolVLM2-2.2B-Instruct': (
+        SmolVLMConfig,
+        _smolvlm(
+            dict(image_size=384, **_SIGLIP_SO400M),
+            scale=3,
+            theta=1.3e5,
+            hidden_size=2048,
+            intermediate_size=8192,
+            num_hidden_layers=24,
+            num_attention_heads=32,
+            num_key_value_heads=32,
+        ),
+        2_246_784_880,
+    ),
+    'Idefics3-8B-Llama3': (
+        Idefics3Config,
+        dict(
+            text_config=dict(
+                model_type='llama',
+                vocab_size=128259,
+                hidden_size=4096,
+                intermediate_size=14336,
+                num_hidden_layers=32,
+                num_attention_heads=32,
+                num_key_value_heads=8,
+                max_position_embeddings=131072,
+                rms_norm_eps=1e-5,
+                rope_parameters=dict(
+                    rope_type='llama3',
+                    rope_theta=5e5,
+                    factor=8.0,
+                    low_freq_factor=1.0,
+                    high_freq_factor=4.0,
+                    original_max_position_embeddings=8192,
+                ),
+            ),
+            vision_config=dict(image_size=364, **_SIGLIP_SO400M),
+            scale_factor=2,
+            image_token_id=128257,
+        ),
+        8_462_086_384,
+    ),
+    'pixtral-12b': (
+        LlavaConfig,
+        dict(
+            text_config=dict(
+                model_type='mistral',
+                vocab_size=131072,
+                hidden_size=5120,
+                intermediate_size=14336,
+                num_hidden_layers=40,
+                num_attention_heads=32,
+                num_key_value_heads=8,
+                head_dim=128,
+                max_position_embeddings=1024000,
+                rms_norm_eps=1e-5,
+                sliding_window=None,
+                rope_parameters=dict(rope_type='default', rope_theta=1e9),
+            ),
+            vision_config=dict(model_type='pixtral', hidden_act='silu'),
+            vision_feature_layer=-1,
+            vision_feature_select_strategy='full',
+            image_token_index=10,
+        ),
+        12_682_739_712,
+    ),
 }
 
 

@@ -28,6 +28,8 @@ MODELS = [
     'fast_vlm',
     'llava_onevision',
     'internvl',
+    'smolvlm',
+    'llava',
 ]
 #: What EXIF orientation 1 to 8 has done to the image as it is seen.
 STORED = [None, *(Image.Transpose[name] for name in (

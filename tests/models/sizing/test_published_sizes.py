@@ -19,7 +19,10 @@ KNOWN = {
     'FastVLM-7B': (7_616_075_264, 20_185_088),
     'llava-onevision-qwen2-7b-ov-hf': (7_616_075_264, 20_185_088),
     'InternVL3-8B-hf': (7_612_820_992, 20_185_088),
+    'SmolVLM2-2.2B-Instruct': (1_812_563_968, 9_043_968),
 }
+#: What names of its weights hold.
+LANGUAGE = ('language_model', 'text_model', 'lm_head')
 SHOTS, SIZE, ANSWER = 4, (700, 392), 25
 
 
@@ -53,9 +56,7 @@ def counted(parameters):
 def test_it_has_as_many_weights_as_published(head):
     base = {name: weight for name, weight in head.named_parameters() if 'lora_' not in name}
     assert counted(base.values()) == PUBLISHED[head.name][2]
-    language = {
-        name: weight for name, weight in base.items() if 'language_model' in name or 'lm_head' in name
-    }
+    language = {name: weight for name, weight in base.items() if any(part in name for part in LANGUAGE)}
     assert counted(language.values()) == KNOWN[head.name][0]
     vision = counted(base.values()) - counted(language.values())
     assert counted(head.vlm.vision_parameters) == vision, 'adapters stay out of it'
@@ -74,7 +75,7 @@ def test_every_projection_of_the_language_model_is_adapted(head):
     text = head.vlm.family.config.text_config
     per_layer = 7 * 2
     assert len(trained) == per_layer * text.num_hidden_layers
-    assert all('language_model' in name and 'lora_' in name for name in trained)
+    assert all(any(part in name for part in LANGUAGE) and 'lora_' in name for name in trained)
     assert counted(trained.values()) == KNOWN[head.name][1]
     assert {weight.dtype for weight in trained.values()} == {torch.float32}
     assert {weight.dtype for weight in head.parameters() if not weight.requires_grad} == {torch.bfloat16}

@@ -15,10 +15,13 @@ from types import SimpleNamespace
 import torch
 from transformers import (
     AutoModelForImageTextToText,
+    Idefics3Processor,
     InternVLProcessor,
     LlavaOnevisionProcessor,
     LlavaProcessor,
+    SmolVLMProcessor,
 )
+from transformers.models.idefics3.modeling_idefics3 import Idefics3Connector
 
 #: Of pixels scaled to about -1..1: more than a blurred edge.
 CHANGE = 0.5
@@ -107,7 +110,46 @@ def internvl_text(family, processor, image):
     return InternVLProcessor.replace_image_token(own, inputs, 0)
 
 
+def tiles_changed(family, before, after):
+    """Tiles (1, tiles, 3, side, side), their patches shuffled into tokens by the model's own connector."""
+    patch, merge = family.config.vision_config.patch_size, family.config.scale_factor
+    tokens = []
+    for pixels in differs(before, after)[0].any(1):
+        side = len(pixels) // patch
+        patches = pixels.unfold(0, patch, patch).unfold(1, patch, patch).reshape(1, side * side, -1)
+        shuffled = Idefics3Connector.pixel_shuffle(None, patches.any(-1, keepdim=True), merge)
+        tokens.append(shuffled[0].any(-1))
+    return torch.cat(tokens)
+
+
+def tiles_text(family, processor, image):
+    vision = processor([image], return_row_col_info=True)
+    side = family.config.vision_config.image_size // family.config.vision_config.patch_size
+    own = SimpleNamespace(
+        image_token=family.image_token,
+        image_seq_len=(side // family.config.scale_factor) ** 2,
+        fake_image_token='<fake_token_around_image>',
+        global_image_tag='<global-img>',
+        global_image_token='<global-img>',
+    )
+    theirs = {'idefics3': Idefics3Processor, 'smolvlm': SmolVLMProcessor}[family.config.model_type]
+    return theirs.replace_image_token(own, vision, 0)
+
+
+def lines_text(family, processor, image):
+    """Transformers' PixtralProcessor needs torchvision: its rule, one token at a time."""
+    height, width = processor([image])['image_sizes'][0]
+    tokens = []
+    for _ in range(height // 16):
+        for _ in range(width // 16):
+            tokens.append('[IMG]')
+        tokens.append('[IMG_BREAK]')
+    tokens[-1] = '[IMG_END]'
+    return ''.join(tokens)
+
+
 QWEN = SimpleNamespace(changed=patches_changed, text=patches_text)
+TILES = SimpleNamespace(changed=tiles_changed, text=tiles_text)
 LAYOUTS = {
     'qwen3_vl': QWEN,
     'qwen2_5_vl': QWEN,
@@ -115,4 +157,7 @@ LAYOUTS = {
     'fast_vlm': SimpleNamespace(changed=grid_changed, text=llava_text),
     'llava_onevision': SimpleNamespace(changed=features_changed('out_proj'), text=llava_onevision_text),
     'internvl': SimpleNamespace(changed=features_changed('lambda_1'), text=internvl_text),
+    'smolvlm': TILES,
+    'idefics3': TILES,
+    'llava': SimpleNamespace(changed=grid_changed, text=lines_text),
 }

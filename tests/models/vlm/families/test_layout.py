@@ -6,14 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import FAMILIES, random_frame
+from tests.conftest import random_frame
 from tests.models.vlm.families.references import LAYOUTS
 
 #: Of an image's side: what resizing blurs an edge by, and more.
 BLUR = 0.04
 
 
-@pytest.mark.parametrize('family', FAMILIES)
+@pytest.mark.parametrize('family', LAYOUTS)
 @settings(max_examples=12)
 @given(
     size=st.tuples(st.integers(40, 160), st.integers(40, 160)),
@@ -39,7 +39,7 @@ def test_tokens_look_where_their_pixels_come_from(shared_detector, family, size,
             assert not shared > BLUR
 
 
-@pytest.mark.parametrize('family', FAMILIES)
+@pytest.mark.parametrize('family', LAYOUTS)
 def test_prompts_hold_what_the_processor_writes_for_an_image(shared_detector, family):
     encoder = shared_detector(family).data_preprocessor.encoder
     rng = np.random.default_rng(0)
@@ -51,7 +51,7 @@ def test_prompts_hold_what_the_processor_writes_for_an_image(shared_detector, fa
         assert int(encoder.family.image_mask(ids).sum()) == len(seen.places)
 
 
-@pytest.mark.parametrize('family', FAMILIES)
+@pytest.mark.parametrize('family', LAYOUTS)
 def test_an_image_is_given_as_it_is_alone(shared_detector, family):
     """Images of a batch, of any sizes, do not change each other, and neither do their features."""
     detector = shared_detector(family)
