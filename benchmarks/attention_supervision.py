@@ -13,16 +13,15 @@ JSON for the longest sequence.
 
 import argparse
 import json
-import multiprocessing
 import random
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
+from metering import device_name, in_fresh_process, metered
 from transformers import Qwen2VLConfig
 
 import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
@@ -74,8 +73,7 @@ def build_head(model: str, device: str) -> VLMHead:
 
 def build_episode(tokens: int, device: str, opening: int = 60) -> EpisodeBatch:
     """One random 4-shot episode of about ``tokens`` tokens, ``opening`` of them before the images."""
-    per_image = (tokens - 300) // (SHOTS + 1)
-    side = max(1, round(per_image**0.5))
+    side = round(max(1, (tokens - 300) / (SHOTS + 1)) ** 0.5)
     patches = 4 * side * side
     pieces, marks = [torch.full((opening,), TEXT)], [torch.zeros(opening, dtype=torch.bool)]
     for index in range(SHOTS + 1):
@@ -166,41 +164,18 @@ def make_step(head: VLMHead, variant: str) -> Callable[[EpisodeBatch], None]:
     return step
 
 
-def peak_on_cuda(step: Callable[[EpisodeBatch], None], batch: EpisodeBatch) -> float:
-    """Peak bytes above what is allocated between steps."""
-    step(batch)
-    torch.cuda.empty_cache()
-    torch.cuda.reset_peak_memory_stats()
-    before = torch.cuda.memory_allocated()
-    step(batch)
-    return float(torch.cuda.max_memory_allocated() - before)
-
-
-def _peak_in_process(model: str, tokens: int, variant: str, answer: Any) -> None:
-    torch.set_num_threads(1)
-    head, batch = build_head(model, 'cpu'), build_episode(tokens, 'cpu')
-    step = make_step(head, variant)
-    Path('/proc/self/clear_refs').write_text('5')  # the peak starts anew from what is resident
-    before = _status('VmRSS')
-    step(batch)
-    answer.put(_status('VmHWM') - before)
-
-
-def _status(field: str) -> float:
-    """Bytes of a field in /proc/self/status."""
-    line = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith(field))
-    return float(line.split()[1]) * 1024
+def peak(step: Callable[[EpisodeBatch], None], batch: EpisodeBatch) -> float:
+    """Bytes that a step holds above what is there between steps."""
+    measured: list[tuple[float, float]] = []
+    with metered(batch.cells.device.type, measured):
+        step(batch)
+    return measured[0][1]
 
 
 def peak_on_cpu(model: str, tokens: int, variant: str) -> float:
-    """Growth of a fresh process's peak memory over one step, in bytes."""
-    context = multiprocessing.get_context('spawn')
-    answer = context.Queue()
-    process = context.Process(target=_peak_in_process, args=(model, tokens, variant, answer))
-    process.start()
-    peak = float(answer.get())
-    process.join()
-    return peak
+    """Of a first step; for a process of its own, since later ones reuse what the allocator kept."""
+    torch.set_num_threads(1)
+    return peak(make_step(build_head(model, 'cpu'), variant), build_episode(tokens, 'cpu'))
 
 
 def episodes(tokens: int, count: int, varying: bool, device: str) -> Iterator[EpisodeBatch]:
@@ -214,32 +189,58 @@ def episodes(tokens: int, count: int, varying: bool, device: str) -> Iterator[Ep
             yield build_episode(tokens, device)
 
 
-def measure(
-    head: VLMHead, model: str, tokens: int, variants: list[str], repeats: int, varying: bool
-) -> dict[str, Any]:
-    """Median seconds of each variant, and peak bytes at the full length."""
-    device = str(head.vlm.device.type)
-    batch = build_episode(tokens, device)
-    steps = {variant: make_step(head, variant) for variant in variants}
-    seconds: dict[str, list[float]] = {variant: [] for variant in variants}
-    row: dict[str, Any] = {'tokens': len(batch.prompt_ids[0]) + ANSWER}
-    for episode in episodes(tokens, repeats + 1, varying, device):
+def seconds_of(
+    steps: dict[str, Callable[[EpisodeBatch], None]], batches: Iterator[EpisodeBatch]
+) -> dict[str, float]:
+    """Median of each variant, in turns; what runs out of memory is left out of ``steps`` too."""
+    seconds: dict[str, list[float]] = {variant: [] for variant in steps}
+    for batch in batches:
         for variant, step in list(steps.items()):
             try:
                 started = time.perf_counter()
-                step(episode)
+                step(batch)
                 seconds[variant].append(time.perf_counter() - started)
             except torch.cuda.OutOfMemoryError:
-                del steps[variant], seconds[variant]
+                del steps[variant]
                 torch.cuda.empty_cache()
+    return {variant: statistics.median(seconds[variant][1:]) for variant in steps}
+
+
+def peaks_on_cuda(steps: dict[str, Callable[[EpisodeBatch], None]], batch: EpisodeBatch) -> dict[str, float]:
+    """Of each variant that has run before, its optimizer's states being there; else as in seconds_of."""
+    peaks = {}
     for variant, step in list(steps.items()):
+        torch.cuda.empty_cache()
         try:
-            peak = peak_on_cuda(step, batch) if device == 'cuda' else peak_on_cpu(model, tokens, variant)
+            peaks[variant] = peak(step, batch)
         except torch.cuda.OutOfMemoryError:
-            torch.cuda.empty_cache()
+            del steps[variant]
+    return peaks
+
+
+def row_text(row: dict[str, Any], variants: list[str]) -> str:
+    """Of the table."""
+    cells = ''
+    for variant in variants:
+        if variant not in row:
+            cells += f'{"out of memory":>32}'
             continue
-        row[variant] = (statistics.median(seconds[variant][1:]), peak)
-    return row
+        (seconds, memory), plain = row[variant].values(), row['plain']
+        time_ratio, memory_ratio = seconds / plain['seconds'], memory / plain['gb']
+        cells += (
+            f'{f"{seconds:.3f} ({time_ratio:.2f}) | {memory * 1e9 / 2**20:.0f} ({memory_ratio:.2f})":>32}'
+        )
+    return f'{row["tokens"]:>7}{cells}'
+
+
+def ratios(row: dict[str, Any]) -> dict[str, Any]:
+    """To plain fine-tuning."""
+    found: dict[str, Any] = {'tokens': row['tokens']}
+    for variant, prefix in (('ours', ''), ('eager', 'eager_')):
+        if variant in row:
+            found[f'{prefix}time_ratio'] = round(row[variant]['seconds'] / row['plain']['seconds'], 3)
+            found[f'{prefix}memory_ratio'] = round(row[variant]['gb'] / row['plain']['gb'], 3)
+    return found
 
 
 def main() -> None:
@@ -255,32 +256,35 @@ def main() -> None:
         parser.error('--model 7b needs a GPU')
     lengths = args.tokens or ([2000, 15000] if args.model == '7b' else [600, 2000])
     variants = [variant for variant in VARIANTS if not (args.no_eager and variant == 'eager')]
+    peaks: dict[int, dict[str, float]] = {}
+    if device == 'cpu':  # first: see in_fresh_process
+        peaks = {
+            tokens: {each: in_fresh_process(peak_on_cpu, args.model, tokens, each) for each in variants}
+            for tokens in lengths
+        }
     torch.manual_seed(0)
     head = build_head(args.model, device)
-    name = torch.cuda.get_device_name() if device == 'cuda' else f'cpu, {torch.get_num_threads()} threads'
     shown = f'{SHOTS} shots, LoRA r 8' + (', varying lengths' if args.varying else '')
-    print(f'{args.model} model, {name}, {shown}; seconds a step | peak MB (ratio to plain)')
+    print(f'{args.model} model, {device_name(device)}, {shown}; seconds a step | peak MB (ratio to plain)')
     print(f'{"tokens":>7}' + ''.join(f'{variant:>32}' for variant in variants))
-    ratios: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
     for tokens in lengths:
-        row = measure(head, args.model, tokens, variants, args.repeats, args.varying)
-        cells, ratios = '', {'tokens': row['tokens']}
-        for variant in variants:
-            if variant not in row:
-                cells += f'{"out of memory":>32}'
-                continue
-            time_ratio, memory_ratio = (a / b for a, b in zip(row[variant], row['plain'], strict=True))
-            seconds, peak = row[variant]
-            cells += f'{f"{seconds:.3f} ({time_ratio:.2f}) | {peak / 2**20:.0f} ({memory_ratio:.2f})":>32}'
-            prefix = {'ours': '', 'eager': 'eager_'}.get(variant)
-            if prefix is not None:
-                ratios[f'{prefix}time_ratio'] = round(time_ratio, 3)
-                ratios[f'{prefix}memory_ratio'] = round(memory_ratio, 3)
-        print(f'{row["tokens"]:>7}{cells}', flush=True)
+        steps = {variant: make_step(head, variant) for variant in variants}
+        seconds = seconds_of(steps, episodes(tokens, args.repeats + 1, args.varying, device))
+        batch = build_episode(tokens, device)
+        memory = peaks_on_cuda(steps, batch) if device == 'cuda' else peaks[tokens]
+        rows.append(
+            {each: {'seconds': seconds[each], 'gb': memory[each] / 1e9} for each in steps}
+            | {'tokens': len(batch.prompt_ids[0]) + ANSWER}
+        )
+        print(row_text(rows[-1], variants), flush=True)
+    figures = {**ratios(rows[-1]), 'lengths': rows, 'varying': args.varying, 'device': device_name(device)}
     if device == 'cuda':
-        ratios['model_gb'] = round(torch.cuda.memory_allocated() / 1e9, 2)
-        print(f'peaks are above the {ratios["model_gb"]} GB of the model and its optimizer')
-    print(json.dumps({**ratios, 'varying': args.varying, 'device': name}))
+        del steps, batch
+        figures['model_gb'] = round(torch.cuda.memory_allocated() / 1e9, 2)
+        figures['whole_gb'] = figures['model_gb'] + rows[-1]['ours']['gb']
+        print(f'peaks are above the {figures["model_gb"]} GB of the model and its optimizer')
+    print(json.dumps(figures))
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 import torch
+from metering import device_name
 from mmdet.registry import DATA_SAMPLERS, DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -70,15 +71,11 @@ def main() -> None:
         batches = [batch for batch, _ in zip(source, range(args.batches), strict=False)]
         figures[name] = measure(detector, prepared(detector, dataset, batches))
         print(f'{name:>10}{figures[name][0]:>11.1%}{figures[name][1]:>12.0f}')
-    print(
-        json.dumps(
-            {
-                'padding_random': round(figures['random'][0], 3),
-                'padding_grouped': round(figures['grouped'][0], 3),
-                'speed_over_random': round(figures['grouped'][1] / figures['random'][1], 3),
-            }
-        )
-    )
+    rows: dict[str, Any] = {}
+    for name, (padding, speed) in figures.items():
+        rows |= {f'padding_{name}': round(padding, 3), f'tokens_per_second_{name}': round(speed, 1)}
+    rows['speed_over_random'] = round(figures['grouped'][1] / figures['random'][1], 3)
+    print(json.dumps({**rows, 'device': device_name('cpu')}))
 
 
 if __name__ == '__main__':

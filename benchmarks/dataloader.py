@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from metering import device_name
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -43,7 +44,7 @@ from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.sizing.published_sizes import published_config
 from focus_mmdet.models.sizing.tiny import build_tiny_vlm
 
-SIZE, FRAMES = (1280, 720), 5
+SIZE, FRAMES, PIXELS = (1280, 720), 5, 276480
 
 
 def write_videos(root: Path, videos: int) -> None:
@@ -73,18 +74,18 @@ def seconds(call: Callable[[Any], Any], items: Iterable[Any]) -> float:
     return float(np.median(spent))
 
 
-def plain_episode(encoder: EpisodeEncoder, record: dict[str, Any]) -> Any:
+def plain_episode(encoder: EpisodeEncoder, record: dict[str, Any], budget: int) -> Any:
     """What a plain script does: PIL and one call of the processor."""
     frames = [*record['supports'], record]
     images = [Image.open(frame['img_path']).convert('RGB') for frame in frames]
     boxes = [[int(value) for value in frame['instances'][0]['bbox']] for frame in frames[:-1]]
     processor = encoder.processor
     text = processor.apply_chat_template(episode_messages(boxes), tokenize=False, add_generation_prompt=True)
-    pixels = {'longest_edge': 276480, 'shortest_edge': 28 * 28}
+    pixels = {'longest_edge': budget, 'shortest_edge': 28 * 28}
     return processor(text=[text], images=images, return_tensors='pt', images_kwargs={'size': pixels})
 
 
-def stage_table(dataset: Any, encoder: EpisodeEncoder, count: int) -> dict[str, float]:
+def stage_table(dataset: Any, encoder: EpisodeEncoder, count: int, budget: int) -> dict[str, float]:
     """Seconds an episode of each stage, in one process."""
     items = [dataset[index] for index in range(count)]
     batches = [collate_episodes([item]) for item in items]
@@ -93,7 +94,7 @@ def stage_table(dataset: Any, encoder: EpisodeEncoder, count: int) -> dict[str, 
         'decode and resize': seconds(dataset.__getitem__, range(count)),
         'processor and tokens': seconds(lambda batch: encoder(**_arguments(batch)), batches),
         'plain transformers': seconds(
-            lambda index: plain_episode(encoder, dataset.get_data_info(index)), range(count)
+            lambda index: plain_episode(encoder, dataset.get_data_info(index), budget), range(count)
         ),
     }
 
@@ -102,7 +103,7 @@ def _arguments(batch: dict[str, Any]) -> dict[str, Any]:
     return {'images': batch['inputs'], 'samples': batch['data_samples']}
 
 
-def episode_loader(folder: str, detector: FocusDetector, workers: int) -> dict[str, Any]:
+def episode_loader(folder: str, detector: FocusDetector, workers: int, budget: int) -> dict[str, Any]:
     """The training dataloader of configs/focus_stage1.py over the written videos."""
     base = Config.fromfile('configs/_base_/datasets/tao.py')
     vision = detector.bbox_head.vlm.family.config.vision_config
@@ -116,7 +117,7 @@ def episode_loader(folder: str, detector: FocusDetector, workers: int) -> dict[s
     )
     for step in base.pipeline[0].transforms:
         if step.type == 'ResizeToPixelBudget':
-            step.multiple = multiple
+            step.update(multiple=multiple, max_pixels=budget)
     return dict(
         batch_size=1,
         num_workers=workers,
@@ -139,7 +140,7 @@ def loader_rate(dataloader: dict[str, Any], episodes: int) -> float:
     return episodes * dataloader['batch_size'] / (time.perf_counter() - started)
 
 
-def step_seconds(detector: FocusDetector, data: dict[str, Any], device: str) -> float:
+def step_seconds(detector: FocusDetector, data: dict[str, Any], device: str, repeats: int) -> float:
     """Median seconds of a forward and backward pass on one prepared batch."""
     detector.to(device).train()
     batch = detector.data_preprocessor(data)['inputs']
@@ -151,7 +152,7 @@ def step_seconds(detector: FocusDetector, data: dict[str, Any], device: str) -> 
             torch.cuda.synchronize()
 
     step(0)
-    return seconds(step, range(5))
+    return seconds(step, range(repeats))
 
 
 def build_folder(folder: str) -> None:
@@ -179,6 +180,8 @@ def main() -> None:
     parser.add_argument('--model', choices=['small', '7b'], default='small')
     parser.add_argument('--workers', type=int, default=1)
     parser.add_argument('--episodes', type=int, default=24)
+    parser.add_argument('--repeats', type=int, default=5, help='of the step')
+    parser.add_argument('--pixels', type=int, default=PIXELS, help='most of an image, after resizing')
     args = parser.parse_args()
     torch.set_num_threads(1)
     disable_progress_bar()
@@ -187,26 +190,30 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         write_videos(Path(folder), args.episodes)
         detector = build_detector(args.model, f'{folder}/vlm', device)
-        dataloader = episode_loader(folder, detector, args.workers)
+        dataloader = episode_loader(folder, detector, args.workers, args.pixels)
         dataset = DATASETS.build(dataloader['dataset'])
         encoder = detector.data_preprocessor.encoder
-        stages = stage_table(dataset, encoder, min(args.episodes, 8))
+        stages = stage_table(dataset, encoder, min(args.episodes, 8), args.pixels)
         rate = loader_rate(dataloader, args.episodes)
-        step = step_seconds(detector, collate_episodes([dataset[0]]), device)
+        step = step_seconds(detector, collate_episodes([dataset[0]]), device, args.repeats)
     print(f'{"stage":<24}{"seconds an episode":>20}')
     for name, spent in stages.items():
         print(f'{name:<24}{spent:>20.4f}')
     print(f'the dataloader, {args.workers} workers: {rate:.2f} episodes/s')
     print(f'the stage-1 step on {device}: {1 / step:.2f} episodes/s')
     own = stages['decode and resize'] + stages['processor and tokens']
+    figures = {
+        'episodes_per_second': rate,
+        'episodes_per_second_per_worker': rate / max(args.workers, 1),
+        'step_episodes_per_second': 1 / step,
+        'over_step': rate * step,
+        'seconds': own,
+        'plain_seconds': stages['plain transformers'],
+        'over_plain_transformers': stages['plain transformers'] / own,
+    }
     print(
         json.dumps(
-            {
-                'episodes_per_second': round(rate, 3),
-                'episodes_per_second_per_worker': round(rate / max(args.workers, 1), 3),
-                'over_step': round(rate * step, 3),
-                'over_plain_transformers': round(stages['plain transformers'] / own, 3),
-            }
+            {name: round(value, 4) for name, value in figures.items()} | {'device': device_name(device)}
         )
     )
 

@@ -1,4 +1,4 @@
-"""What one GRPO step costs: ours, ours with nothing shared, and TRL's trainer.
+"""What one GRPO step costs: ours, ours by prefix-grouper or with nothing shared, and TRL's trainer.
 
     python benchmarks/grpo_step.py                  # a small model on the CPU
     python benchmarks/grpo_step.py --model 7b       # true 7B sizes, needs a GPU
@@ -8,24 +8,24 @@ IoU and format rewards, backward and AdamW on LoRA. All variants use the same
 kind of model, images, G and dtype; weights are random, which speed and memory
 do not depend on. With --varying every image of every step has its own size, so
 that prompts differ in length, as in training. TRL prepares images and tokens
-within its step, ours before it (0.013 s a prompt of the small model). The table
-has median seconds and the peak memory that one step adds. The last line is JSON
-for the largest G.
+within its step, ours before it (0.013 s a prompt of the small model). What
+needs a package that is not installed is left out. The table has median seconds
+and the peak memory that one step adds. The last line is JSON for the largest G.
 """
 
 import argparse
 import json
-import multiprocessing
 import statistics
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import nullcontext
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
+from grouped_attention import prefix_grouper
+from metering import device_name, in_fresh_process, metered
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from PIL import Image
@@ -45,7 +45,8 @@ from focus_mmdet.models.sizing.published_sizes import published_config
 from focus_mmdet.models.sizing.tiny import build_tiny_vlm
 from focus_mmdet.models.vlm.generation import generate, sampling_noise
 
-VARIANTS = ('ours', 'unshared', 'trl')
+#: And the packages that they need.
+VARIANTS = {'ours': (), 'prefix_grouper': ('prefix_grouper',), 'unshared': (), 'trl': ('trl', 'datasets')}
 SHOTS, ANSWER, BOX = 4, 25, [40.0, 30.0, 160.0, 140.0]
 REWARDS = (dict(type='IoUReward'), dict(type='FormatReward', weight=0.5))
 
@@ -97,8 +98,13 @@ def build_batch(speech: EpisodeDataPreprocessor, images: list[np.ndarray], copie
     return speech(data)['inputs']
 
 
-def our_step(head: VLMHead, speech: EpisodeDataPreprocessor, size: int) -> Callable[[EpisodeBatch], None]:
-    """One step on a batch, a prompt or, with nothing shared, ``size`` copies of it."""
+def our_step(
+    head: VLMHead, speech: EpisodeDataPreprocessor, size: int, grouper: bool
+) -> Callable[[EpisodeBatch], None]:
+    """One step on a batch, a prompt or, with nothing shared, ``size`` copies of it.
+
+    With ``grouper`` that package shares the prompt where answers are learned from.
+    """
     trained = [weight for weight in head.parameters() if weight.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=1e-6)
     rewards = build_rewards(REWARDS)
@@ -132,7 +138,9 @@ def our_step(head: VLMHead, speech: EpisodeDataPreprocessor, size: int) -> Calla
             total_tokens=size * ANSWER,
             global_tokens=total.new_tensor(float(size * ANSWER)),
         )
-        head.policy_loss(batch, rollout, pad_id)['loss_policy'].backward()
+        lengths = [len(batch.prompt_ids[0]), *[ANSWER] * each]
+        with prefix_grouper(head.vlm, lengths) if grouper else nullcontext():
+            head.policy_loss(batch, rollout, pad_id)['loss_policy'].backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         optimizer.zero_grad()
@@ -209,34 +217,10 @@ def run_trl(
     return meter.measured
 
 
-@contextmanager
-def metered(device: str, measured: list[tuple[float, float]]) -> Iterator[None]:
-    """Append (seconds, bytes above those at the start) of the block."""
-    if device == 'cuda':
-        torch.cuda.synchronize()
-        torch.cuda.reset_peak_memory_stats()
-        before = float(torch.cuda.memory_allocated())
-    else:
-        Path('/proc/self/clear_refs').write_text('5')  # the peak starts anew from what is resident
-        before = _status('VmRSS')
-    started = time.perf_counter()
-    yield
-    if device == 'cuda':
-        torch.cuda.synchronize()
-        peak = float(torch.cuda.max_memory_allocated())
-    else:
-        peak = _status('VmHWM')
-    measured.append((time.perf_counter() - started, peak - before))
-
-
-def _status(field: str) -> float:
-    """Bytes of a field in /proc/self/status."""
-    line = next(line for line in Path('/proc/self/status').read_text().splitlines() if line.startswith(field))
-    return float(line.split()[1]) * 1024
-
-
-def measure(variant: str, model: str, size: int, steps: int, varying: bool, queue: Any) -> None:
-    """Put the most tokens of a prompt and (seconds, bytes) of each step into ``queue``."""
+def measure(
+    variant: str, model: str, size: int, steps: int, varying: bool
+) -> tuple[int, list[tuple[float, float]]]:
+    """The most tokens of a prompt, and (seconds, bytes) of each step."""
     disable_progress_bar()
     device = 'cuda' if model == '7b' else 'cpu'
     if device == 'cpu':
@@ -249,28 +233,35 @@ def measure(variant: str, model: str, size: int, steps: int, varying: bool, queu
         if variant == 'trl':
             measured = run_trl(head, speech, images, size)
         else:
-            step = our_step(head, speech, size)
+            step = our_step(head, speech, size, variant == 'prefix_grouper')
             for prompt in images:
                 batch = build_batch(speech, prompt, size if variant == 'unshared' else 1)
                 with metered(device, measured):
                     step(batch)
         prompts = [build_batch(speech, prompt, 1).prompt_ids[0] for prompt in images]
-        queue.put((max(len(prompt) for prompt in prompts), measured))
+    return max(len(prompt) for prompt in prompts), measured
 
 
-def in_process(*arguments: Any) -> tuple[int, list[tuple[float, float]]]:
-    """:func:`measure` in a fresh process, whose memory nothing else has touched."""
-    context = multiprocessing.get_context('spawn')
-    queue = context.Queue()
-    process = context.Process(target=measure, args=(*arguments, queue))
-    process.start()
-    while process.is_alive() and queue.empty():
-        process.join(0.2)
-    if queue.empty() and process.exitcode:
-        raise SystemExit(f'{arguments}: failed with exit code {process.exitcode}')
-    result = queue.get()
-    process.join()
-    return result
+def compare(model: str, size: int, steps: int, varying: bool) -> dict[str, Any]:
+    """Prompt tokens, and seconds and bytes of each variant, whose table is printed."""
+    figures: dict[str, Any] = {'num_generations': size}
+    for variant, packages in VARIANTS.items():
+        lacking = [package for package in packages if find_spec(package) is None]
+        if lacking:
+            print(f'{"":7} {size:3} {variant:>15}  needs {", ".join(lacking)}')
+            continue
+        tokens, measured = in_fresh_process(measure, variant, model, size, steps, varying)
+        # Memory of the first step: later ones reuse what the allocator kept.
+        seconds = statistics.median([second for second, _ in measured[1:]] or [measured[0][0]])
+        figures['prompt_tokens'] = tokens
+        row = figures[variant] = {'seconds': seconds, 'gb': max(peak for _, peak in measured) / 1e9}
+        ours = figures['ours']
+        print(
+            f'{tokens:7} {size:3} {variant:>15} {row["seconds"]:9.3f} {1000 * row["gb"]:8.0f} '
+            f'{row["seconds"] / ours["seconds"]:13.2f}x {ours["gb"] / row["gb"]:7.2f}',
+            flush=True,
+        )
+    return figures
 
 
 def main() -> None:
@@ -284,39 +275,19 @@ def main() -> None:
     options = parser.parse_args()
     if options.model == '7b' and not torch.cuda.is_available():
         raise SystemExit('--model 7b needs a CUDA device')
-    device = torch.cuda.get_device_name() if options.model == '7b' else 'cpu'
+    device = device_name('cuda' if options.model == '7b' else 'cpu')
     lengths_are = ', varying lengths' if options.varying else ''
     print(f'{options.model} Qwen2-VL, {SHOTS} shots, answers of {ANSWER} tokens, {device}' + lengths_are)
     print(
-        f'{"prompt":>7} {"G":>3} {"variant":>9} {"seconds":>9} {"MB":>8} {"speed of ours":>14} {"memory":>7}'
+        f'{"prompt":>7} {"G":>3} {"variant":>15} {"seconds":>9} {"MB":>8} {"speed of ours":>14} {"memory":>7}'
     )
     for size in options.num_generations:
-        seconds, peaks = {}, {}
-        for variant in VARIANTS:
-            tokens, measured = in_process(variant, options.model, size, options.steps, options.varying)
-            # Memory of the first step: later ones reuse what the allocator kept.
-            seconds[variant] = statistics.median(second for second, _ in measured[1:])
-            peaks[variant] = max(peak for _, peak in measured)
-            ratio, memory = seconds[variant] / seconds['ours'], peaks['ours'] / peaks[variant]
-            print(
-                f'{tokens:7} {size:3} {variant:>9} {seconds[variant]:9.3f} {peaks[variant] / 1e6:8.0f} '
-                f'{ratio:13.2f}x {memory:7.2f}',
-                flush=True,
-            )
-    print(
-        json.dumps(
-            {
-                'speed_over_trl': round(seconds['trl'] / seconds['ours'], 3),
-                'memory_over_trl': round(peaks['ours'] / peaks['trl'], 3),
-                'speed_over_unshared': round(seconds['unshared'] / seconds['ours'], 3),
-                'device': device,
-                'model': options.model,
-                'prompt_tokens': tokens,
-                'num_generations': size,
-                'varying': options.varying,
-            }
-        )
-    )
+        figures = compare(options.model, size, options.steps, options.varying)
+    ours = figures['ours']
+    for variant in VARIANTS.keys() & figures.keys() - {'ours'}:
+        figures[f'speed_over_{variant}'] = round(figures[variant]['seconds'] / ours['seconds'], 3)
+        figures[f'memory_over_{variant}'] = round(ours['gb'] / figures[variant]['gb'], 3)
+    print(json.dumps({**figures, 'model': options.model, 'varying': options.varying, 'device': device}))
 
 
 if __name__ == '__main__':

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from metering import device_name
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
@@ -85,15 +86,15 @@ def main() -> None:
     parser.add_argument('--repeats', type=int, default=10)
     args = parser.parse_args()
     device, dtype = ('cuda', 'bfloat16') if torch.cuda.is_available() else ('cpu', 'float32')
-    name = torch.cuda.get_device_name() if device == 'cuda' else f'cpu, {torch.get_num_threads()} threads'
+    name = device_name(device)
     print(f'{IMAGES} images of {PIXELS} pixels, {dtype}, {name}; milliseconds')
     print(f'{"":<24}{"convolution":>13}{"product":>9}{"ratio":>8}{"difference":>12}{"tower":>9}')
     figures: dict[str, Any] = {}
     for model in args.models:
         row = measure(model, device, dtype, args.repeats)
-        figures[model] = round(row['convolution'] / row['product'], 3)
+        figures[model] = {**row, 'ratio': round(row['convolution'] / row['product'], 3)}
         print(
-            f'{model:<24}{row["convolution"]:>13.2f}{row["product"]:>9.2f}{figures[model]:>8.2f}'
+            f'{model:<24}{row["convolution"]:>13.2f}{row["product"]:>9.2f}{figures[model]["ratio"]:>8.2f}'
             f'{row["difference"]:>12.1e}' + (f'{row["tower"]:>9.1f}' if 'tower' in row else f'{"-":>9}'),
             flush=True,
         )
