@@ -21,7 +21,6 @@ import re
 import runpy
 import shlex
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -96,14 +95,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-def commit() -> str:
-    """Of the working tree, where git knows it."""
-    command = ['git', 'describe', '--always', '--dirty', '--exclude=*']
-    with suppress(OSError):
-        return subprocess.run(command, cwd=FOLDER, capture_output=True, text=True).stdout.strip()
-    return ''
-
-
 def _run_script(script: str, arguments: list[str], log: str) -> None:
     """What ``python script arguments`` does in the repository's root, as leader of a group of processes."""
     os.setsid()
@@ -140,11 +131,11 @@ def run(script: Path, arguments: Sequence[str], log: Path, limit: float, start_m
 
 
 def last_line(log: Path) -> dict[str, Any]:
-    """The JSON that ends a log; empty where it ends in something else."""
-    lines = log.read_text(errors='replace').splitlines()
-    with suppress(IndexError, ValueError):
-        found = json.loads(lines[-1])
-        return found if isinstance(found, dict) else {}
+    """The last line that is JSON, behind which libraries may take their leave; empty without one."""
+    for line in reversed(log.read_text(errors='replace').splitlines()):
+        if line.startswith('{'):
+            with suppress(ValueError):
+                return dict(json.loads(line))
     return {}
 
 
@@ -153,11 +144,10 @@ def measure(step: Step, arguments: str, log: Path, limit: float, start_method: s
     load, started = os.getloadavg()[0], time.monotonic()
     status = run(FOLDER / step.script, shlex.split(arguments), log, limit, start_method)
     seconds = time.monotonic() - started
-    line = last_line(log) if status == 0 else {}
+    line = last_line(log)
     found = {figure.name: figure.read(line) for figure in step.figures}
     record: dict[str, Any] = {
         **identity(step, arguments),
-        'commit': commit(),
         'device': line.get('device', ''),
         'cores': os.cpu_count(),
         'load': round(load, 1),

@@ -5,17 +5,19 @@
 In each mode stage 1 trains for two iterations, stage 2 for two more from its
 weights, and either is resumed from its first one. ``resumed`` is how far the
 resumed run's weights end from the uninterrupted one's, relative to how far
-those moved since: 0 where sums are made in one order, as on a CPU. Weights that
-are not finite, or do not move, end the run. Seconds are of both stages, resumed
-runs included. The last line is JSON.
+those moved since: 0 where sums are made in one order, as on a CPU. A mode fails
+whose weights are not finite or do not move; the others go on. Seconds are of
+both stages, resumed runs included. The last line is JSON.
 """
 
 import argparse
 import json
 import os
 import socket
+import sys
 import tempfile
 import time
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -84,12 +86,12 @@ def weights(checkpoint: Path) -> Tensor:
     """All of them, (N,) in float64.
 
     Raises:
-        SystemExit: Some are not finite.
+        ValueError: Some are not finite.
     """
     state = load_local_checkpoint(str(checkpoint))['state_dict']
     flat = torch.cat([tensor.double().flatten() for tensor in state.values()])
     if not flat.isfinite().all():
-        raise SystemExit(f'{checkpoint}: weights that are not finite')
+        raise ValueError(f'{checkpoint}: weights that are not finite')
     return flat
 
 
@@ -102,7 +104,7 @@ def train_and_resume(
     resumed = weights(train(stage, options, folder / f'resumed{stage}', middle, resume=True))
     moved = float((weights(last) - weights(middle)).norm())
     if not moved:
-        raise SystemExit(f'{last}: no weight has moved since {middle.name}')
+        raise ValueError(f'{last}: no weight has moved since {middle.name}')
     return last, float((weights(last) - resumed).norm()) / moved
 
 
@@ -114,30 +116,41 @@ def join_group() -> None:
     os.environ.update(RANK='0', LOCAL_RANK='0', WORLD_SIZE='1', MASTER_ADDR='127.0.0.1', MASTER_PORT=port)
 
 
+def measure(mode: str) -> dict[str, float]:
+    """How far either stage's resumed run ends from the uninterrupted one, and seconds of all."""
+    started, row, last = time.perf_counter(), {}, None
+    with tempfile.TemporaryDirectory() as folder:
+        for stage in (1, 2):
+            last, row[f'stage{stage}_resumed'] = train_and_resume(stage, MODES[mode], Path(folder), last)
+    return {**row, 'seconds': time.perf_counter() - started}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--modes', nargs='+', choices=list(MODES), default=list(MODES))
     args = parser.parse_args()
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     figures: dict[str, Any] = {}
+    failed = []
     for mode in (mode for mode in MODES if mode in args.modes):
         if mode == 'amp' and device == 'cpu':
             print('amp: needs a GPU')
             continue
         if 'launcher' in MODES[mode] and 'RANK' not in os.environ:
             join_group()
-        started, row, last = time.perf_counter(), {}, None
-        with tempfile.TemporaryDirectory() as folder:
-            for stage in (1, 2):
-                last, distance = train_and_resume(stage, MODES[mode], Path(folder), last)
-                row[f'stage{stage}_resumed'] = distance
-        figures[mode] = {**row, 'seconds': time.perf_counter() - started}
+        try:
+            figures[mode] = measure(mode)
+        except Exception:
+            traceback.print_exc()
+            failed.append(mode)
+            continue
         print(
-            f'{mode}: ' + ', '.join(f'{name} {value:.1e}' for name, value in figures[mode].items()),
+            f'{mode}: ' + ', '.join(f'{name} {value:.2g}' for name, value in figures[mode].items()),
             flush=True,
         )
     end_launch()
-    print(json.dumps({**figures, 'device': device_name(device)}))
+    print(json.dumps({**figures, 'failed': failed, 'device': device_name(device)}))
+    sys.exit(bool(failed))
 
 
 if __name__ == '__main__':

@@ -228,7 +228,7 @@ STEPS = (
             for stage in (1, 2)
         ),
         gpu='--model 7b',
-        seconds=50,
+        seconds=75,
         rehearsal='--pixels 4000',
         cpu='',
     ),
@@ -243,7 +243,7 @@ STEPS = (
         ),
         seconds=25,
         rehearsal='--models Qwen2-VL-7B-Instruct --repeats 1',
-        cpu='',
+        cpu='--repeats 3',
     ),
     Step(
         'loader',
@@ -260,10 +260,10 @@ STEPS = (
             ),
             Figure('an episode in one process', 'seconds', 's', 'plain_seconds', 'PIL and a plain processor'),
         ),
-        gpu='--model 7b --workers 8',
-        seconds=45,
+        gpu='--model 7b --workers 8 --episodes 16',
+        seconds=50,
         rehearsal='--episodes 2 --pixels 20000 --repeats 1',
-        cpu='',
+        cpu='--repeats 2',
     ),
     Step(
         'tiny',

@@ -114,13 +114,13 @@ def finish(runs: list[BaseProcess], timeout: float = 300) -> list[int | None]:
     return statuses
 
 
-def run_tool(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_tool(script: str, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Run a script of the repository on one process to its end, as ``subprocess.run`` does."""
     with TemporaryDirectory() as folder:
         outputs = [Path(folder) / 'out', Path(folder) / 'err']
         inputs = (str(ROOT / script), list(arguments), rank_environments(1)[0], list(map(str, outputs)), None)
         run = _CONTEXT.Process(target=_run, args=inputs, daemon=False)
         run.start()
-        (status,) = finish([run])
+        (status,) = finish([run], timeout)
         texts = [path.read_text() for path in outputs]
     return subprocess.CompletedProcess([script, *arguments], -9 if status is None else status, *texts)
