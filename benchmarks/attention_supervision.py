@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from metering import device_name, in_fresh_process, metered
+from metering import device_name, free_at_once, in_fresh_process, metered
 from transformers import Qwen2VLConfig
 
 import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
@@ -173,9 +173,12 @@ def peak(step: Callable[[EpisodeBatch], None], batch: EpisodeBatch) -> float:
 
 
 def peak_on_cpu(model: str, tokens: int, variant: str) -> float:
-    """Of a first step; for a process of its own, since later ones reuse what the allocator kept."""
+    """Of a second step; for a process of its own."""
     torch.set_num_threads(1)
-    return peak(make_step(build_head(model, 'cpu'), variant), build_episode(tokens, 'cpu'))
+    free_at_once()
+    step, batch = make_step(build_head(model, 'cpu'), variant), build_episode(tokens, 'cpu')
+    step(batch)
+    return peak(step, batch)
 
 
 def episodes(tokens: int, count: int, varying: bool, device: str) -> Iterator[EpisodeBatch]:

@@ -10,7 +10,6 @@ over what stays. The last line is JSON.
 """
 
 import argparse
-import ctypes
 import json
 import runpy
 import tempfile
@@ -18,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from metering import device_name, in_fresh_process, metered
+from metering import device_name, free_at_once, in_fresh_process, metered
 from mmengine.config import Config
 
 import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
@@ -32,7 +31,6 @@ from focus_mmdet.models.sizing.tiny import build_tiny_vlm
 from focus_mmdet.models.vlm.generation import generate, sampling_noise
 
 TOOL = Path(__file__).parents[1] / 'tools/analysis_tools/estimate_memory.py'
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 
 
 def stage_config(tool: dict[str, Any], model: str, stage: int, folder: str, pixels: int) -> Config:
@@ -76,9 +74,8 @@ def measure(model: str, stage: int, pixels: int) -> dict[str, float]:
     """Gigabytes measured and estimated."""
     device = 'cuda' if model == '7b' else 'cpu'
     torch.set_num_threads(1)
-    if device == 'cpu':  # Freed memory goes back at once, so that what is resident is what is used.
-        ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 65536)
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 65536)
+    if device == 'cpu':
+        free_at_once()
     tool = runpy.run_path(str(TOOL))
     with tempfile.TemporaryDirectory() as folder:
         config = stage_config(tool, model, stage, folder, pixels)
