@@ -16,12 +16,11 @@ import json
 import random
 import statistics
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from metering import device_name, free_at_once, in_fresh_process, metered
+from metering import clock, device_name, free_at_once, in_fresh_process, metered
 from transformers import Qwen2VLConfig
 
 import focus_mmdet  # noqa: F401  loads mmdet with its stand-in
@@ -193,16 +192,17 @@ def episodes(tokens: int, count: int, varying: bool, device: str) -> Iterator[Ep
 
 
 def seconds_of(
-    steps: dict[str, Callable[[EpisodeBatch], None]], batches: Iterator[EpisodeBatch]
+    steps: dict[str, Callable[[EpisodeBatch], None]], batches: Iterator[EpisodeBatch], device: str
 ) -> dict[str, float]:
     """Median of each variant, in turns; what runs out of memory is left out of ``steps`` too."""
     seconds: dict[str, list[float]] = {variant: [] for variant in steps}
+    read = clock(device)
     for batch in batches:
         for variant, step in list(steps.items()):
             try:
-                started = time.perf_counter()
+                started = read()
                 step(batch)
-                seconds[variant].append(time.perf_counter() - started)
+                seconds[variant].append(read() - started)
             except torch.cuda.OutOfMemoryError:
                 del steps[variant]
                 torch.cuda.empty_cache()
@@ -273,7 +273,7 @@ def main() -> None:
     rows: list[dict[str, Any]] = []
     for tokens in lengths:
         steps = {variant: make_step(head, variant) for variant in variants}
-        seconds = seconds_of(steps, episodes(tokens, args.repeats + 1, args.varying, device))
+        seconds = seconds_of(steps, episodes(tokens, args.repeats + 1, args.varying, device), device)
         batch = build_episode(tokens, device)
         memory = peaks_on_cuda(steps, batch) if device == 'cuda' else peaks[tokens]
         rows.append(

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from metering import device_name
+from metering import device_name, metered
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -64,14 +64,13 @@ def write_videos(root: Path, videos: int) -> None:
                 writer.add_box(video, (x1, y1, x2 - x1, y2 - y1))
 
 
-def seconds(call: Callable[[Any], Any], items: Iterable[Any]) -> float:
+def seconds(call: Callable[[Any], Any], items: Iterable[Any], device: str = 'cpu') -> float:
     """Median seconds of ``call`` over ``items``."""
-    spent = []
+    measured: list[tuple[float, float]] = []
     for item in items:
-        started = time.perf_counter()
-        call(item)
-        spent.append(time.perf_counter() - started)
-    return float(np.median(spent))
+        with metered(device, measured):
+            call(item)
+    return float(np.median([spent for spent, _ in measured]))
 
 
 def plain_episode(encoder: EpisodeEncoder, record: dict[str, Any], budget: int) -> Any:
@@ -148,11 +147,9 @@ def step_seconds(detector: FocusDetector, data: dict[str, Any], device: str, rep
     def step(_: int) -> None:
         detector.bbox_head.loss(batch, detector.pad_id)['loss_lm'].backward()
         detector.zero_grad()
-        if device == 'cuda':
-            torch.cuda.synchronize()
 
     step(0)
-    return seconds(step, range(repeats))
+    return seconds(step, range(repeats), device)
 
 
 def build_folder(folder: str) -> None:

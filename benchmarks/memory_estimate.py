@@ -42,9 +42,10 @@ def stage_config(tool: dict[str, Any], model: str, stage: int, folder: str, pixe
         build_tiny_vlm(folder, 'qwen2_vl', width=256, layers=6, vision=32)
         config.model.bbox_head.dtype = 'float32'
         config.train_dataloader.batch_size = 2
-        for key, value in (('max_pixels', pixels), ('shots', 2)):
-            for step in tool['find'](config.train_dataloader, key):
-                step[key] = value
+        for step in tool['find'](config.train_dataloader, 'max_pixels'):
+            step.update(max_pixels=pixels, multiple=16)
+        for step in tool['find'](config.train_dataloader, 'shots'):
+            step['shots'] = 2
     config.model.pretrained = folder
     return config
 
@@ -79,7 +80,7 @@ def measure(model: str, stage: int, pixels: int) -> dict[str, float]:
     tool = runpy.run_path(str(TOOL))
     with tempfile.TemporaryDirectory() as folder:
         config = stage_config(tool, model, stage, folder, pixels)
-        episode = tool['episode_size'](config, tool['vlm_config'](folder))
+        episode = tool['episode_size'](config)
         rows = tool['estimate'](config)
         options = {key: value for key, value in config.model.bbox_head.items() if key != 'type'}
         with torch.device(device):
@@ -88,8 +89,11 @@ def measure(model: str, stage: int, pixels: int) -> dict[str, float]:
         head.attention_supervision = (AttentionSupervision(),)
     else:
         head.reference = head.snapshot()
-    batch = dry_episodes(head.vlm.family.config, int(config.train_dataloader.batch_size), **episode)
-    batch.pixel_values = torch.randn(batch.pixel_values.shape)
+    batch = dry_episodes(head.vlm.family, int(config.train_dataloader.batch_size), **episode)
+    batch.vision = [
+        {name: torch.randn(each.shape) if each.is_meta else each for name, each in image.items()}
+        for image in batch.vision
+    ]
     batch = batch.to(device)
     schedule = config.train_cfg
     answers: list[list[torch.Tensor]] = []

@@ -18,6 +18,7 @@ def metered(device: str, measured: list[tuple[float, float]]) -> Iterator[None]:
 
     On ``'cuda'`` bytes are those of tensors, else what is resident of the process.
     """
+    read = clock(device)
     if device == 'cuda':
         torch.cuda.synchronize()
         torch.cuda.reset_peak_memory_stats()
@@ -25,13 +26,18 @@ def metered(device: str, measured: list[tuple[float, float]]) -> Iterator[None]:
     else:
         Path('/proc/self/clear_refs').write_text('5')  # the peak starts anew from what is resident
         before = _status('VmRSS')
-    started = time.perf_counter()
+    started = read()
     yield
     if device == 'cuda':
         torch.cuda.synchronize()
-    seconds = time.perf_counter() - started
+    seconds = read() - started
     peak = float(torch.cuda.max_memory_allocated()) if device == 'cuda' else _status('VmHWM')
     measured.append((seconds, peak - before))
+
+
+def clock(device: str) -> Callable[[], float]:
+    """What tells seconds: on a CPU those that it worked for this process, whatever else runs beside it."""
+    return time.perf_counter if device == 'cuda' else time.process_time
 
 
 def free_at_once() -> None:

@@ -12,12 +12,11 @@ is JSON.
 import argparse
 import json
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from metering import device_name
+from metering import device_name, metered
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
@@ -51,14 +50,11 @@ def patches(vision: Any, device: str, dtype: str) -> tuple[Tensor, Tensor]:
 
 def milliseconds(call: Callable[[], Any], repeats: int, device: str) -> float:
     """Median, after one call to warm up."""
-    spent = []
+    measured: list[tuple[float, float]] = []
     for _ in range(repeats + 1):
-        started = time.perf_counter()
-        call()
-        if device == 'cuda':
-            torch.cuda.synchronize()
-        spent.append(1000 * (time.perf_counter() - started))
-    return statistics.median(spent[1:])
+        with metered(device, measured):
+            call()
+    return 1000 * statistics.median(seconds for seconds, _ in measured[1:])
 
 
 @torch.no_grad()

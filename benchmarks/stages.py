@@ -70,6 +70,7 @@ def train(stage: int, options: dict[str, Any], folder: Path, start: Path | None,
             'visualizer.name': str(folder).replace('/', '_'),
             'train_cfg.max_iters': ITERATIONS,
             'train_cfg.val_interval': ITERATIONS + 1,
+            'train_cfg.effective_batch': 2,
             'train_dataloader': dict(batch_size=2, num_workers=0, persistent_workers=False),
             'train_dataloader.dataset.datasets.1.length': 64,  # scenes to draw
             'default_hooks.checkpoint': dict(interval=ITERATIONS // 2, max_keep_ckpts=2),
