@@ -31,8 +31,9 @@ class Located:
     Attributes:
         box: (x1, y1, x2, y2) in pixels of the original query image, clipped
             to it, or None where the model's answer holds no box in it.
-        score: Geometric mean of the answer's token probabilities, 0..1.
-        answer: What the model wrote.
+        score: 0..1; of a VLM the geometric mean of the answer's token
+            probabilities.
+        answer: What the model wrote; empty where it writes nothing.
         picture: (H, W, 3) uint8 RGB strip of supports, query and attention.
     """
 
@@ -71,7 +72,8 @@ class InContextInferencer:
             self.model.to(device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f'device {device!r} cannot be used: {str(error).splitlines()[0]}') from error
-        self.model.bbox_head.record_attention = True
+        if self.model.with_bbox:
+            self.model.bbox_head.record_attention = True
         self.pipeline = Compose(self.config.inference_pipeline)
 
     def __call__(self, supports: Sequence[Support], queries: Sequence[Image]) -> list[Located]:
@@ -102,7 +104,7 @@ class InContextInferencer:
         return Located(
             box=box,
             score=float(found.scores[0]) if box else 0.0,
-            answer=sample.answer,
+            answer=sample.get('answer', ''),
             picture=draw_episode(data['inputs'][0], sample),
         )
 

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-from focus_mmdet.engine.unwrap import detector_of
+from focus_mmdet.engine.unwrap import unwrapped
 
 
 @HOOKS.register_module()
@@ -26,7 +26,8 @@ class EpisodeVisualizationHook(Hook):
         interval: Validation iterations between two pictures.
         test_out_dir: Folder of the test's pictures, relative to the run's
             timestamp folder; None sends them to the visualization backends.
-        attention: Also measure and draw what the query image attends to.
+        attention: Also measure and draw what the query image attends to, where
+            the detector has attention.
         max_pictures: Most pictures of a test.
     """
 
@@ -56,7 +57,9 @@ class EpisodeVisualizationHook(Hook):
         self._record(runner, False)
 
     def _record(self, runner: Runner, on: bool) -> None:
-        detector_of(runner.model).bbox_head.record_attention = on
+        detector = unwrapped(runner.model)
+        if detector.with_bbox:
+            detector.bbox_head.record_attention = on
 
     def _stop_drawing(self, runner: Runner) -> None:
         runner.logger.info(

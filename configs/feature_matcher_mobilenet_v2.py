@@ -1,0 +1,39 @@
+"""Features of MobileNetV2, matched without training, on the quick start's episodes.
+
+python tools/model_converters/mobilenet_v2.py mobilenet_v2-b0353104.pth checkpoints/mobilenet-v2
+
+Level, size and threshold were chosen on the training objects, which serve as validation here.
+"""
+
+_base_ = ['_base_/datasets/tiny.py', '_base_/default_runtime.py']
+
+model = dict(
+    type='FeatureMatcher',
+    # torchvision's features[12]: 96 channels at stride 16.
+    backbone=dict(type='VisionBackbone', pretrained='checkpoints/mobilenet-v2', level=10),
+    size=256,
+    threshold=0.7,
+)
+
+pipeline = [
+    dict(
+        type='ForEachFrame',
+        transforms=[dict(type='LoadFrame'), dict(type='CropAroundBox', scale=(1.5, 3.5)), _base_.boxes],
+    ),
+    dict(type='PackEpisodeInputs'),
+]
+inference_pipeline = [
+    dict(type='ForEachFrame', transforms=[_base_.boxes]),
+    dict(type='PackEpisodeInputs'),
+]
+train_dataloader = None
+val_dataloader = dict(dataset=dict(ann_file='train.json', pipeline=pipeline))
+test_dataloader = dict(dataset=dict(pipeline=pipeline))
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+val_evaluator = [
+    dict(type='InContextMetric', by=['shots', 'gap', 'size', 'look_alikes']),
+    dict(type='CocoMetric', metric='bbox'),
+]
+test_evaluator = val_evaluator

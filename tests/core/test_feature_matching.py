@@ -1,0 +1,99 @@
+"""The matcher's arithmetic against loops over cells and pixels."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from focus_mmdet.core.boxes import paired_iou
+from focus_mmdet.core.feature_matching import box_cover, contrast_map, region_box
+
+
+def overlap(low: float, high: float, first: float, last: float) -> float:
+    return max(0.0, min(high, last) - max(low, first))
+
+
+def slow_cover(box, rows, columns):
+    x1, y1, x2, y2 = box.tolist()
+    return [
+        [
+            overlap(x1, x2, j / columns, (j + 1) / columns)
+            * columns
+            * overlap(y1, y2, i / rows, (i + 1) / rows)
+            * rows
+            for j in range(columns)
+        ]
+        for i in range(rows)
+    ]
+
+
+def unit(vector):
+    return vector / vector.norm()
+
+
+def slow_contrast(supports, boxes, query):
+    """Cell by cell, as the docstring says it."""
+    _, _, rows, columns = supports.shape
+    answer = torch.zeros(query.shape[1:])
+    for support, box in zip(supports, boxes, strict=True):
+        inside, outside, weights = torch.zeros(len(query)), torch.zeros(len(query)), [0.0, 0.0]
+        cover = slow_cover(box, rows, columns)
+        for i in range(rows):
+            for j in range(columns):
+                feature = unit(support[:, i, j])
+                inside += cover[i][j] * feature
+                outside += (1 - cover[i][j]) * feature
+                weights[0] += cover[i][j]
+                weights[1] += 1 - cover[i][j]
+        inside /= weights[0]
+        outside /= max(weights[1], 1e-6)
+        for i in range(query.shape[1]):
+            for j in range(query.shape[2]):
+                place = unit(query[:, i, j])
+                answer[i, j] += (place @ inside - place @ outside) / len(supports)
+    return answer
+
+
+@pytest.mark.parametrize('shots', [1, 3])
+def test_contrasts_are_those_of_a_loop_over_cells(shots):
+    torch.manual_seed(shots)
+    supports, query = torch.randn(shots, 5, 4, 6), torch.randn(5, 3, 7)
+    boxes = [torch.cat([low, low + 0.1 + 0.5 * torch.rand(2)]) for low in 0.4 * torch.rand(shots, 2)]
+    expected = slow_contrast(supports, boxes, query)
+    torch.testing.assert_close(contrast_map(supports, boxes, query), expected, rtol=0, atol=1e-5)
+
+
+def test_boxes_thinner_than_a_cell_and_those_that_fill_the_image():
+    thin = torch.tensor([0.3, 0.26, 0.31, 0.27])
+    torch.testing.assert_close(box_cover(thin, (4, 4)), torch.tensor(slow_cover(thin, 4, 4)))
+    assert box_cover(thin, (4, 4)).nonzero().tolist() == [[1, 1]]
+    features = torch.randn(1, 3, 2, 2)
+    everything = contrast_map(features, [torch.tensor([0.0, 0, 1, 1])], features[0])
+    torch.testing.assert_close(
+        everything, slow_contrast(features, [torch.tensor([0.0, 0, 1, 1])], features[0])
+    )
+
+
+@given(st.integers(0, 10**6), st.floats(0, 1))
+def test_the_region_is_what_is_reached_from_the_maximum(seed, threshold):
+    contrast = torch.randn(4, 5, generator=torch.Generator().manual_seed(seed))
+    fine = torch.nn.functional.interpolate(contrast[None, None], scale_factor=4, mode='bilinear')[0, 0]
+    high = fine - fine.min() >= threshold * (fine.max() - fine.min())
+    reached, new = set(), [divmod(int(fine.argmax()), 20)]
+    while new:
+        i, j = new.pop()
+        if 0 <= i < 16 and 0 <= j < 20 and high[i, j] and (i, j) not in reached:
+            reached.add((i, j))
+            new += [(i + down, j + right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    rows, columns = zip(*reached, strict=True)
+    expected = [min(columns) / 20, min(rows) / 16, (max(columns) + 1) / 20, (max(rows) + 1) / 16]
+    assert region_box(contrast, threshold).tolist() == pytest.approx(expected)
+
+
+def test_of_two_regions_the_one_with_the_maximum_is_boxed():
+    contrast = torch.zeros(16, 16)
+    contrast[2:6, 1:9] = 1.0
+    contrast[10:14, 10:14] = 0.9
+    truth = torch.tensor([[1, 2, 9, 6]]) / 16
+    assert paired_iou(region_box(contrast, 0.5)[None], truth) > 0.9
+    assert region_box(torch.zeros(4, 4), 0.7).tolist() == [0, 0, 1, 1]

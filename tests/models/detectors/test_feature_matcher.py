@@ -1,0 +1,195 @@
+"""Planted objects are found, in pixels of the original query, by every kind of backbone."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from PIL import Image
+from transformers import (
+    BitImageProcessorPil,
+    Dinov2Config,
+    Dinov2Model,
+    MobileNetV2Config,
+    MobileNetV2Model,
+    ResNetConfig,
+    ResNetModel,
+    SiglipVisionConfig,
+    SiglipVisionModel,
+)
+
+from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.cli import read_config
+from focus_mmdet.core.boxes import paired_iou
+from focus_mmdet.core.feature_matching import contrast_map, region_box
+from focus_mmdet.errors import InputError
+from focus_mmdet.models import FeatureMatcher
+from tests.conftest import ROOT, random_batch
+
+TINY = dict(hidden_size=32, num_hidden_layers=1, num_attention_heads=2, patch_size=8, image_size=64)
+#: Model and level of each kind.
+KINDS = {
+    'dinov2': (Dinov2Model, Dinov2Config(**TINY), 1),
+    'siglip': (SiglipVisionModel, SiglipVisionConfig(**TINY, intermediate_size=32), 0),
+    'resnet': (
+        ResNetModel,
+        ResNetConfig(embedding_size=16, hidden_sizes=[16, 16], depths=[1, 1], layer_type='basic'),
+        1,
+    ),
+    'mobilenet': (MobileNetV2Model, MobileNetV2Config(depth_multiplier=0.5, tf_padding=False), 1),
+}
+#: Where the object is, in 0..1 of its image.
+PLACES = [(0.125, 0.25, 0.5, 0.625), (0.5, 0.125, 0.875, 0.5), (0.25, 0.5, 0.75, 0.875)]
+
+
+@pytest.fixture(scope='module')
+def make(tmp_path_factory):
+    """A FeatureMatcher over a random backbone of a kind, whose folder is written once."""
+    folders = {}
+
+    def build(kind='dinov2', **options):
+        model, config, level = KINDS[kind]
+        if kind not in folders:
+            torch.manual_seed(1)
+            folders[kind] = str(tmp_path_factory.mktemp(kind))
+            model(config).save_pretrained(folders[kind])
+            BitImageProcessorPil().save_pretrained(folders[kind])
+        backbone = dict(type='VisionBackbone', pretrained=folders[kind], level=level)
+        config = dict(type='FeatureMatcher', backbone=backbone, **{'size': 128, 'threshold': 0.5, **options})
+        return MODELS.build(config).eval()
+
+    return build
+
+
+def frame(size, place, object_colour, ground_colour, rng):
+    """A plain ground with noise on it and one object, as an image and its sample."""
+    width, height = size
+    pixels = np.empty((height, width, 3))
+    pixels[:] = ground_colour
+    x1, y1, x2, y2 = (round(value * side) for value, side in zip(place, (width, height) * 2, strict=True))
+    pixels[y1:y2, x1:x2] = object_colour
+    pixels = (pixels + rng.normal(0, 6, pixels.shape)).clip(0, 255).astype(np.uint8)
+    sample = DetDataSample(metainfo=dict(img_id=0, img_shape=(height, width), ori_shape=(height, width)))
+    sample.gt_instances = InstanceData(
+        bboxes=torch.tensor([[x1, y1, x2, y2]]).float(), labels=torch.zeros(1).long()
+    )
+    return torch.from_numpy(pixels).permute(2, 0, 1), sample
+
+
+def planted(sizes, seed=0, colours=None):
+    """An episode of the same object at other places of images of other shapes, collated."""
+    rng = np.random.default_rng(seed)
+    colours = colours or ((220, 60, 40), (60, 120, 90))
+    frames = [frame(size, PLACES[i % 3], *colours, rng) for i, size in enumerate(sizes)]
+    sample = frames[-1][1]
+    sample.supports = [support for _, support in frames[:-1]]
+    return {'inputs': [[image for image, _ in frames]], 'data_samples': [sample]}
+
+
+@pytest.mark.parametrize('kind', KINDS)
+def test_a_planted_object_is_found_whatever_the_shapes_of_the_images(make, kind):
+    matcher = make(kind)
+    for sizes in ([(320, 160), (150, 400)], [(96, 128), (500, 300)]):
+        data = planted(sizes)
+        (sample,) = matcher.test_step(data)
+        found = sample.pred_instances
+        assert found.bboxes.shape == (1, 4)
+        assert float(paired_iou(found.bboxes, sample.gt_instances.bboxes)) > 0.6
+        assert 0 < float(found.scores) <= 1
+
+
+def test_boxes_are_in_pixels_of_the_query_as_it_was_read(make):
+    data = planted([(320, 160), (150, 400)])
+    sample = data['data_samples'][0]
+    sample.set_metainfo(dict(ori_shape=(1200, 300)))
+    found = make().test_step(data)[0].pred_instances.bboxes
+    truth = sample.gt_instances.bboxes * torch.tensor([2, 3, 2, 3])
+    assert float(paired_iou(found, truth)) > 0.6
+
+
+def test_supports_say_together_what_one_alone_does_not(make):
+    """The first support's ground is the object's colour in the second."""
+    red, blue, green = (220, 40, 40), (40, 40, 220), (60, 200, 60)
+    rng = np.random.default_rng(0)
+    frames = [
+        frame((128, 128), PLACES[0], red, blue, rng),
+        frame((128, 128), PLACES[1], red, green, rng),
+        frame((128, 128), PLACES[2], red, green, rng),
+    ]
+    sample = frames[-1][1]
+    sample.supports = [support for _, support in frames[:-1]]
+    matcher = make('mobilenet')
+    images = [image for image, _ in frames]
+    (features,) = matcher.extract_feat([images])
+    boxes = [support.gt_instances.bboxes[0] / 128 for support in sample.supports]
+    (contrast,) = matcher([images], [sample], mode='tensor')
+    alone = [contrast_map(features[i : i + 1], boxes[i : i + 1], features[-1]) for i in range(2)]
+    torch.testing.assert_close(contrast, sum(alone) / 2, rtol=0, atol=1e-5)
+    found = region_box(contrast, 0.5) * 128
+    assert float(paired_iou(found[None], sample.gt_instances.bboxes)) > 0.6
+
+
+@pytest.mark.parametrize('shots', [1, 8])
+def test_episodes_of_a_batch_do_not_mix(make, shots):
+    matcher = make()
+    batch = random_batch(0, [shots, 1, 3])
+    together = matcher.test_step(copy.deepcopy(batch))
+    for i, sample in enumerate(together):
+        alone = {'inputs': batch['inputs'][i : i + 1], 'data_samples': batch['data_samples'][i : i + 1]}
+        single = matcher.test_step(alone)[0].pred_instances
+        torch.testing.assert_close(sample.pred_instances.bboxes, single.bboxes)
+        torch.testing.assert_close(sample.pred_instances.scores, single.scores)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'size': 0}, 'model.size=0: give a whole number at least 32'),
+        ({'size': 2.5}, 'model.size=2.5'),
+        ({'threshold': 1.5}, 'model.threshold=1.5: give a number at least 0 and at most 1'),
+    ],
+)
+def test_bad_settings_are_named(make, options, message):
+    with pytest.raises(InputError, match=message):
+        make(**options)
+
+
+def test_what_it_cannot_answer_is_said(make):
+    matcher = make()
+    data = planted([(64, 64), (64, 64)])
+    with pytest.raises(InputError, match="nothing trained to load; give 'none'"):
+        matcher.load_state_dict({})
+    with pytest.raises(InputError, match='nothing to train'):
+        matcher(**data, mode='loss')
+    with pytest.raises(InputError, match='collate_episodes'):
+        matcher.predict([*data['inputs'], *data['inputs']], data['data_samples'])
+    data['data_samples'][0].supports = []
+    with pytest.raises(InputError, match='episode 0: FeatureMatcher needs a support'):
+        matcher.test_step(data)
+
+
+def test_the_inferencer_takes_it(make, tmp_path):
+    matcher = make('resnet')
+    assert isinstance(matcher, FeatureMatcher)
+    config = read_config(
+        str(ROOT / 'configs/feature_matcher_mobilenet_v2.py'),
+        {
+            'model.backbone.pretrained': matcher.backbone.folder,
+            'model.backbone.level': 1,
+            'model.threshold': 0.5,
+        },
+    )
+    data = planted([(200, 100), (100, 250)])
+    paths = []
+    for i, image in enumerate(data['inputs'][0]):
+        paths.append(tmp_path / f'{i}.png')
+        Image.fromarray(image.permute(1, 2, 0).numpy()).save(paths[-1])
+    sample = data['data_samples'][0]
+    box = sample.supports[0].gt_instances.bboxes[0].tolist()
+    (found,) = InContextInferencer(config, device='cpu')([(paths[0], box)], [paths[1]])
+    assert float(paired_iou(torch.tensor([found.box]), sample.gt_instances.bboxes)) > 0.6
+    assert found.answer == ''
+    assert found.picture.dtype == np.uint8
