@@ -9,10 +9,10 @@ _base_ = ['_base_/datasets/tiny.py', '_base_/default_runtime.py']
 
 model = dict(
     type='FeatureMatcher',
-    # torchvision's features[12]: 96 channels at stride 16.
-    backbone=dict(type='VisionBackbone', pretrained='checkpoints/mobilenet-v2', level=10),
-    size=256,
-    threshold=0.7,
+    # torchvision's features[14]: 160 channels at stride 32.
+    backbone=dict(type='VisionBackbone', pretrained='checkpoints/mobilenet-v2', level=12),
+    size=320,
+    threshold=0.65,
 )
 
 pipeline = [

@@ -1,8 +1,10 @@
 """Test several checkpoints on the same episodes and print one table.
 
-    python tools/analysis_tools/compare_checkpoints.py CONFIG base=none tuned=work_dirs/x/iter_800.pth
+    python tools/analysis_tools/compare_checkpoints.py CONFIG base=none tuned=work_dirs/x/iter_800.pth \
+        features=configs/feature_matcher_mobilenet_v2.py
 
-'none' is the pretrained model as it is. Baselines that take no training stand
+'none' is the pretrained model as it is; a config in a checkpoint's place is tested as it is, and must
+ask the same test episodes. Baselines that take no training stand
 beside them: copy the last support's box, the median of all true boxes for every
 query, and, where the config's metric has matcher=True, correlation with the
 support's crop. The last line is JSON: mIoU by name.
@@ -31,6 +33,20 @@ def evaluate(config: Config, checkpoint: str) -> dict[str, float]:
     return {name.removeprefix('in_context/'): value for name, value in metrics.items()}
 
 
+def check_same_episodes(name: str, row: dict[str, float], other: dict[str, float]) -> None:
+    """Raise :class:`InputError` where two rows cannot be compared.
+
+    What the copied boxes reach tells episodes apart, and does not depend on how images are resized.
+    """
+    for figure in ('episodes', 'copy_support_mIoU'):
+        if abs(row.get(figure, 0.0) - other.get(figure, 0.0)) > 1e-3:
+            figures = f'{figure} {row.get(figure)} and {other.get(figure)}'
+            raise InputError(
+                f'{name}: its test episodes are others ({figures}). Give its config the '
+                'same test_dataloader.dataset but for the pipeline'
+            )
+
+
 def table(rows: dict[str, dict[str, float]]) -> str:
     """Aligned text, one line per checkpoint."""
     width = max(len(name) for name in rows)
@@ -51,16 +67,20 @@ def main() -> None:
     args = parser.parse_args()
     check_folder('--work-dir', args.work_dir)
     config = read_config(args.config, args.cfg_options)
-    config.work_dir = args.work_dir
-    config.log_level = 'WARNING'
 
     rows: dict[str, dict[str, float]] = {}
+    baselines: dict[str, float] = {}
     for pair in args.checkpoints:
         name, separator, checkpoint = pair.partition('=')
         if not separator:
-            raise InputError(f'{pair}: give NAME=CHECKPOINT, or NAME=none')
-        rows[name] = evaluate(config, checkpoint)
-        baselines = rows[name]
+            raise InputError(f'{pair}: give NAME=CHECKPOINT, NAME=none or NAME=CONFIG.py')
+        of_row, checkpoint = (
+            (read_config(checkpoint), 'none') if checkpoint.endswith('.py') else (config, checkpoint)
+        )
+        of_row.work_dir, of_row.log_level = args.work_dir, 'WARNING'
+        rows[name] = evaluate(of_row, checkpoint)
+        baselines = baselines or rows[name]
+        check_same_episodes(name, rows[name], baselines)
     episodes = int(baselines['episodes'])
     for name in ('copy_support', 'fixed_box', 'matcher'):
         if f'{name}_mIoU' in baselines:
