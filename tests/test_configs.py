@@ -1,10 +1,15 @@
 """Every config that is shipped loads, and says what its name says."""
 
+from pathlib import Path
+
 import mmengine
 import pytest
 from mmdet.registry import HOOKS
 from mmengine.config import Config
 
+from focus_mmdet.models.sizing.published_sizes import PUBLISHED, published_config
+from focus_mmdet.models.vlm.families import FAMILIES as FAMILY_CLASSES
+from focus_mmdet.models.vlm.families import Qwen2VL
 from tests.conftest import ROOT
 
 CONFIGS = sorted(
@@ -86,6 +91,28 @@ def test_stage_2_goes_on_from_its_stage_1_on_the_same_data(recipe):
     else:
         assert first.train_dataloader.dataset.datasets == alone
         assert list(first.train_dataloader.sampler.weights) == RECIPES[recipe]
+
+
+FAMILIES = sorted(path.stem for path in (ROOT / 'configs/families').glob('*.py'))
+
+
+@pytest.mark.parametrize('name', FAMILIES)
+def test_a_recipe_of_another_family_is_the_papers_but_for_its_model(name):
+    config = Config.fromfile(str(ROOT / f'configs/families/{name}.py'))
+    stage = 2 if name.endswith('stage2') else 1
+    ours = Config.fromfile(str(ROOT / f'configs/focus_stage{stage}_tao.py'))
+    assert config.train_cfg == ours.train_cfg
+    assert config.optim_wrapper == ours.optim_wrapper
+    assert Path(config.model.pretrained).name in PUBLISHED
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
+        assert loader.collate_fn.pretrained == config.model.pretrained
+        assert loader.dataset.pipeline == config.train_dataloader.dataset.pipeline
+    vlm = published_config(Path(config.model.pretrained).name)
+    keeps_shape = issubclass(FAMILY_CLASSES[vlm.model_type], Qwen2VL)
+    multiple = vlm.vision_config.patch_size * vlm.vision_config.spatial_merge_size if keeps_shape else 1
+    assert config.train_dataloader.dataset.pipeline[0].transforms[-1].multiple == multiple
+    if stage == 2:
+        assert config.load_from == f'work_dirs/{name.replace("stage2", "stage1")}/iter_94.pth'
 
 
 @pytest.mark.parametrize('name', ['sft', 'attention_first5', 'vanilla'])

@@ -2,7 +2,7 @@
 
 _base_ = [
     '../_base_/models/focus_qwen2_vl_7b.py',
-    '../_base_/datasets/tao_any_size.py',
+    '../_base_/datasets/tao_multiple_32.py',
     '../_base_/schedules/stage2.py',
     '../_base_/default_runtime.py',
 ]
