@@ -93,9 +93,9 @@ def episode_size(config: Config, family: VLMFamily) -> dict[str, Any]:
     budget, multiple = max(budgets)
     cells = max(1, budget // multiple**2)
     square = int(cells**0.5)
-    shapes = [
-        (cells // rows * multiple, rows * multiple) for rows in range(square, max(1, square * 3 // 4) - 1, -1)
-    ]
+    widest = max(1, square * 3 // 4)
+    step = max(1, (square - widest) // 8)
+    shapes = [(cells // rows * multiple, rows * multiple) for rows in range(square, widest - 1, -step)]
     largest = max(shapes, key=lambda shape: len(dry_image(family, shape).places))
     shots = [step['shots'] for step in find(config.train_dataloader, 'shots')] or [1]
     most = max(max(each) if isinstance(each, (list, tuple)) else int(each) for each in shots)
