@@ -9,14 +9,17 @@ kind of model, images, G and dtype; weights are random, which speed and memory
 do not depend on. With --varying every image of every step has its own size, so
 that prompts differ in length, as in training. TRL prepares images and tokens
 within its step, ours before it (0.013 s a prompt of the small model). What
-needs a package that is not installed is left out. The table has median seconds
-and the peak memory that one step adds. The last line is JSON for the largest G.
+needs a package that is not installed is left out, and what fails does not stop
+the others. The table has median seconds and the peak memory that one step adds.
+The last line is JSON for the largest G.
 """
 
 import argparse
 import json
 import statistics
+import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib.util import find_spec
@@ -244,13 +247,20 @@ def measure(
 
 def compare(model: str, size: int, steps: int, varying: bool) -> dict[str, Any]:
     """Prompt tokens, and seconds and bytes of each variant, whose table is printed."""
-    figures: dict[str, Any] = {'num_generations': size}
+    figures: dict[str, Any] = {'num_generations': size, 'failed': []}
     for variant, packages in VARIANTS.items():
         lacking = [package for package in packages if find_spec(package) is None]
         if lacking:
             print(f'{"":7} {size:3} {variant:>15}  needs {", ".join(lacking)}')
             continue
-        tokens, measured = in_fresh_process(measure, variant, model, size, steps, varying)
+        try:
+            tokens, measured = in_fresh_process(measure, variant, model, size, steps, varying)
+        except Exception:
+            if variant == 'ours':
+                raise
+            traceback.print_exc()
+            figures['failed'].append(variant)
+            continue
         # Memory of the first step: later ones reuse what the allocator kept.
         seconds = statistics.median([second for second, _ in measured[1:]] or [measured[0][0]])
         figures['prompt_tokens'] = tokens
@@ -288,6 +298,7 @@ def main() -> None:
         figures[f'speed_over_{variant}'] = round(figures[variant]['seconds'] / ours['seconds'], 3)
         figures[f'memory_over_{variant}'] = round(ours['gb'] / figures[variant]['gb'], 3)
     print(json.dumps({**figures, 'model': options.model, 'varying': options.varying, 'device': device}))
+    sys.exit(bool(figures['failed']))
 
 
 if __name__ == '__main__':

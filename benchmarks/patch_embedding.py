@@ -25,7 +25,7 @@ from focus_mmdet.models.sizing.dry_run import dry_head
 from focus_mmdet.models.sizing.published_sizes import published_config
 
 IMAGES, PIXELS = 5, 276480
-MODELS = ['Qwen2-VL-7B-Instruct', 'Qwen2.5-VL-7B-Instruct', 'Qwen3-VL-8B-Instruct']
+MODELS = ('Qwen2-VL-7B-Instruct', 'Qwen2.5-VL-7B-Instruct', 'Qwen3-VL-8B-Instruct')
 
 
 def vision_tower(config: Any, device: str, dtype: str) -> nn.Module:

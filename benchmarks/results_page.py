@@ -37,7 +37,7 @@ def cell(figure: Figure, record: dict[str, Any]) -> str:
     row = next((row for row in record.get('figures', ()) if row['name'] == figure.name), None)
     if row is None:
         return ''
-    ratio = f' ({number(row["ratio"])})' if 'ratio' in row else ''
+    ratio = f' ({row["ratio"]:.3f})' if 'ratio' in row else ''
     text = f'{number(row["figure"])} {figure.unit}'.strip() + ratio
     return text if figure.is_met(row) else f'**{text}**'
 
