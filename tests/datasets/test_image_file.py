@@ -1,11 +1,16 @@
 """The size in a record, the pixels for the model and what a person saw are of one picture."""
 
+from io import BytesIO
+
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
+from focus_mmdet.datasets import image_file
 from focus_mmdet.datasets.image_file import image_size, read_image
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError
 from focus_mmdet.errors import InputError
@@ -102,3 +107,34 @@ def test_what_cannot_be_read_is_named(tmp_path):
             read_image(str(tmp_path / name))
     with pytest.raises(InputError, match='does not exist'):
         image_size(str(tmp_path / ('a' * 300 + '.png')))
+
+
+JPEGS = [
+    dict(quality=90), dict(progressive=True), dict(comment=b'by hand'), dict(subsampling=0, optimize=True),
+    dict(restart_marker_blocks=4), dict(exif=tag(6)), dict(exif=tag(1)), dict(icc_profile=b'x' * 200),
+]  # fmt: skip
+
+
+@given(st.sampled_from(JPEGS), st.sampled_from(['L', 'RGB', 'CMYK']), st.data())
+@settings(max_examples=300)
+def test_the_short_way_to_a_jpegs_size_is_the_long_one(options, mode, data):
+    """Also where some of the header's bytes are wrong."""
+    file = BytesIO()
+    picture().convert(mode).save(file, 'JPEG', **options)
+    content = bytearray(file.getvalue())
+    for place in data.draw(st.lists(st.integers(0, min(640, len(content)) - 1), max_size=2)):
+        content[place] = data.draw(st.sampled_from([0, 1, 8, 0x10, 0xC0, 0xDA, 0xDB, 0xE1, 0xFF]))
+    content = content[: data.draw(st.sampled_from([None, 20, 200, 500]))]
+    size = image_file._plain_jpeg_size(bytes(content[:4096]))
+    if size is not None:
+        (width, height), orientation = image_file._read_header(BytesIO(content))
+        assert (size, orientation) == ((width, height), 1)
+
+
+def test_the_short_way_is_taken_and_leaves_turned_pictures_alone():
+    found = []
+    for options in JPEGS:
+        file = BytesIO()
+        picture().save(file, 'JPEG', **options)
+        found.append(image_file._plain_jpeg_size(file.getvalue()))
+    assert found == [(64, 48)] * 5 + [None] * 3
