@@ -6,7 +6,7 @@ from typing import Any
 
 Box = tuple[float, float, float, float]
 #: Sums of decimals may miss a whole pixel by this much.
-_ROUNDING = 1e-6
+ROUNDING = 1e-6
 
 
 def below_a_pixel(numbers: Sequence[float], width: float, height: float) -> str | None:
@@ -19,7 +19,7 @@ def below_a_pixel(numbers: Sequence[float], width: float, height: float) -> str 
         width: Of it, in pixels.
         height: The same.
     """
-    if not 0 < min(width, height) < 1 - _ROUNDING:
+    if not 0 < min(width, height) < 1 - ROUNDING:
         return None
     if max(map(abs, numbers)) <= 1:
         return 'looks like fractions of the image: give pixels'
@@ -99,14 +99,14 @@ class Track:
     """
 
     name: str
-    frames: tuple[Frame, ...]
-    absent: tuple[Frame, ...] = ()
+    frames: Sequence[Frame]
+    absent: Sequence[Frame] = ()
     elsewhere: frozenset[int | str | None] | None = frozenset()
 
     @property
-    def videos(self) -> set[int | str | None]:
+    def videos(self) -> frozenset[int | str | None]:
         """The videos that show it."""
-        return {frame.video for frame in self.frames}
+        return frozenset(frame.video for frame in self.frames)
 
 
 @dataclass(frozen=True)

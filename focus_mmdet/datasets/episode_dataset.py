@@ -1,17 +1,29 @@
 """Episodes of real images as an ordinary MMDetection dataset."""
 
 import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mmdet.datasets import BaseDetDataset
 from mmdet.registry import DATASETS, TASK_UTILS
+from mmengine.dataset import force_full_init
 from mmengine.logging import print_log
 
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
-from focus_mmdet.datasets.episode import Episode
-from focus_mmdet.datasets.episode_samplers import EpisodeSampler, draw_episodes
+from focus_mmdet.datasets.annotations.file_names import prefix
+from focus_mmdet.datasets.episode_cache import EpisodeCache, Facts, Reading, maker
+from focus_mmdet.datasets.episode_columns import EpisodeColumns
+from focus_mmdet.datasets.episode_drawing import draw_columns
+from focus_mmdet.datasets.episode_samplers import EpisodeSampler
+from focus_mmdet.datasets.episode_table import EpisodeTable
+from focus_mmdet.datasets.passing_objects import passing_objects
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError, UnreadableImages
 from focus_mmdet.errors import InputError, check_number
+
+#: Bytes of an annotation file that is slow to read.
+WORTH_KEEPING = 2**20
 
 
 @DATASETS.register_module()
@@ -36,6 +48,8 @@ class EpisodeDataset(BaseDetDataset):
             is an error.
         allow_outside: Take images whose ``file_name`` is absolute or leaves
             ``data_root``.
+        cache: Keep the episodes for the next start: True in ``.focus_mmdet`` beside an annotation
+            file of a megabyte or more, a string in that folder, whatever the file's size.
         **kwargs: As of ``BaseDetDataset``: ``ann_file``, ``data_root``,
             ``data_prefix``, ``pipeline``, ``test_mode``, ...
     """
@@ -49,10 +63,13 @@ class EpisodeDataset(BaseDetDataset):
         bad_records: str = 'error',
         max_unreadable: float = 0.0,
         allow_outside: bool = False,
+        cache: bool | str = True,
         **kwargs: Any,
     ) -> None:
         if bad_records not in ('error', 'drop'):
             raise InputError(f"bad_records={bad_records!r}: give 'error' or 'drop'")
+        if not isinstance(cache, (bool, str)) or cache == '':
+            raise InputError(f'cache={cache!r}: give True, False or a folder')
         check_number('max_unreadable', max_unreadable, low=0, high=1)
         if episodes is not None and not (isinstance(episodes, dict) and 'type' in episodes):
             raise InputError(
@@ -62,35 +79,45 @@ class EpisodeDataset(BaseDetDataset):
         self.bad_records = bad_records
         self.max_unreadable = max_unreadable
         self.allow_outside = allow_outside
+        self.cache = cache
         super().__init__(*args, **kwargs)
 
-    def load_data_list(self) -> list[dict[str, Any]]:
-        """Read, check and sample; one record per episode.
+    def load_data_list(self) -> EpisodeTable:
+        """Read, check and sample, or take what an earlier start made; one record per episode.
 
         Raises:
             InputError: Anything wrong in the file, its images or the settings.
         """
-        root = self.data_prefix.get('img') or self.data_root or ''
-        file = AnnotationFile(
-            self.ann_file, root, self.bad_records == 'drop', self.allow_outside, self.data_root or None
-        )
-        episodes = self._listed(file) if file.is_manifest else self._sampled(file)
-        if file.dropped:
-            shown = '\n  '.join(file.dropped[:10])
+        self.serialize_data = False
+        cache = self._cache()
+        columns, facts = self._read() if cache is None else cache.reading(self._read)
+        if facts.dropped:
+            shown = '\n  '.join(facts.first_dropped)
             print_log(
-                f'{self.ann_file}: dropped {len(file.dropped)} bad records, the first:\n  {shown}',
+                f'{self.ann_file}: dropped {facts.dropped} bad records, the first:\n  {shown}',
                 'current',
                 logging.WARNING,
             )
-        if not episodes:
-            raise InputError(f'{self.ann_file}: no episode can be made of it')
-        paths = (frame.path for episode in episodes for frame in (*episode.supports, episode.query))
-        self.unreadable = UnreadableImages(paths, self.max_unreadable)
-        records = [episode.record(number) for number, episode in enumerate(episodes)]
         # MMDetection's ConcatDataset takes no key more in metainfo.
-        if file.unjudged and self._indices is None:
-            records[0]['unjudged'] = file.unjudged
-        return records
+        self._unjudged = facts.unjudged if self._indices is None else []
+        table = EpisodeTable(columns, prefix(self._root))
+        self.unreadable = UnreadableImages(table.paths, self.max_unreadable)
+        return table
+
+    @force_full_init
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """The record of an episode, made anew."""
+        record: dict[str, Any] = self.data_list[idx]
+        if self._unjudged and record['img_id'] == 0:
+            record['unjudged'] = self._unjudged
+        record['sample_idx'] = idx if idx >= 0 else len(self) + idx
+        return record
+
+    def _get_unserialized_subset(self, indices: int | Sequence[int]) -> EpisodeTable:
+        """What MMEngine's ``get_subset`` and ``indices`` take: the first or last so many, or some."""
+        if isinstance(indices, int):
+            return self.data_list[:indices] if indices >= 0 else self.data_list[indices:]
+        return self.data_list.subset(indices)
 
     def prepare_data(self, idx: int) -> Any:
         """The episode through the pipeline, or None where another one is to be taken.
@@ -111,15 +138,45 @@ class EpisodeDataset(BaseDetDataset):
         """Which one: not a random one, so that a resumed run takes the same."""
         return self._next
 
-    def _listed(self, file: AnnotationFile) -> list[Episode]:
+    @property
+    def _root(self) -> str:
+        return self.data_prefix.get('img') or self.data_root or ''
+
+    def _cache(self) -> EpisodeCache | None:
+        """Where the episodes are kept, if they are."""
+        path, made_by = Path(self.ann_file), maker(self.sampler)
+        small = self.cache is True and path.is_file() and path.stat().st_size < WORTH_KEEPING
+        if self.cache is False or small or made_by is None:
+            return None
+        settings, code = made_by
+        roots = [self._root, os.path.abspath(self._root), os.path.abspath(self.data_root or self._root)]
+        choices = [settings, self.bad_records, self.allow_outside, *roots]
+        folder = path.parent / '.focus_mmdet' if self.cache is True else Path(self.cache)
+        return EpisodeCache(folder, self.ann_file, choices, code)
+
+    def _read(self) -> Reading:
+        with passing_objects():
+            columns, facts = self._columns()
+        if not len(columns.member_ends):
+            raise InputError(f'{self.ann_file}: no episode can be made of it')
+        return columns, facts
+
+    def _columns(self) -> Reading:
+        drop = self.bad_records == 'drop'
+        file = AnnotationFile(self.ann_file, self._root, drop, self.allow_outside, self.data_root or None)
+        columns = self._listed(file) if file.is_manifest else self._sampled(file)
+        faulty = list(dict.fromkeys(file.files.faulty))
+        return columns, Facts(file.digest, len(file.dropped), file.dropped[:10], file.unjudged, faulty)
+
+    def _listed(self, file: AnnotationFile) -> EpisodeColumns:
         if self.sampler is not None:
             raise InputError(f'{self.ann_file}: a manifest lists its episodes; set episodes=None')
-        return file.episodes()
+        return EpisodeColumns.of_episodes(file.episodes(), prefix(self._root))
 
-    def _sampled(self, file: AnnotationFile) -> list[Episode]:
+    def _sampled(self, file: AnnotationFile) -> EpisodeColumns:
         if self.sampler is None:
             raise InputError(
                 f'{self.ann_file}: say how to pick episodes, e.g. '
                 "episodes=dict(type='UniformSpanEpisodes', shots=4)"
             )
-        return draw_episodes(self.sampler, file)
+        return draw_columns(self.sampler, file, prefix(self._root))

@@ -1,14 +1,15 @@
 """How episodes are picked from the frames of an object."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from mmdet.registry import TASK_UTILS
 
-from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
+from focus_mmdet.datasets.annotations.tracks import Tracks
 from focus_mmdet.datasets.episode import Episode, Frame, Track
+from focus_mmdet.datasets.episode_columns import Lists
 from focus_mmdet.errors import InputError, check_choice, check_number
 
 TARGETS = ('every', 'most_frequent')
@@ -50,10 +51,10 @@ class EpisodeSampler(ABC):
         self.negatives = negatives
         self.seed = seed
 
-    def targets(self, tracks: Sequence[Track]) -> list[Track]:
+    def targets(self, tracks: Sequence[Track]) -> Sequence[Track]:
         """The objects that episodes are made of."""
         if self.target == 'every':
-            return list(tracks)
+            return tracks
         longest: dict[frozenset, Track] = {}
         for track in tracks:
             key = frozenset(track.videos)
@@ -72,22 +73,29 @@ class EpisodeSampler(ABC):
         Raises:
             InputError: The track is too short for the settings.
         """
+        drawn = [
+            Episode(tuple(track.frames[place] for place in places[:-1]), track.frames[places[-1]])
+            for places in self.places(index, track)
+        ]
+        if not self.negatives:
+            return drawn
+        return [
+            self._without_target(episode, track, tracks, np.random.default_rng([self.seed, index, number, 1]))
+            for number, episode in enumerate(drawn)
+        ]
+
+    def places(self, index: int, track: Track) -> list[list[int]]:
+        """Places of the track's frames in the episodes of the target number ``index``, the query's last."""
         if len(track.frames) < self.frames_needed:
             raise InputError(
                 f'{track.name}: {len(track.frames)} images with a box, but {max(self.shots)} shots '
                 f'need {self.frames_needed}. Add images, lower episodes.shots, or set '
                 "bad_records='drop' (make_episodes.py: --keep-going) to leave such objects out"
             )
-        queries = [
-            place
-            for place, frame in enumerate(track.frames)
-            if not self.among_look_alikes or any(frame.alike)
-        ]
-        drawn = self.sample(index, track, queries)
-        return [
-            self._without_target(episode, track, tracks, np.random.default_rng([self.seed, index, number, 1]))
-            for number, episode in enumerate(drawn)
-        ]
+        queries: Sequence[int] = range(len(track.frames))
+        if self.among_look_alikes:
+            queries = [place for place in queries if any(track.frames[place].alike)]
+        return self.sample(index, track, queries)
 
     @property
     def frames_needed(self) -> int:
@@ -95,12 +103,15 @@ class EpisodeSampler(ABC):
         return max(self.shots) + 1
 
     @abstractmethod
-    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
-        """Episodes that show the target; ``queries`` are the frames of the
-        track that may be asked about, by their places."""
+    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[list[int]]:
+        """Frames of episodes that show the target, by their places in the track, the query last;
+        ``queries`` are those that may be asked about."""
 
-    def _shots(self, rng: np.random.Generator) -> int:
-        return int(rng.choice(self.shots))
+    def _shots(self, *entropy: int) -> int:
+        """How many shots an episode has of which nothing else is drawn."""
+        if len(self.shots) == 1:
+            return self.shots[0]
+        return int(np.random.default_rng(entropy).choice(self.shots))
 
     def _without_target(
         self, episode: Episode, track: Track, tracks: Sequence[Track], rng: np.random.Generator
@@ -108,14 +119,14 @@ class EpisodeSampler(ABC):
         """The episode, or one with the same supports whose query lacks the object."""
         if rng.random() >= self.negatives:
             return episode
-        known = [frame for frame in track.absent if self.may_ask(frame, episode.supports)]
-        if known:
-            return replace(episode, query=known[rng.integers(len(known))])
+        query = self._ask(track.absent, lambda frame: frame, episode.supports, rng)
+        if query is not None:
+            return replace(episode, query=query)
+        category = track.frames[0].category
         for other in self._elsewhere(track, tracks, rng):
-            frames = [_unasked(frame, track.frames[0].category) for frame in other.frames]
-            frames = [frame for frame in frames if self.may_ask(frame, episode.supports)]
-            if frames:
-                return replace(episode, query=frames[rng.integers(len(frames))])
+            query = self._ask(other.frames, lambda frame: _unasked(frame, category), episode.supports, rng)
+            if query is not None:
+                return replace(episode, query=query)
         raise InputError(
             f'{track.name}: episodes.negatives={self.negatives}, but no image is known to lack it: under the '
             'other settings none that lists it as absent and no other video will do. Set episodes.negatives=0'
@@ -131,9 +142,48 @@ class EpisodeSampler(ABC):
             if not here & tracks[other].videos:
                 yield tracks[other]
 
+    def _ask(
+        self,
+        frames: Sequence[Frame],
+        without: Callable[[Frame], Frame],
+        supports: Sequence[Frame],
+        rng: np.random.Generator,
+    ) -> Frame | None:
+        """One of the frames that may be a query once ``without`` has taken the object out of them."""
+        places: Sequence[int] = range(len(frames))
+        if not self.asks_any:
+            places = [place for place in places if self.may_ask(without(frames[place]), supports)]
+        return without(frames[places[int(rng.integers(len(places)))]]) if places else None
+
+    @property
+    def asks_any(self) -> bool:
+        """Whether :meth:`may_ask` takes every frame."""
+        return not self.among_look_alikes
+
     def may_ask(self, frame: Frame, supports: Sequence[Frame]) -> bool:
         """Whether a frame without the object may be a query."""
         return not self.among_look_alikes or any(frame.alike)
+
+    def rows(self, tracks: Tracks, drop: Callable[[InputError], None]) -> Lists:
+        """Rows of the frames of all episodes, where none is without its object.
+
+        Args:
+            tracks: All objects.
+            drop: Takes the error of an object of which no episode can be made.
+        """
+        rows: list[int] = []
+        ends = []
+        for index, track in enumerate(self.targets(tracks)):
+            try:
+                drawn = self.places(index, track)
+            except InputError as error:
+                drop(error)
+                continue
+            of_track = tracks.rows_of(track)
+            for places in drawn:
+                rows += [of_track[place] for place in places]
+                ends.append(len(rows))
+        return Lists(np.array(rows, np.int64), np.array(ends, np.int64))
 
 
 def _in_random_order(count: int, rng: np.random.Generator) -> Iterator[int]:
@@ -169,16 +219,15 @@ class UniformSpanEpisodes(EpisodeSampler):
     last that shows one).
     """
 
-    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
-        shots = self._shots(np.random.default_rng([self.seed, index]))
+    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[list[int]]:
+        shots = self._shots(self.seed, index)
         last = max(queries, default=-1)
         if last < shots:
             raise InputError(
                 f'{track.name}: no image with another object of its class after {shots} supports '
                 '(episodes.among_look_alikes)'
             )
-        picked = [track.frames[round(i * last / shots)] for i in range(shots + 1)]
-        return [Episode(tuple(picked[:-1]), picked[-1])]
+        return [[round(i * last / shots) for i in range(shots + 1)]]
 
 
 @TASK_UTILS.register_module()
@@ -209,36 +258,39 @@ class RandomEpisodes(EpisodeSampler):
         self.per_track = per_track
         self.min_gap = min_gap
 
-    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
+    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[list[int]]:
         return [
             self._draw(np.random.default_rng([self.seed, index, number]), track, queries)
             for number in range(self.per_track)
         ]
 
-    def _draw(self, rng: np.random.Generator, track: Track, queries: Sequence[int]) -> Episode:
-        shots = self._shots(rng)
+    def _draw(self, rng: np.random.Generator, track: Track, queries: Sequence[int]) -> list[int]:
+        shots = int(rng.choice(self.shots))
         for query in rng.permutation(np.asarray(queries, dtype=int)).tolist():
             far = self._far_from(track, query)
             if len(far) >= shots:
-                picked = [track.frames[place] for place in rng.permutation(far)[:shots]]
-                return Episode(tuple(picked), track.frames[query])
+                return [*rng.permutation(far)[:shots].tolist(), query]
         raise InputError(
             f'{track.name}: no image has {shots} supports under episodes.min_gap={self.min_gap} and '
             f'among_look_alikes={self.among_look_alikes}. Lower them, or set '
             "bad_records='drop' (make_episodes.py: --keep-going) to leave such objects out"
         )
 
-    def _far_from(self, track: Track, query: int) -> list[int]:
+    def _far_from(self, track: Track, query: int) -> np.ndarray:
         """Places of the frames that may support a query."""
-        asked = track.frames[query]
-        places = [place for place in range(len(track.frames)) if place != query]
+        places = np.delete(np.arange(len(track.frames)), query)
         if self.min_gap == 0:
             return places
+        asked = track.frames[query]
         if asked.number is None:
             raise InputError(
                 f'{track.name}: episodes.min_gap={self.min_gap} needs frame_id to be a whole number'
             )
-        return [place for place in places if not self._near(track.frames[place], asked)]
+        return places[[not self._near(track.frames[place], asked) for place in places.tolist()]]
+
+    @property
+    def asks_any(self) -> bool:
+        return super().asks_any and self.min_gap == 0
 
     def may_ask(self, frame: Frame, supports: Sequence[Frame]) -> bool:
         apart = not any(self._near(support, frame) for support in supports)
@@ -273,27 +325,19 @@ class SameImageEpisodes(EpisodeSampler):
     def frames_needed(self) -> int:
         return 1
 
-    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[Episode]:
-        episodes = []
-        for number in range(self.per_track):
-            frame = track.frames[number % len(track.frames)]
-            shots = self._shots(np.random.default_rng([self.seed, index, number]))
-            episodes.append(Episode((frame,) * shots, frame))
-        return episodes
+    def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[list[int]]:
+        return [
+            [number % len(track.frames)] * (self._shots(self.seed, index, number) + 1)
+            for number in range(self.per_track)
+        ]
 
-
-def draw_episodes(sampler: EpisodeSampler, file: AnnotationFile) -> list[Episode]:
-    """All episodes that a sampler makes of a COCO file.
-
-    Raises:
-        InputError: A bad record, or an object too short for the settings,
-            where the file does not drop those.
-    """
-    tracks = file.tracks()
-    episodes = []
-    for index, track in enumerate(sampler.targets(tracks)):
-        try:
-            episodes += sampler.episodes(index, track, tracks)
-        except InputError as error:
-            file.drop(InputError(f'{file.path}: {error}'))
-    return episodes
+    def rows(self, tracks: Tracks, drop: Callable[[InputError], None]) -> Lists:
+        # At once: of such data, every annotation may be an object.
+        index, number = np.divmod(np.arange(len(tracks) * self.per_track), self.per_track)
+        start, stop = tracks.bounds[index], tracks.bounds[index + 1]
+        rows = tracks.order[start + number % (stop - start)]
+        shots = np.full(len(rows), self.shots[0])
+        if len(self.shots) > 1:
+            pairs = zip(index.tolist(), number.tolist(), strict=True)
+            shots[:] = [self._shots(self.seed, *pair) for pair in pairs]
+        return Lists(np.repeat(rows, shots + 1), np.cumsum(shots + 1))

@@ -2,7 +2,7 @@
 
 import logging
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import torch
 from mmengine.logging import print_log
@@ -27,13 +27,13 @@ class UnreadableImages:
     """Those of a dataset, known to all of its data workers.
 
     Args:
-        paths: All image files of the dataset.
+        paths: All image files of the dataset, each once, in order.
         rate: Share of them, 0..1, that may be unreadable.
     """
 
-    def __init__(self, paths: Iterable[str], rate: float) -> None:
+    def __init__(self, paths: Sequence[str], rate: float) -> None:
         self.rate = rate
-        self._paths = sorted(set(paths))
+        self._paths = paths
         self._broken = torch.zeros(len(self._paths), dtype=torch.bool).share_memory_()
 
     def add(self, error: UnreadableImageError) -> None:

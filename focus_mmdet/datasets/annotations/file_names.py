@@ -5,6 +5,12 @@ import unicodedata
 from pathlib import Path
 
 
+def prefix(folder: str) -> str:
+    """What the paths of files below a folder begin with."""
+    path = str(Path(folder))
+    return '' if path == '.' else f'{path.rstrip("/")}/'
+
+
 def leaves(name: str, folder: str | Path, root: str | Path | None = None) -> bool:
     """Whether a file name is absolute, or leaves its folder by ``..``.
 

@@ -1,15 +1,21 @@
 """Checks of single records of an annotation file."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
+import numpy as np
+
+from focus_mmdet.datasets.annotations.columns import kinds
 from focus_mmdet.datasets.annotations.left_out import ANY
-from focus_mmdet.datasets.episode import Box, below_a_pixel
+from focus_mmdet.datasets.episode import ROUNDING, Box, below_a_pixel
 from focus_mmdet.errors import InputError
 
 #: Boxes may overhang by this much (pixels), as rounding in COCO files does.
 _SLACK = 1.0
+#: Larger numbers are no pixels.
+_HUGE = 1e9
 
 
 def check_keys(record: Any, needs: Iterable[str], known: Iterable[str] | None, where: str) -> None:
@@ -47,9 +53,16 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def check_lengths(record: dict[str, Any], where: str) -> None:
+    """Raise :class:`InputError` unless an image has a width and a height."""
+    for name in ('width', 'height'):
+        if not is_whole(record[name]) or record[name] <= 0:
+            raise InputError(f'{where}: {name} of the image must be a positive integer, not {record[name]!r}')
+
+
 def _finite(value: Any) -> bool:
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return number and abs(value) < 1e9 and math.isfinite(value)
+    return number and abs(value) < _HUGE and math.isfinite(value)
 
 
 def corners(bbox: Any, width: int, height: int, where: str) -> Box:
@@ -74,3 +87,31 @@ def corners(bbox: Any, width: int, height: int, where: str) -> Box:
     if fault := below_a_pixel(bbox, box[2] - box[0], box[3] - box[1]):
         raise InputError(f'{where}: bbox {bbox} {fault}')
     return box
+
+
+def all_corners(bboxes: Sequence[Any], sizes: np.ndarray) -> np.ndarray | None:
+    """What :func:`corners` makes of many boxes; None where it refuses one of them.
+
+    Args:
+        bboxes: N boxes as they stand in the file.
+        sizes: (N, 2) int64, width and height of their images.
+
+    Returns:
+        (N, 4) float64 as (x1, y1, x2, y2) in pixels.
+    """
+    if kinds(bboxes) - {list} or set(map(len, bboxes)) - {4}:
+        return None
+    numbers = list(chain.from_iterable(bboxes))
+    if kinds(numbers) - {int, float}:
+        return None
+    try:
+        given = np.array(numbers, np.float64).reshape(-1, 4)
+    except OverflowError:
+        return None
+    start, extent = given[:, :2], given[:, 2:]
+    with np.errstate(invalid='ignore'):
+        stop = start + extent
+        boxes = np.hstack([np.maximum(start, 0.0), np.minimum(stop, sizes)])
+        inside = (np.abs(given) < _HUGE).all() and (start >= -_SLACK).all() and (stop - sizes <= _SLACK).all()
+        wide = (boxes[:, 2:] - boxes[:, :2] >= 1 - ROUNDING).all() and (extent > 0).all()
+    return boxes if inside and wide else None
