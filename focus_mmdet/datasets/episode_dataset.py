@@ -13,12 +13,12 @@ from mmengine.logging import print_log
 
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.annotations.file_names import prefix
-from focus_mmdet.datasets.episode_cache import EpisodeCache, Facts, Reading, maker
-from focus_mmdet.datasets.episode_columns import EpisodeColumns
-from focus_mmdet.datasets.episode_drawing import draw_columns
-from focus_mmdet.datasets.episode_samplers import EpisodeSampler
-from focus_mmdet.datasets.episode_table import EpisodeTable
-from focus_mmdet.datasets.passing_objects import passing_objects
+from focus_mmdet.datasets.episodes.cache import EpisodeCache, Facts, Reading, maker
+from focus_mmdet.datasets.episodes.columns import EpisodeColumns
+from focus_mmdet.datasets.episodes.drawing import draw_columns
+from focus_mmdet.datasets.episodes.passing_objects import passing_objects
+from focus_mmdet.datasets.episodes.samplers import EpisodeSampler
+from focus_mmdet.datasets.episodes.table import EpisodeTable
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError, UnreadableImages
 from focus_mmdet.errors import InputError, check_number
 

@@ -20,8 +20,8 @@ import focus_mmdet  # noqa: F401  registers the samplers
 from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.conversion.manifest import write_manifest
-from focus_mmdet.datasets.episode_drawing import draw_episodes
-from focus_mmdet.datasets.episode_samplers import EpisodeSampler
+from focus_mmdet.datasets.episodes.drawing import draw_episodes
+from focus_mmdet.datasets.episodes.samplers import EpisodeSampler
 from focus_mmdet.datasets.protocols import PROTOCOLS
 from focus_mmdet.engine.registered import is_registered
 from focus_mmdet.errors import InputError

@@ -11,7 +11,7 @@ from PIL import Image
 from focus_mmdet.datasets import EpisodeDataset
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.conversion.manifest import write_manifest
-from focus_mmdet.datasets.episode_samplers import RandomEpisodes
+from focus_mmdet.datasets.episodes.samplers import RandomEpisodes
 from focus_mmdet.errors import InputError
 
 PIPELINE: list = []

@@ -6,7 +6,7 @@ import pytest
 
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter
-from focus_mmdet.datasets.episode_samplers import RandomEpisodes
+from focus_mmdet.datasets.episodes.samplers import RandomEpisodes
 from tests.conftest import ROOT
 from tests.tools.dataset_converters.conftest import read_absent, write_frame
 

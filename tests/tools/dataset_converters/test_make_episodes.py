@@ -8,7 +8,7 @@ from mmdet.registry import TASK_UTILS
 
 from focus_mmdet.datasets import EpisodeDataset
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
-from focus_mmdet.datasets.episode_drawing import draw_episodes
+from focus_mmdet.datasets.episodes.drawing import draw_episodes
 from focus_mmdet.datasets.protocols import PROTOCOLS
 from tests.conftest import ROOT
 

@@ -9,7 +9,7 @@ from mmdet.registry import TASK_UTILS
 
 from focus_mmdet.datasets.annotations.tracks import Tracks
 from focus_mmdet.datasets.episode import Episode, Frame, Track
-from focus_mmdet.datasets.episode_columns import Lists
+from focus_mmdet.datasets.episodes.columns import Lists
 from focus_mmdet.errors import InputError, check_choice, check_number
 
 TARGETS = ('every', 'most_frequent')

@@ -11,7 +11,7 @@ from mmdet.registry import DATASETS
 from PIL import Image
 
 from focus_mmdet.datasets.episode import Frame, Track
-from focus_mmdet.datasets.episode_samplers import RandomEpisodes, SameImageEpisodes, UniformSpanEpisodes
+from focus_mmdet.datasets.episodes.samplers import RandomEpisodes, SameImageEpisodes, UniformSpanEpisodes
 from focus_mmdet.errors import InputError
 
 BOX = (0.0, 0.0, 1.0, 1.0)

@@ -8,8 +8,8 @@ import numpy as np
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.annotations.tracks import Tracks
 from focus_mmdet.datasets.episode import Episode
-from focus_mmdet.datasets.episode_columns import EpisodeColumns, Lists
-from focus_mmdet.datasets.episode_samplers import EpisodeSampler
+from focus_mmdet.datasets.episodes.columns import EpisodeColumns, Lists
+from focus_mmdet.datasets.episodes.samplers import EpisodeSampler
 from focus_mmdet.errors import InputError
 
 Drawn = TypeVar('Drawn')

@@ -19,8 +19,8 @@ from mmengine.logging import print_log
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from focus_mmdet.datasets.episode_columns import EpisodeColumns
-from focus_mmdet.datasets.episode_samplers import EpisodeSampler
+from focus_mmdet.datasets.episodes.columns import EpisodeColumns
+from focus_mmdet.datasets.episodes.samplers import EpisodeSampler
 from focus_mmdet.datasets.image_file import image_size
 from focus_mmdet.errors import InputError
 

@@ -6,7 +6,7 @@ from typing import Any, overload
 import numpy as np
 
 from focus_mmdet.datasets.episode import Box, Episode, Frame
-from focus_mmdet.datasets.episode_columns import KINDS, NO_NUMBER, EpisodeColumns
+from focus_mmdet.datasets.episodes.columns import KINDS, NO_NUMBER, EpisodeColumns
 
 
 class EpisodeTable(Sequence[dict[str, Any]]):

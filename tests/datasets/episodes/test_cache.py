@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from mmdet.registry import TASK_UTILS
 from PIL import Image
 
-from focus_mmdet.datasets import EpisodeDataset, RandomEpisodes, episode_cache, episode_dataset
+from focus_mmdet.datasets import EpisodeDataset, RandomEpisodes, episode_dataset
 from focus_mmdet.datasets.annotations import image_files
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
-from focus_mmdet.datasets.episode_drawing import draw_episodes
+from focus_mmdet.datasets.episodes import cache
+from focus_mmdet.datasets.episodes.drawing import draw_episodes
 from focus_mmdet.errors import InputError
 from tests.datasets.annotations import drawn_files
 
@@ -69,7 +70,7 @@ def videos(tmp_path):
 def said(monkeypatch):
     """What is logged."""
     messages = []
-    for module in (episode_cache, episode_dataset):
+    for module in (cache, episode_dataset):
         monkeypatch.setattr(module, 'print_log', lambda message, *_: messages.append(message))
     return messages
 
@@ -253,7 +254,7 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path, videos, said):
         path.write_bytes(b'half')
         raise OSError('No space left on device')
 
-    with patch.object(episode_cache, 'save_file', fill):
+    with patch.object(cache, 'save_file', fill):
         read = records(tmp_path, cache=str(tmp_path / 'cache'))
     assert read == records(tmp_path, cache=False)
     assert 'No space left' in said[0]
