@@ -80,11 +80,11 @@ def measure(model: str, stage: int, pixels: int) -> dict[str, float]:
     tool = runpy.run_path(str(TOOL))
     with tempfile.TemporaryDirectory() as folder:
         config = stage_config(tool, model, stage, folder, pixels)
-        episode = tool['episode_size'](config)
         rows = tool['estimate'](config)
         options = {key: value for key, value in config.model.bbox_head.items() if key != 'type'}
         with torch.device(device):
             head = VLMHead(folder, **options, load_weights=False).to(device).train()
+    episode = tool['episode_size'](config, head.vlm.family)
     if stage == 1:
         head.attention_supervision = (AttentionSupervision(),)
     else:

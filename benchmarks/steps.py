@@ -10,7 +10,7 @@ class Figure:
 
     Attributes:
         what: In words.
-        path: Of the number, keys and indices of the last line between dots.
+        path: Of the number, keys and indices of the last line between slashes.
         unit: Of the number.
         over: Path of what it is compared with; empty for nothing.
         against: That in words.
@@ -59,7 +59,7 @@ class Figure:
 
 
 def _lookup(line: Any, path: str) -> float:
-    for key in path.split('.'):
+    for key in path.split('/'):
         line = line[int(key)] if isinstance(line, list) else line[key]
     return float(line)
 
@@ -95,34 +95,34 @@ class Step:
 def _errors(what: str, kernel: str) -> tuple[Figure, ...]:
     limits = {'float32': 1e-4, 'bfloat16': 3e-2}
     return tuple(
-        Figure(f'{what}, {dtype}', f'{kernel}.{dtype}', '', at_most=limit) for dtype, limit in limits.items()
+        Figure(f'{what}, {dtype}', f'{kernel}/{dtype}', '', at_most=limit) for dtype, limit in limits.items()
     )
 
 
 def _step_of_stage_1(what: str, row: int) -> tuple[Figure, ...]:
-    place, plain = f'lengths.{row}', 'plain fine-tuning'
+    place, plain = f'lengths/{row}', 'plain fine-tuning'
     return (
-        Figure(f'{what}: time', f'{place}.ours.seconds', 's', f'{place}.plain.seconds', plain, at_most=1.05),
-        Figure(f'{what}: memory', f'{place}.ours.gb', 'GB', f'{place}.plain.gb', plain, at_most=1.02),
-        Figure(f'{what}, eager maps: time', f'{place}.eager.seconds', 's', f'{place}.plain.seconds', plain),
-        Figure(f'{what}, eager maps: memory', f'{place}.eager.gb', 'GB', f'{place}.plain.gb', plain),
+        Figure(f'{what}: time', f'{place}/ours/seconds', 's', f'{place}/plain/seconds', plain, at_most=1.05),
+        Figure(f'{what}: memory', f'{place}/ours/gb', 'GB', f'{place}/plain/gb', plain, at_most=1.02),
+        Figure(f'{what}, eager maps: time', f'{place}/eager/seconds', 's', f'{place}/plain/seconds', plain),
+        Figure(f'{what}, eager maps: memory', f'{place}/eager/gb', 'GB', f'{place}/plain/gb', plain),
     )
 
 
 def _step_of_stage_2(against: str, variant: str, limit: float | None = None) -> tuple[Figure, ...]:
     return (
-        Figure('time', 'ours.seconds', 's', f'{variant}.seconds', against, at_most=limit),
-        Figure('memory', 'ours.gb', 'GB', f'{variant}.gb', against),
+        Figure('time', 'ours/seconds', 's', f'{variant}/seconds', against, at_most=limit),
+        Figure('memory', 'ours/gb', 'GB', f'{variant}/gb', against),
     )
 
 
 def _patches(name: str) -> Figure:
-    return Figure(name, f'{name}.product', 'ms', f'{name}.convolution', 'the convolution')
+    return Figure(name, f'{name}/product', 'ms', f'{name}/convolution', 'the convolution')
 
 
 def _mode(what: str, mode: str) -> tuple[Figure, ...]:
     return tuple(
-        Figure(f'{what}, stage {stage}', f'{mode}.stage{stage}_resumed', '', at_most=0.1) for stage in (1, 2)
+        Figure(f'{what}, stage {stage}', f'{mode}/stage{stage}_resumed', '', at_most=0.1) for stage in (1, 2)
     )
 
 
@@ -217,9 +217,9 @@ STEPS = (
         tuple(
             Figure(
                 f'stage {stage}',
-                f'stage{stage}.estimated_gb',
+                f'stage{stage}/estimated_gb',
                 'GB',
-                f'stage{stage}.gb',
+                f'stage{stage}/gb',
                 'what was measured',
                 at_most=1.35,
             )

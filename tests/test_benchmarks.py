@@ -94,7 +94,7 @@ def test_a_step_runs_where_it_has_no_figures(mode, tmp_path, capsys):
 
 @pytest.mark.parametrize(('seconds', 'shown'), [(2.0, '2 s (1.000)'), (2.5, '**2.5 s (1.250)**')])
 def test_what_misses_its_limit_is_bold(seconds, shown):
-    figure = Figure('a step', 'rows.0.seconds', 's', 'plain', 'plain', at_most=1.05)
+    figure = Figure('a step', 'rows/0/seconds', 's', 'plain', 'plain', at_most=1.05)
     row = figure.read({'rows': [{'seconds': seconds}], 'plain': 2.0})
     assert cell(figure, {'figures': [row]}) == shown
     assert figure.read({'rows': [], 'plain': 2.0}) is None
