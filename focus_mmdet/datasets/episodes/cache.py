@@ -28,7 +28,8 @@ from focus_mmdet.errors import InputError
 _FORMAT = 1
 #: Seconds between two looks at what another process reads.
 _PAUSE = 0.2
-_HERE = Path(__file__).parent
+#: Where all code that reads and draws lies.
+_CODE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def maker(sampler: EpisodeSampler | None) -> tuple[dict[str, Any], str] | None:
     """
     settings = {} if sampler is None else vars(sampler)
     kinds = [kind for kind in type(sampler).__mro__ if kind.__module__ not in ('abc', 'builtins')]
-    sources = {*_HERE.glob('*.py'), *_HERE.glob('annotations/*.py')}
+    sources = set(_CODE.rglob('*.py'))
     try:
         sources |= {Path(inspect.getfile(kind)) for kind in kinds}
         code = blake2b(b''.join(path.read_bytes() for path in sorted(sources))).hexdigest()

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import re
 import time
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -14,10 +15,10 @@ from hypothesis import strategies as st
 from mmdet.registry import TASK_UTILS
 from PIL import Image
 
-from focus_mmdet.datasets import EpisodeDataset, RandomEpisodes, episode_dataset
-from focus_mmdet.datasets.annotations import image_files
+from focus_mmdet.datasets import EpisodeDataset, RandomEpisodes, episode, episode_dataset, image_file
+from focus_mmdet.datasets.annotations import coco, image_files
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
-from focus_mmdet.datasets.episodes import cache
+from focus_mmdet.datasets.episodes import cache, columns, drawing
 from focus_mmdet.datasets.episodes.drawing import draw_episodes
 from focus_mmdet.errors import InputError
 from tests.datasets.annotations import drawn_files
@@ -184,6 +185,15 @@ def test_other_code_of_a_sampler_is_a_reading(tmp_path, videos, monkeypatch):
     assert records(tmp_path, **options) == read
     with pytest.raises(AssertionError, match='read anew'):
         kept(tmp_path, **options)
+
+
+@pytest.mark.parametrize('module', [episode, image_file, coco, drawing, columns])
+def test_other_code_of_ours_is_a_reading(tmp_path, videos, monkeypatch, module):
+    folder, read = str(tmp_path / 'cache'), Path.read_bytes
+    records(tmp_path, cache=folder)
+    monkeypatch.setattr(Path, 'read_bytes', lambda path: read(path) + b'#' * (str(path) == module.__file__))
+    with pytest.raises(AssertionError, match='read anew'):
+        kept(tmp_path, cache=folder)
 
 
 def test_an_image_that_was_left_out_and_is_mended_is_a_reading(tmp_path, videos):
