@@ -141,13 +141,13 @@ def last_line(log: Path) -> dict[str, Any]:
 
 def measure(step: Step, arguments: str, log: Path, limit: float, start_method: str) -> dict[str, Any]:
     """Run a step: its figures, or what it failed of, with all that tells how they came about."""
+    record: dict[str, Any] = identity(step, arguments)
     load, started = os.getloadavg()[0], time.monotonic()
     status = run(FOLDER / step.script, shlex.split(arguments), log, limit, start_method)
     seconds = time.monotonic() - started
     line = last_line(log)
     found = {figure.name: figure.read(line) for figure in step.figures}
-    record: dict[str, Any] = {
-        **identity(step, arguments),
+    record |= {
         'device': line.get('device', ''),
         'cores': os.cpu_count(),
         'load': round(load, 1),

@@ -26,7 +26,12 @@ class ImageTextProcessor(ProcessorMixin):
         super().__init__(image_processor, tokenizer, chat_template=chat_template)
         self.image_token = self.family.image_token
         self.image_token_id = self.family.image_token_id
-        self.return_mm_token_type_ids = self.family.takes_token_types
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # By name, because transformers' attribute for it came after 5.17.
+        return super().__call__(
+            *args, **{'return_mm_token_type_ids': self.family.takes_token_types, **kwargs}
+        )
 
     def _process_images(self, images: Any, **_: Any) -> tuple[dict[str, Any], list[str]]:
         """What the model is given of all images, and what stands for each in the text."""
