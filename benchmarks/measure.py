@@ -98,6 +98,7 @@ def versions() -> dict[str, str]:
 def _run_script(script: str, arguments: list[str], log: str) -> None:
     """What ``python script arguments`` does in the repository's root, as leader of a group of processes."""
     os.setsid()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with open(log, 'ab') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)

@@ -126,6 +126,14 @@ def _mode(what: str, mode: str) -> tuple[Figure, ...]:
     )
 
 
+def _starts(what: str, kind: str) -> tuple[Figure, ...]:
+    return (
+        Figure(f'{what}: first start', f'{kind}_first_cpu', '', at_most=3),
+        Figure(f'{what}: later starts', f'{kind}_later_cpu', '', at_most=0.3),
+        Figure(f'{what}: memory kept', f'{kind}_bytes_an_episode', 'bytes an episode', at_most=1024),
+    )
+
+
 #: In the order of what would hurt most if it were wrong.
 STEPS = (
     Step(
@@ -288,5 +296,18 @@ STEPS = (
         ),
         gpu=None,
         cpu='',
+    ),
+    Step(
+        'startup',
+        'Start of a dataset: processor time over that of json.load alone',
+        'startup.py',
+        (
+            *_starts('videos of 10^5 annotations', 'video_100000'),
+            *_starts('videos of 10^6 annotations', 'video_1000000'),
+            *_starts('crops of 10^5 annotations', 'crops_100000'),
+            *_starts('crops of 10^6 annotations', 'crops_1000000'),
+        ),
+        gpu=None,
+        cpu='--repeat 1',
     ),
 )
