@@ -22,6 +22,7 @@ import focus_mmdet.apis  # noqa: F401  what the fork server is to import once
 from tests import plain_config_text  # noqa: F401
 
 ROOT = Path(__file__).parent.parent
+_OF_A_LAUNCHER = ('RANK', 'LOCAL_RANK', 'WORLD_SIZE', 'MASTER_ADDR', 'MASTER_PORT')
 _CONTEXT = multiprocessing.get_context('forkserver')
 _CONTEXT.set_forkserver_preload([__name__])
 
@@ -35,6 +36,7 @@ def _run(
             os.dup2(file.fileno(), number)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is killed flushes nothing
     os.chdir(ROOT)
+    os.environ.clear()
     os.environ.update(environment)
     if file_limit is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
@@ -45,7 +47,9 @@ def _run(
 
 def rank_environments(processes: int) -> list[dict[str, str]]:
     """What torchrun would set for each."""
-    common = {**os.environ, 'CUDA_VISIBLE_DEVICES': '', 'PYTHONPATH': str(ROOT)}
+    # A test that ran tools/train.py in this process has left its LOCAL_RANK.
+    common = {name: value for name, value in os.environ.items() if name not in _OF_A_LAUNCHER}
+    common |= {'CUDA_VISIBLE_DEVICES': '', 'PYTHONPATH': str(ROOT)}
     if processes == 1:
         return [common]
     with socket.socket() as free:
