@@ -8,7 +8,8 @@ The model of true size runs one training step on torch's meta device, on
 episodes as large as the config allows. Weights, gradients and optimizer states
 are exact; the rest is what one step holds at its peak. Host memory is that of a
 machine with all the GPUs while it loads. The last line is JSON in bytes. The
-model folder is not needed where its name is a published one.
+model folder is not needed where its name is a published one; images are made as
+its published processor does, whatever the folder's preprocessor_config.json says.
 """
 
 import argparse
@@ -188,8 +189,7 @@ def gathered_at_once(head: VLMHead, keep: bool) -> int:
     Weights outside the blocks are gathered twice, as sent and as used, and so
     is one block while the next is on its way; or all are kept.
     """
-    names = set(head.vlm.model._no_split_modules)
-    blocks = [list(part.parameters()) for part in head.vlm.modules() if type(part).__name__ in names]
+    blocks = [list(part.parameters()) for part in head.vlm.blocks]
     inside = {id(weight) for block in blocks for weight in block}
     outside = [weight for weight in head.parameters() if id(weight) not in inside]
     largest = max(size(block) for block in blocks)

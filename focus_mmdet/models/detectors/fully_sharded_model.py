@@ -49,8 +49,7 @@ class FullyShardedModel(nn.Module):
         self.module = module
         device = get_device()
         mesh = init_device_mesh(device, (get_world_size(),))
-        blocks = set(vlm.model._no_split_modules)
-        for part in [*(part for part in vlm.modules() if type(part).__name__ in blocks), vlm]:
+        for part in [*vlm.blocks, vlm]:
             fetch(part, vlm.waiting, device)
             fully_shard(part, mesh=mesh, reshard_after_forward=reshard_after_forward)
         module.to(device)

@@ -201,6 +201,20 @@ class VisionLanguageModel(nn.Module):
         """Weights of the vision part, projector included."""
         return self.family.vision_parameters(self.model)
 
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The parts that may be gathered one at a time where weights are spread over processes.
+
+        Those that transformers keeps whole on one device; not those of a vision part that
+        processes run differently often, because they would wait for one another.
+        """
+        names = set(self.model._no_split_modules)
+        blocks = [part for part in self.modules() if type(part).__name__ in names]
+        if self.family.sees_all_at_once:
+            return blocks
+        vision = set(map(id, self.vision_parameters))
+        return [part for part in blocks if vision.isdisjoint(map(id, part.parameters()))]
+
     def image_features(self, batch: EpisodeBatch) -> list[Any]:
         """Vision features of each image of a batch, to be passed to :meth:`forward`.
 

@@ -1,6 +1,7 @@
 """Sharded over two processes, a run is what it is under DDP."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,18 @@ def test_sharding_changes_nothing(train, stage, wrapper, options):
     for name in [*same, 'grad_norm']:
         assert logs[1][name] == pytest.approx(logs[0][name], rel=1e-3, abs=1e-6), name
     assert stage == 1 or logs[0]['kl'] > 1e-7
+
+
+def test_no_process_waits_for_image_shapes_that_another_has(train, vlm_folder, tmp_path):
+    """FastVLM's tower runs once for each shape of a batch, of which each process has others."""
+    folder = shutil.copytree(vlm_folder('fast_vlm'), tmp_path / 'as_they_come')
+    file = folder / 'preprocessor_config.json'
+    as_they_come = dict(do_resize=False, do_center_crop=False)
+    file.write_text(json.dumps({**json.loads(file.read_text()), **as_they_come}))
+    options = {'model.pretrained': str(folder), 'model.bbox_head.freeze_vision': True}
+    whole, sharded = train('ddp', 1, 3, **options), train('sharded', 1, 3, **options, **SHARDED)
+    first, second = trained_weights(str(whole), 3), trained_weights(str(sharded), 3)
+    torch.testing.assert_close(second, first, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(('stage', 'options'), [(1, ADAPTERS), (2, PENALIZED)])

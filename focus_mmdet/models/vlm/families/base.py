@@ -62,6 +62,8 @@ class VLMFamily(ABC):
     chat_template: str | None = None
     #: Does the model want to be told which tokens are visual (``mm_token_type_ids``)?
     takes_token_types = False
+    #: Does the vision part run once for all images of a batch? If not, processes run it differently often.
+    sees_all_at_once = True
 
     def __init__(self, config: Any) -> None:
         self.config = config

@@ -29,6 +29,7 @@ class FastVLM(VLMFamily):
     projector_weights = r'model\.multi_modal_projector\.'
     stop_token = '<|im_end|>'
     image_token = '<image>'
+    sees_all_at_once = False
     #: The published one writes all images of a message first.
     chat_template = (
         "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}"
