@@ -2,19 +2,10 @@
 
 _base_ = 'tao.py'
 
-budget = dict(type='ResizeToPixelBudget', max_pixels=276480, multiple=1)  # 0.3 x 1280 x 720
-
-pipeline = [
-    dict(
-        type='ForEachFrame',
-        transforms=[dict(type='LoadFrame'), dict(type='LoadAnnotations', with_bbox=True), budget],
-    ),
-    dict(type='PackEpisodeInputs'),
-]
-inference_pipeline = [
-    dict(type='ForEachFrame', transforms=[dict(type='LoadAnnotations', with_bbox=True), budget]),
-    dict(type='PackEpisodeInputs'),
-]
+budget = dict(_base_.budget, multiple=1)
+pipeline = _base_.pipeline
+inference_pipeline = _base_.inference_pipeline
+pipeline[0]['transforms'][-1] = inference_pipeline[0]['transforms'][-1] = budget
 train_dataloader = dict(dataset=dict(pipeline=pipeline))
 val_dataloader = dict(dataset=dict(pipeline=pipeline))
 test_dataloader = val_dataloader
