@@ -28,7 +28,7 @@ class Qwen3VL(Qwen2VL):
         output = self.vision_output(model, images)
         levels = [output.pooler_output, *output.deepstack_features]
         by_level = [split_images(level, counts) for level in levels]
-        Qwen3VL._together = isinstance(levels[-1], Tensor)
+        self._together = isinstance(levels[-1], Tensor)
         return [list(image) for image in zip(*by_level, strict=True)]
 
     def joined_features(self, features: Sequence[Any]) -> Any:
