@@ -1,0 +1,37 @@
+"""What was found in one query image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Located:
+    """The answer to one query about one reference.
+
+    Attributes:
+        query: The file's path; of an image that came as an array ``'query 3'``,
+            counted from 0.
+        frame: Of a video, which one, counted from 0 as it plays; None for an image.
+        reference: The name of what was looked for.
+        size: (width, height) of the query image in pixels, as it is seen (turned as
+            its EXIF tag says).
+        box: (x1, y1, x2, y2) in pixels of the query image, clipped to it, or None
+            where the model's answer holds no box in it.
+        score: 0..1, how sure the model is of its box; 0 without one.
+        absent: The model said that the object is not there. Without a box this is
+            False where the answer cannot be read.
+        answer: What the model wrote; empty where it writes nothing.
+        picture: (H, W, 3) uint8 RGB strip of supports, query and attention, where it
+            was asked for.
+    """
+
+    query: str
+    frame: int | None
+    reference: str
+    size: tuple[int, int]
+    box: tuple[float, float, float, float] | None
+    score: float
+    absent: bool
+    answer: str
+    picture: np.ndarray | None = None
