@@ -103,7 +103,7 @@ def test_the_script_for_an_exported_model_answers_as_we_do(tmp_path):
         [sys.executable, '-c', code], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    (found,) = InContextInferencer(config)([(tmp_path / 'a.jpg', (16, 8, 48, 40))], [tmp_path / 'b.jpg'])
+    (found,) = InContextInferencer(config)([tmp_path / 'b.jpg'], [(tmp_path / 'a.jpg', (16, 8, 48, 40))])
     assert json.loads(done.stdout.splitlines()[-1]) == pytest.approx(found.box)
     assert ''.join(re.findall(r"^        '(.*)'$", code, re.M)) == TASK
 

@@ -1,56 +1,48 @@
 """Find the object of some support images in other images."""
 
-import math
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import mmcv
-import numpy as np
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.dataset import Compose
+from mmengine.logging import print_log
 
+from focus_mmdet.apis.answerer import Answered, Answerer, Packed
 from focus_mmdet.apis.export import load_detector
+from focus_mmdet.apis.images import Support
+from focus_mmdet.apis.queries import Queries, Query, each_query, list_queries, read_ahead
+from focus_mmdet.apis.reference import Reference, fingerprint
+from focus_mmdet.apis.written import Written
 from focus_mmdet.cli import read_config
-from focus_mmdet.datasets.collate import collate_episodes
-from focus_mmdet.datasets.image_file import read_image
-from focus_mmdet.errors import InputError
-from focus_mmdet.visualization.episode_visualizer import draw_episode
+from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.progress import Progress
+from focus_mmdet.results.located import Located
 
-Image = str | Path | np.ndarray
-Support = tuple[Image, Sequence[float]]
-
-
-@dataclass(frozen=True)
-class Located:
-    """The answer for one query image.
-
-    Attributes:
-        box: (x1, y1, x2, y2) in pixels of the original query image, clipped
-            to it, or None where the model's answer holds no box in it.
-        score: 0..1; of a VLM the geometric mean of the answer's token
-            probabilities.
-        answer: What the model wrote; empty where it writes nothing.
-        picture: (H, W, 3) uint8 RGB strip of supports, query and attention.
-    """
-
-    box: tuple[float, float, float, float] | None
-    score: float
-    answer: str
-    picture: np.ndarray
+References = Reference | Sequence[Reference] | Sequence[Support]
 
 
 class InContextInferencer:
     """A trained detector, ready to look for things.
+
+    The arguments of a call are those of MMDetection's ``DetInferencer``. It is no ``BaseInferencer``:
+    that one takes inputs alone and gives one dict when all is done, and of its steps none would be left.
+
+    Not for several threads at once.
 
     Args:
         config: Config file, or a loaded config.
         checkpoint: Written by ``tools/train.py``; None takes the pretrained
             model as it is.
         device: E.g. ``'cuda:0'``; default is a GPU where there is one.
+
+    Attributes:
+        unread: What the latest call could not answer: pairs of a query's name and the reason.
+        found: What the latest call in list form has found, also where it was interrupted.
 
     Raises:
         InputError: The checkpoint does not fit the config, the model folder is
@@ -72,93 +64,238 @@ class InContextInferencer:
             self.model.to(device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f'device {device!r} cannot be used: {str(error).splitlines()[0]}') from error
-        if self.model.with_bbox:
-            self.model.bbox_head.record_attention = True
-        self.pipeline = Compose(self.config.inference_pipeline)
+        self.unread: list[tuple[str, str]] = []
+        self.found: list[Any] = []
+        self.answerer = Answerer(self.model, self.config.inference_pipeline)
+        self._fingerprint = fingerprint(self.config, checkpoint)
 
-    def __call__(self, supports: Sequence[Support], queries: Sequence[Image]) -> list[Located]:
-        """One answer per query.
+    def remember(self, supports: Sequence[Support], name: str | None = None) -> Reference:
+        """An object, to be looked for in any number of calls.
 
         Args:
-            supports: At least one (image, box): a path or an RGB uint8 array
-                (H, W, 3), and (x1, y1, x2, y2) in its pixels, at least one wide and high.
-            queries: Paths or RGB arrays.
+            supports: At least one (image, box): a path, a frame ``clip.mp4#120``, an RGB uint8 array
+                (H, W, 3) or a PIL image, and (x1, y1, x2, y2) in its pixels, at least one wide and high.
+            name: Default: that of the first file.
 
         Raises:
             InputError: No support, an unreadable image or a bad box.
         """
-        if not supports or any(not isinstance(pair, Sequence) or len(pair) != 2 for pair in supports):
-            raise InputError('supports: give at least one pair of an image and its box')
-        if isinstance(queries, (str, Path, np.ndarray)):
-            raise InputError('queries: give a list of images')
-        known = [self._support(index, image, box) for index, (image, box) in enumerate(supports)]
-        return [self._locate(known, self._frame(query, f'query {i}')) for i, query in enumerate(queries)]
+        return Reference.of(supports, name, self._fingerprint)
 
-    def _locate(self, supports: list[dict[str, Any]], query: dict[str, Any]) -> Located:
-        record = {**query, 'img_id': 0, 'supports': [dict(support) for support in supports]}
-        data = collate_episodes([self.pipeline(record)])
-        with torch.no_grad():
-            sample = self.model.test_step(data)[0]
-        found = sample.pred_instances
-        box = tuple(found.bboxes[0].tolist()) if len(found.bboxes) else None
-        return Located(
-            box=box,
-            score=float(found.scores[0]) if box else 0.0,
-            answer=sample.get('answer', ''),
-            picture=draw_episode(data['inputs'][0], sample),
+    def recall(self, path: str | Path) -> Reference:
+        """A reference that was saved.
+
+        One of another model is taken, with a warning: its images and boxes fit any.
+
+        Raises:
+            InputError: No such file, or it is no reference.
+        """
+        reference = Reference.load(path)
+        if reference.model != self._fingerprint:
+            print_log(
+                f'{path}: was remembered with another model or config; this one looks at its images anew, '
+                'and may answer otherwise',
+                'current',
+                logging.WARNING,
+            )
+        return reference
+
+    def stream(
+        self,
+        queries: Queries,
+        references: References,
+        *,
+        batch_size: int = 1,
+        pred_score_thr: float = 0.0,
+        picture: bool = False,
+        every: int = 30,
+        return_datasamples: bool = False,
+    ) -> Iterator[Any]:
+        """Answers one after the other, query by query, and of each query reference by reference.
+
+        What cannot be read is left out, and stands in :attr:`unread`; one warning at the end counts it.
+
+        Args:
+            queries: One or several (also a generator): images as of :meth:`remember`, folders (all pictures
+                and videos in them and below), globs, videos. From a generator, twice ``batch_size`` are
+                taken before the first is answered.
+            references: One or several, or pairs of images and boxes.
+            batch_size: Queries that go through the model together.
+            pred_score_thr: A box with a lower score is left out of its answer; 0..1.
+            picture: Also draw a strip of supports, query and attention: slower.
+            every: Of videos, ask each such frame.
+            return_datasamples: Give MMDetection's ``DetDataSample`` in place of :class:`Located`.
+
+        Raises:
+            InputError: A bad argument, or not one query could be answered.
+        """
+        found = self._run(queries, references, batch_size, pred_score_thr, picture, every)
+        return (sample if return_datasamples else located for located, sample in found)
+
+    def __call__(
+        self,
+        queries: Queries,
+        references: References,
+        batch_size: int = 1,
+        pred_score_thr: float = 0.0,
+        out_dir: str | Path = '',
+        no_save_vis: bool = False,
+        no_save_pred: bool = False,
+        return_datasamples: bool = False,
+        show_progress: bool = False,
+        picture: bool = False,
+        every: int = 30,
+    ) -> list[Any]:
+        """All answers of :meth:`stream`, in a list, and in files.
+
+        Ctrl-C raises as ever; what was found until then stays in :attr:`found` and in ``out_dir``.
+
+        Args:
+            queries: As of :meth:`stream`, like those not named below.
+            references: Likewise.
+            batch_size: Likewise.
+            pred_score_thr: Likewise.
+            out_dir: Folder for ``preds/*.json`` and ``vis/*.png``, one file an answer, as
+                ``DetInferencer`` writes them; empty: none.
+            no_save_vis: Draw and write no pictures.
+            no_save_pred: Write no JSON.
+            return_datasamples: Likewise.
+            show_progress: Tell on stderr how far it is.
+            picture: Likewise; also where pictures are written.
+            every: Likewise.
+
+        Raises:
+            InputError: As of :meth:`stream`; or ``out_dir`` cannot be written.
+        """
+        files = list(list_queries(queries)) if show_progress else queries
+        drawn = bool(out_dir) and not no_save_vis
+        written = Written(Path(out_dir), drawn, not no_save_pred) if out_dir else None
+        told = Progress(len(files), 'queries') if isinstance(files, list) else None
+        self.found = []
+        asked: set[str] = set()
+        for located, sample in self._run(
+            files, references, batch_size, pred_score_thr, picture or drawn, every
+        ):
+            if written is not None:
+                written.add(located)
+            self.found.append(sample if return_datasamples else located)
+            if told is not None and located.query not in asked:
+                asked.add(located.query)
+                told.update()
+        if told is not None:
+            told.close()
+        return self.found
+
+    def _run(
+        self,
+        queries: Queries,
+        references: References,
+        batch_size: int,
+        pred_score_thr: float,
+        picture: bool,
+        every: int,
+    ) -> Iterator[tuple[Located, DetDataSample]]:
+        """Check the arguments, and answer."""
+        check_number('batch_size', batch_size, low=1, whole=True)
+        check_number('pred_score_thr', pred_score_thr, low=0, high=1)
+        check_number('every', every, low=1, whole=True)
+        known = self._known(references)
+        asked = each_query(list_queries(queries), every)
+        return self._answers(asked, known, batch_size, pred_score_thr, picture)
+
+    def _known(self, references: References) -> list[Reference]:
+        if isinstance(references, Reference):
+            return [references]
+        if isinstance(references, Sequence) and all(isinstance(each, Reference) for each in references):
+            if not references:
+                raise InputError(
+                    'references: give at least one, or at least one pair of an image and its box'
+                )
+            return list(references)  # type: ignore[arg-type]
+        return [self.remember(references)]  # type: ignore[arg-type]
+
+    def _answers(
+        self,
+        queries: Iterable[Query],
+        references: Sequence[Reference],
+        batch_size: int,
+        threshold: float,
+        picture: bool,
+    ) -> Iterator[tuple[Located, DetDataSample]]:
+        self.unread = []
+        count = 0
+        for batch in _batches(read_ahead(queries, self._read, 2 * batch_size), batch_size):
+            read = self._readable(batch)
+            each = [self._ask(read, reference, picture) for reference in references]
+            for answers in zip(*each, strict=True):
+                for reference, answer in zip(references, answers, strict=True):
+                    if answer is not None:
+                        count += 1
+                        query, answered = answer
+                        yield _located(query, answered, reference, threshold)
+        if not self.unread:
+            return
+        reason = self.unread[0][1]
+        if not count:
+            raise InputError(reason)
+        print_log(
+            f'{len(self.unread)} of the queries could not be answered, the first for this: {reason}',
+            'current',
+            logging.WARNING,
         )
 
-    def _support(self, index: int, image: Image, box: Sequence[float]) -> dict[str, Any]:
-        frame = self._frame(image, f'support {index}')
-        bbox = _checked(box, frame['width'], frame['height'], frame['img_path'] or f'support {index}')
-        frame['instances'] = [{'bbox': bbox, 'bbox_label': 0, 'ignore_flag': 0}]
-        return frame
+    def _read(self, query: Query) -> Packed:
+        return self.answerer.prepare(query.read(), str(query))
 
-    def _frame(self, image: Image, name: str) -> dict[str, Any]:
-        path = ''
-        if isinstance(image, np.ndarray):
-            if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
-                raise InputError(
-                    f'{name}: an array must be (H, W, 3) uint8 RGB, not {image.shape} {image.dtype}'
-                )
-            pixels = mmcv.rgb2bgr(image)
-        else:
-            path = str(image)
-            if not os.path.isfile(path):
-                raise InputError(f'{path}: no such image')
-            pixels = read_image(path)
-        height, width = pixels.shape[:2]
-        return {
-            'img': pixels,
-            'img_path': path,
-            'img_shape': (height, width),
-            'ori_shape': (height, width),
-            'height': height,
-            'width': width,
-            'instances': [],
-        }
+    def _readable(self, batch: Sequence[tuple[Query, Future[Packed]]]) -> list[tuple[Query, Packed]]:
+        """Those of a batch that could be read."""
+        read = []
+        for query, prepared in batch:
+            try:
+                read.append((query, prepared.result()))
+            except InputError as error:
+                self.unread.append((str(query), str(error)))
+        return read
+
+    def _ask(
+        self, asked: Sequence[tuple[Query, Packed]], reference: Reference, picture: bool
+    ) -> list[tuple[Query, Answered] | None]:
+        """What is found in each; None where the model cannot take a query."""
+        if not asked:
+            return []
+        try:
+            answers = self.answerer.answer(reference, [packed for _, packed in asked], picture)
+        except InputError as error:
+            if len(asked) > 1:
+                return [answer for one in asked for answer in self._ask([one], reference, picture)]
+            self.unread.append((str(asked[0][0]), str(error)))
+            return [None]
+        return [(query, answer) for (query, _), answer in zip(asked, answers, strict=True)]
 
 
-def _checked(box: Sequence[float], width: int, height: int, name: str) -> list[float]:
-    """(x1, y1, x2, y2) in pixels of an image of this size.
+def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    remaining = iter(items)
+    while batch := list(islice(remaining, size)):
+        yield batch
 
-    Raises:
-        InputError: It is something else.
-    """
-    try:
-        x1, y1, x2, y2 = (float(value) for value in box)
-    except (TypeError, ValueError):
-        raise InputError(f'{name}: a box is four numbers x1, y1, x2, y2, not {box!r}') from None
-    corners = [x1, y1, x2, y2]
-    problems = {
-        'holds what is no number': not all(map(math.isfinite, corners)),
-        f'is empty or outside the {width} x {height} image': not (
-            0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
-        ),
-        'looks like fractions of the image': max(corners) <= 1,
-        'is less than a pixel wide or high': min(x2 - x1, y2 - y1) < 1,
-    }
-    for problem, found in problems.items():
-        if found:
-            raise InputError(f'{name}: box {tuple(corners)} {problem}; give x1, y1, x2, y2 in pixels')
-    return corners
+
+def _located(
+    query: Query, answered: Answered, reference: Reference, threshold: float
+) -> tuple[Located, DetDataSample]:
+    """What is said of a query, and the sample it was read from."""
+    sample = answered.sample
+    sample.pred_instances = sample.pred_instances[sample.pred_instances.scores >= threshold]
+    found = sample.pred_instances
+    height, width = sample.ori_shape[:2]
+    located = Located(
+        query=query.name,
+        frame=query.frame,
+        reference=reference.name,
+        size=(width, height),
+        box=tuple(found.bboxes[0].tolist()) if len(found) else None,
+        score=float(found.scores[0]) if len(found) else 0.0,
+        absent=sample.get('absent', False),
+        answer=sample.get('answer', ''),
+        picture=answered.picture,
+    )
+    return located, sample

@@ -149,8 +149,8 @@ def test_the_merged_folder_is_a_model_to_start_from(trained, tmp_path):
     config.model.pretrained = str(folder)
     photo = str(next((ROOT / 'data/realset').rglob('*.jpg')))
     exported, own = InContextInferencer(config), InContextInferencer(config)
-    own.model = detector.eval()
-    (answer,), (same,) = (find([(photo, (10, 10, 200, 200))], [photo]) for find in (exported, own))
+    own.answerer.model = detector.eval()
+    (answer,), (same,) = (find([photo], [(photo, (10, 10, 200, 200))]) for find in (exported, own))
     assert answer.answer == same.answer
     assert answer.score == pytest.approx(same.score, rel=1e-3)
 

@@ -32,8 +32,8 @@ def photo(tmp_path):
 def test_paths_and_arrays_give_the_same_answer(inferencer, photo):
     path, pixels = photo
     box = (10, 10, 50, 40)
-    by_path = inferencer([(path, box)], [path])[0]
-    by_array = inferencer([(pixels, box), (path, box)][:1], [pixels])[0]
+    by_path = inferencer([path], [(path, box)], picture=True)[0]
+    by_array = inferencer([pixels], [(pixels, box)], picture=True)[0]
     assert by_path.answer == by_array.answer
     assert by_path.score == by_array.score
     assert by_path.picture.shape == by_array.picture.shape
@@ -45,7 +45,7 @@ def test_boxes_come_back_in_pixels_of_each_query(inferencer, photo, monkeypatch)
     speech = type(inferencer.model.data_preprocessor.encoder)
     monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
     large = np.zeros((200, 400, 3), np.uint8)
-    found = inferencer([(path, (10, 10, 50, 40))], [path, large])
+    found = inferencer([path, large], [(path, (10, 10, 50, 40))])
     assert found[0].box == (0, 0, 45, 60)
     assert found[1].box == (0, 0, 200, 200)
     assert 0 < found[0].score <= 1
@@ -56,7 +56,7 @@ def test_boxes_do_not_leave_the_image(inferencer, photo, monkeypatch):
     answers = iter(['[500, 0, 1200, 3000]', '[1000, 0, 1200, 500]'])
     speech = type(inferencer.model.data_preprocessor.encoder)
     monkeypatch.setattr(speech, 'decode', lambda *_: f'<answer>{next(answers)}</answer>')
-    found = inferencer([(path, (10, 10, 50, 40))], [path, path])
+    found = inferencer([path, path], [(path, (10, 10, 50, 40))])
     assert [each.box for each in found] == [(45, 0, 90, 60), None]
 
 
@@ -65,8 +65,8 @@ def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
     speech = type(inferencer.model.data_preprocessor.encoder)
     monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
     other = np.flip(pixels, 0).copy()
-    first = inferencer([(path, (1, 1, 30, 30))], [path])[0]
-    second = inferencer([(other, (40, 20, 90, 60))], [path])[0]
+    first = inferencer([path], [(path, (1, 1, 30, 30))])[0]
+    second = inferencer([path], [(other, (40, 20, 90, 60))])[0]
     assert first.score != second.score
 
 
@@ -74,7 +74,7 @@ def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
     ('supports', 'queries', 'message'),
     [
         ([], ['PHOTO'], 'at least one pair'),
-        ([('PHOTO', (10, 10, 5, 40))], ['PHOTO'], r'photo\.png: box .* empty or outside the 90 x 60'),
+        ([('PHOTO', (10, 10, 5, 40))], ['PHOTO'], r'photo\.png: box .* is reversed'),
         ([('PHOTO', (10, 10, 95, 40))], ['PHOTO'], 'outside the 90 x 60'),
         ([('PHOTO', (10, 10, 40))], ['PHOTO'], 'x1, y1, x2, y2'),
         ([('PHOTO', (10, 10, 40, float('nan')))], ['PHOTO'], 'holds what is no number'),
@@ -91,14 +91,14 @@ def test_bad_input_is_named(inferencer, photo, supports, queries, message):
     supports = [(photo[0] if image == 'PHOTO' else image, box) for image, box in supports]
     queries = [photo[0] if isinstance(query, str) and query == 'PHOTO' else query for query in queries]
     with pytest.raises(InputError, match=message):
-        inferencer(supports, queries)
+        inferencer(queries, supports)
 
 
 def test_a_file_that_is_no_image_is_named(inferencer, photo, tmp_path):
     text = tmp_path / 'notes.txt'
     text.write_text('hello')
     with pytest.raises(InputError, match=r'notes\.txt: cannot be read as an image'):
-        inferencer([(photo[0], (1, 1, 5, 5))], [str(text)])
+        inferencer(str(text), [(photo[0], (1, 1, 5, 5))])
 
 
 def test_answers_are_drawn_at_a_temperature_and_greedy_at_0(inferencer, photo, monkeypatch):
@@ -106,7 +106,7 @@ def test_answers_are_drawn_at_a_temperature_and_greedy_at_0(inferencer, photo, m
 
     def answers():
         torch.manual_seed(0)
-        return [inferencer([(path, (10, 10, 50, 40))], [path])[0].answer for _ in range(3)]
+        return [inferencer([path], [(path, (10, 10, 50, 40))])[0].answer for _ in range(3)]
 
     assert len(set(answers())) == 1
     monkeypatch.setattr(inferencer.model.bbox_head, 'temperature', 1.0)

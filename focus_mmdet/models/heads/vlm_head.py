@@ -208,8 +208,8 @@ class VLMHead(BaseModule):
         None is also the answer that the object is absent, where it may be.
         The score is the geometric mean of the answer's token probabilities,
         calibrated.
-        ``answer`` (the text) and ``parse_error`` (None, or why there is no
-        box) are set on each sample, and ``attention`` where armed.
+        ``answer`` (the text), ``parse_error`` (None, or why there is no box) and
+        ``absent`` (the answer says so) are set on each sample, and ``attention`` where armed.
         """
         drawn: dict[str, Any] = {}
         if self.temperature > 0:
@@ -223,7 +223,7 @@ class VLMHead(BaseModule):
             text = speech.decode(generated.ids[index])
             cells = tuple(batch.cells[index].tolist())
             answer = speech.read(text, cells)
-            sample.set_metainfo({'answer': text, 'parse_error': answer.reason})
+            sample.set_metainfo({'answer': text, 'parse_error': answer.reason, 'absent': answer.absent})
             if generated.attention is not None:
                 maps = self._attention_maps(batch.select(index, index + 1), generated.attention[index])
                 sample.set_metainfo({'attention': maps})

@@ -1,0 +1,183 @@
+"""An object that was shown once, and is looked for again and again."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mmcv
+import numpy as np
+from mmengine.config import Config
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from focus_mmdet.apis.images import Support, checked_box, is_frame, read_rgb
+from focus_mmdet.engine.checkpoints.atomic_backend import AtomicLocalBackend
+from focus_mmdet.errors import InputError
+
+#: The key of our JSON in a file's metadata, and the version of what it says.
+_KEY, _VERSION = 'focus_reference', 1
+#: Of a checkpoint: its zip directory holds a checksum of every weight.
+_END = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Support images with a box each, by a name.
+
+    It holds nothing of a model: what a model makes of it (keys and values) is kept by the inferencer
+    as long as the reference lives, and made anew where it is recalled.
+
+    Attributes:
+        name: Of the object.
+        images: (H, W, 3) uint8 RGB each.
+        boxes: (x1, y1, x2, y2) in pixels of each.
+        model: Fingerprint of the model and the config that it was remembered with.
+    """
+
+    name: str
+    images: tuple[np.ndarray, ...]
+    boxes: tuple[tuple[float, ...], ...]
+    model: str = ''
+    #: The files of the images, where they can be kept as they are.
+    _files: tuple[bytes | None, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, supports: Sequence[Support], name: str | None = None, model: str = '') -> 'Reference':
+        """Read and check supports.
+
+        Args:
+            supports: At least one image and its box in pixels.
+            name: Default: that of the first image's file.
+            model: See the attribute.
+
+        Raises:
+            InputError: No support, an unreadable image or a bad box.
+        """
+        if (
+            not isinstance(supports, Sequence)
+            or not supports
+            or any(not isinstance(pair, Sequence) or len(pair) != 2 for pair in supports)
+        ):
+            raise InputError('supports: give at least one pair of an image and its box')
+        images, boxes, files = [], [], []
+        for index, (image, box) in enumerate(supports):
+            named = str(image) if isinstance(image, (str, Path)) else f'support {index}'
+            pixels = read_rgb(image, named)
+            height, width = pixels.shape[:2]
+            images.append(pixels)
+            boxes.append(checked_box(box, width, height, named))
+            whole = isinstance(image, (str, Path)) and not is_frame(named)
+            files.append(Path(named).read_bytes() if whole else None)
+        first = supports[0][0]
+        default = Path(first).stem if isinstance(first, (str, Path)) else 'object'
+        return cls(name or default, tuple(images), tuple(boxes), model, tuple(files))
+
+    def save(self, path: str | Path) -> None:
+        """Write a ``.focus`` file, whole or not at all.
+
+        It is a safetensors file: the pictures (the files as they are where they are JPEG or PNG, with
+        what else these say, such as the place; others as PNG) and JSON in its metadata.
+
+        Raises:
+            InputError: ``path`` is a file that is no reference.
+            OSError: It cannot be written; what was there before is whole.
+        """
+        path = Path(path)
+        if path.exists():
+            _described(path)
+        stored = [*self._files, *[None] * (len(self.images) - len(self._files))]
+        tensors = {
+            f'image_{index}': np.frombuffer(_encoded(*pair), np.uint8)
+            for index, pair in enumerate(zip(self.images, stored, strict=True))
+        }
+        said = {'version': _VERSION, 'name': self.name, 'boxes': self.boxes, 'model': self.model}
+        AtomicLocalBackend().put(save(tensors, {_KEY: json.dumps(said)}), path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> 'Reference':
+        """Read a file that :meth:`save` wrote.
+
+        Raises:
+            InputError: No such file, or it is no reference.
+        """
+        said = _described(Path(path))
+        images, files = [], []
+        with safe_open(str(path), 'numpy') as file:
+            for index in range(len(said['boxes'])):
+                name = f'image_{index}'
+                content = file.get_tensor(name).tobytes() if name in file.keys() else b''  # noqa: SIM118
+                pixels = _decoded(content)
+                if pixels is None:
+                    raise InputError(f'{path}: {name} cannot be read. Make the reference again')
+                images.append(pixels)
+                files.append(content)
+        boxes = tuple(
+            checked_box(box, pixels.shape[1], pixels.shape[0], f'{path}: support {index}')
+            for index, (box, pixels) in enumerate(zip(said['boxes'], images, strict=True))
+        )
+        return cls(said['name'], tuple(images), boxes, said['model'], tuple(files))
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """What a reference's file says of itself.
+
+    Raises:
+        InputError: It is none.
+    """
+    if not path.is_file():
+        raise InputError(f'{path}: no such reference')
+    try:
+        with safe_open(str(path), 'numpy') as file:
+            said = json.loads((file.metadata() or {})[_KEY])
+        version, name, boxes, model = (said[key] for key in ('version', 'name', 'boxes', 'model'))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f'{path}: not a reference that Reference.save wrote') from error
+    if version != _VERSION:
+        raise InputError(f'{path}: a reference of version {version}; this program reads {_VERSION}')
+    if not isinstance(boxes, list) or not boxes:
+        raise InputError(f'{path}: holds no support. Make the reference again')
+    return {'name': str(name), 'boxes': boxes, 'model': str(model)}
+
+
+def _encoded(pixels: np.ndarray, file: bytes | None) -> bytes:
+    """A file that :func:`_decoded` reads as exactly these RGB pixels."""
+    if file is not None and file[:4] in (b'\x89PNG', *(b'\xff\xd8\xff' + bytes([end]) for end in range(256))):
+        read = _decoded(file)
+        if read is not None and np.array_equal(read, pixels):
+            return file
+    return cv2.imencode('.png', mmcv.rgb2bgr(pixels))[1].tobytes()
+
+
+def _decoded(file: bytes) -> np.ndarray | None:
+    """(H, W, 3) RGB pixels, turned as EXIF says; None where OpenCV cannot read them."""
+    if not file:
+        return None
+    try:
+        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
+    except cv2.error:
+        return None
+    return None if pixels is None else mmcv.bgr2rgb(pixels)
+
+
+def fingerprint(config: Config, checkpoint: str | None) -> str:
+    """What tells models apart whose keys and values, and so answers, differ.
+
+    Of the model's config, its folder, the transforms of its images, and the checkpoint, by their sizes and
+    checksums: large files are not read whole.
+    """
+    said = dict(model=config.model, pipeline=config.inference_pipeline)
+    folder = config.model.get('pretrained')
+    digest = hashlib.sha256(json.dumps(said, default=str, sort_keys=True).replace(str(folder), '').encode())
+    if folder is not None and Path(folder).is_dir():
+        for file in sorted(Path(folder).iterdir()):
+            digest.update(f'{file.name} {file.stat().st_size}'.encode() if file.is_file() else b'')
+    if checkpoint is not None:
+        with open(checkpoint, 'rb') as weights:
+            size = weights.seek(0, 2)
+            weights.seek(max(0, size - _END))
+            digest.update(str(size).encode() + weights.read())
+    return digest.hexdigest()[:32]
