@@ -1,6 +1,7 @@
 """From a reference and some queries to a detector's answers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -8,14 +9,41 @@ import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.dataset import Compose
+from torch import Tensor
 
 from focus_mmdet.apis.images import record_of
 from focus_mmdet.apis.reference import Reference
 from focus_mmdet.datasets.collate import collate_episodes
+from focus_mmdet.models.detectors.focus_detector import FocusDetector
+from focus_mmdet.models.vlm.families import SeenImage
+from focus_mmdet.models.vlm.known_prefix import KnownPrefix, PrefixSpace
 from focus_mmdet.visualization.episode_visualizer import draw_episode
 
-#: ``inputs`` and ``data_samples`` of an episode, as a pipeline packs them.
-Packed = dict[str, Any]
+
+@dataclass(frozen=True)
+class Prepared:
+    """A query image as a pipeline packs it: (3, H, W) uint8 RGB, its sample, and what a VLM sees of it."""
+
+    image: Tensor
+    sample: DetDataSample
+    seen: SeenImage | None
+
+
+@dataclass
+class Asked:
+    """Queries that are answered together, and their vision features once they are known."""
+
+    queries: list[Prepared]
+    features: list[Any] | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """Supports as a pipeline packs them, and what the model keeps of them where it can."""
+
+    images: list[Tensor]
+    samples: list[DetDataSample]
+    prefix: KnownPrefix | None
 
 
 class Answered(NamedTuple):
@@ -28,6 +56,9 @@ class Answered(NamedTuple):
 class Answerer:
     """Asks a detector about queries, each with the supports of a reference.
 
+    Supports are read once a reference, and a query pays for its own tokens alone. That is so for a
+    VLM without pictures of its attention; other detectors read the supports with each query.
+
     Args:
         model: The detector.
         pipeline: Configs of the transforms of an episode whose images are read. They run on supports and on
@@ -37,41 +68,78 @@ class Answerer:
     def __init__(self, model: Any, pipeline: Sequence[dict[str, Any]]) -> None:
         self.model = model
         self.pipeline = Compose(pipeline)
-        self._supports: WeakKeyDictionary[Reference, Packed] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Reference, Known] = WeakKeyDictionary()
+        self._space = PrefixSpace()
 
-    def prepare(self, pixels: np.ndarray, path: str = '') -> Packed:
+    def prepare(self, pixels: np.ndarray, path: str = '') -> Prepared:
         """An RGB query image (H, W, 3) as the model takes it; may run in other threads."""
-        packed: Packed = self.pipeline({**record_of(pixels, path), 'supports': []})
-        return packed
+        packed = self.pipeline({**record_of(pixels, path), 'supports': []})
+        (image,) = packed['inputs']
+        seen = None
+        if isinstance(self.model, FocusDetector):
+            (seen,) = self.model.data_preprocessor.encoder.see([image])
+        return Prepared(image, packed['data_samples'], seen)
 
-    def supports(self, reference: Reference) -> Packed:
-        """The images and boxes of a reference as the model takes them, made once."""
-        if reference not in self._supports:
+    def know(self, reference: Reference) -> Known:
+        """What the model keeps of a reference, made once.
+
+        Raises:
+            InputError: The model cannot take its images.
+        """
+        if reference not in self._known:
             frames = []
             for pixels, box in zip(reference.images, reference.boxes, strict=True):
                 instance = {'bbox': list(box), 'bbox_label': 0, 'ignore_flag': 0}
                 frames.append({**record_of(pixels, ''), 'instances': [instance]})
             # In the query's place stands the first image: pipelines take no supports alone.
             packed = self.pipeline({**record_of(reference.images[0], ''), 'supports': frames})
-            self._supports[reference] = packed
-        return self._supports[reference]
+            known = Known(packed['inputs'][:-1], packed['data_samples'].supports, self._prefix(packed))
+            self._known[reference] = known
+        return self._known[reference]
 
     @torch.no_grad()
-    def answer(self, reference: Reference, queries: Sequence[Packed], picture: bool) -> list[Answered]:
+    def _prefix(self, packed: dict[str, Any]) -> KnownPrefix | None:
+        if not isinstance(self.model, FocusDetector):
+            return None
+        encoder = self.model.data_preprocessor.encoder
+        behind = encoder.queries(encoder.see(packed['inputs'][-1:]), len(packed['inputs']) - 1)
+        batch = self.model.data_preprocessor(collate_episodes([packed]))['inputs']
+        return self.model.bbox_head.know_supports(batch, behind.prompt_ids[0])
+
+    @torch.no_grad()
+    def answer(self, reference: Reference, asked: Asked, picture: bool = False) -> list[Answered]:
         """What the model says of each query, and the strip of each where a ``picture`` is asked for."""
-        known = self.supports(reference)
-        episodes = []
-        for query in queries:
-            sample = query['data_samples'].clone()
-            sample.supports = known['data_samples'].supports
-            inputs = [*known['inputs'][:-1], query['inputs'][-1]]
-            episodes.append({'inputs': inputs, 'data_samples': sample})
-        data = collate_episodes(episodes)
+        known = self.know(reference)
+        samples = []
+        for query in asked.queries:
+            sample = query.sample.clone()
+            sample.supports = known.samples
+            samples.append(sample)
         if self.model.with_bbox:
             self.model.bbox_head.record_attention = picture
-        images = list(data['inputs'])
-        samples = self.model.test_step(data)
+        if known.prefix is not None and not picture:
+            answers = self._behind(known, known.prefix, asked, samples)
+            return [Answered(sample, None) for sample in answers]
+        images = [[*known.images, query.image] for query in asked.queries]
+        data = collate_episodes(
+            [{'inputs': each, 'data_samples': sample} for each, sample in zip(images, samples, strict=True)]
+        )
+        answers = self.model.test_step(data)
         return [
             Answered(sample, draw_episode(each, sample) if picture else None)
-            for each, sample in zip(images, samples, strict=True)
+            for each, sample in zip(images, answers, strict=True)
         ]
+
+    def _behind(
+        self, known: Known, prefix: KnownPrefix, asked: Asked, samples: list[DetDataSample]
+    ) -> list[DetDataSample]:
+        """Answers where the supports are read already."""
+        speech, head = self.model.data_preprocessor, self.model.bbox_head
+        seen = [query.seen for query in asked.queries if query.seen is not None]
+        batch = speech.queries(seen, samples, len(known.images), prefix.length)
+        if asked.features is None:
+            asked.features = head.vlm.image_features(batch)
+        batch.features = asked.features
+        found = head.predict(batch, samples, speech.encoder, (prefix, self._space))
+        answers: list[DetDataSample] = self.model.add_pred_to_datasample(samples, found)
+        return answers

@@ -12,7 +12,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from focus_mmdet.apis.answerer import Answered, Answerer, Packed
+from focus_mmdet.apis.answerer import Answered, Answerer, Asked, Prepared
 from focus_mmdet.apis.export import load_detector
 from focus_mmdet.apis.images import Support
 from focus_mmdet.apis.queries import Queries, Query, each_query, list_queries, read_ahead
@@ -39,6 +39,7 @@ class InContextInferencer:
         checkpoint: Written by ``tools/train.py``; None takes the pretrained
             model as it is.
         device: E.g. ``'cuda:0'``; default is a GPU where there is one.
+        grammar: A VLM's answers keep to the form of one that can be read, and take fewer steps.
 
     Attributes:
         unread: What the latest call could not answer: pairs of a query's name and the reason.
@@ -50,7 +51,11 @@ class InContextInferencer:
     """
 
     def __init__(
-        self, config: str | Path | Config, checkpoint: str | None = None, device: str | None = None
+        self,
+        config: str | Path | Config,
+        checkpoint: str | None = None,
+        device: str | None = None,
+        grammar: bool = True,
     ) -> None:
         self.config = config if isinstance(config, Config) else read_config(str(config))
         if 'inference_pipeline' not in self.config:
@@ -64,6 +69,8 @@ class InContextInferencer:
             self.model.to(device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f'device {device!r} cannot be used: {str(error).splitlines()[0]}') from error
+        if self.model.with_bbox:
+            self.model.bbox_head.grammar = grammar
         self.unread: list[tuple[str, str]] = []
         self.found: list[Any] = []
         self.answerer = Answerer(self.model, self.config.inference_pipeline)
@@ -200,6 +207,8 @@ class InContextInferencer:
         check_number('pred_score_thr', pred_score_thr, low=0, high=1)
         check_number('every', every, low=1, whole=True)
         known = self._known(references)
+        for reference in known:
+            self.answerer.know(reference)
         asked = each_query(list_queries(queries), every)
         return self._answers(asked, known, batch_size, pred_score_thr, picture)
 
@@ -226,7 +235,10 @@ class InContextInferencer:
         count = 0
         for batch in _batches(read_ahead(queries, self._read, 2 * batch_size), batch_size):
             read = self._readable(batch)
-            each = [self._ask(read, reference, picture) for reference in references]
+            asked = Asked([prepared for _, prepared in read])
+            each = [
+                self._ask([query for query, _ in read], asked, reference, picture) for reference in references
+            ]
             for answers in zip(*each, strict=True):
                 for reference, answer in zip(references, answers, strict=True):
                     if answer is not None:
@@ -244,10 +256,10 @@ class InContextInferencer:
             logging.WARNING,
         )
 
-    def _read(self, query: Query) -> Packed:
+    def _read(self, query: Query) -> Prepared:
         return self.answerer.prepare(query.read(), str(query))
 
-    def _readable(self, batch: Sequence[tuple[Query, Future[Packed]]]) -> list[tuple[Query, Packed]]:
+    def _readable(self, batch: Sequence[tuple[Query, Future[Prepared]]]) -> list[tuple[Query, Prepared]]:
         """Those of a batch that could be read."""
         read = []
         for query, prepared in batch:
@@ -258,19 +270,21 @@ class InContextInferencer:
         return read
 
     def _ask(
-        self, asked: Sequence[tuple[Query, Packed]], reference: Reference, picture: bool
+        self, queries: Sequence[Query], asked: Asked, reference: Reference, picture: bool
     ) -> list[tuple[Query, Answered] | None]:
         """What is found in each; None where the model cannot take a query."""
-        if not asked:
+        if not queries:
             return []
         try:
-            answers = self.answerer.answer(reference, [packed for _, packed in asked], picture)
+            answers = self.answerer.answer(reference, asked, picture)
         except InputError as error:
-            if len(asked) > 1:
-                return [answer for one in asked for answer in self._ask([one], reference, picture)]
-            self.unread.append((str(asked[0][0]), str(error)))
+            if len(queries) > 1:
+                pairs = zip(queries, asked.queries, strict=True)
+                alone = [self._ask([query], Asked([one]), reference, picture) for query, one in pairs]
+                return [answer for each in alone for answer in each]
+            self.unread.append((str(queries[0]), str(error)))
             return [None]
-        return [(query, answer) for (query, _), answer in zip(asked, answers, strict=True)]
+        return list(zip(queries, answers, strict=True))
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -10,6 +10,7 @@ from mmengine.model import BaseDataPreprocessor
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch
+from focus_mmdet.models.vlm.families import SeenImage
 
 
 @MODELS.register_module()
@@ -60,6 +61,25 @@ class EpisodeDataPreprocessor(BaseDataPreprocessor):
             self._check_length(sample, len(prompt))
         rest = {key: value for key, value in data.items() if key != 'encoded'}
         return {**rest, 'inputs': batch.to(self.device), 'data_samples': self.cast_data(samples)}
+
+    def queries(
+        self, seen: list[SeenImage], samples: list[DetDataSample], shots: int, known: int
+    ) -> EpisodeBatch:
+        """Queries behind supports that the model has read, on its device.
+
+        Args:
+            seen: B images, from :meth:`EpisodeEncoder.see`.
+            samples: Theirs.
+            shots: Supports that stand before each.
+            known: Tokens of these.
+
+        Raises:
+            InputError: A prompt is longer than ``max_tokens``.
+        """
+        batch = self.encoder.queries(seen, shots)
+        for sample, ids in zip(samples, batch.prompt_ids, strict=True):
+            self._check_length(sample, known + len(ids))
+        return batch.to(self.device)
 
     def _warn_encoded_for_another(self, batch: EpisodeBatch | None) -> None:
         """Say once that the workers' encoding is of no use."""

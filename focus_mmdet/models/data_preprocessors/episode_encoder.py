@@ -19,6 +19,7 @@ from focus_mmdet.errors import InputError
 from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS, EncodedAnswer, PromptEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.families import SeenImage
+from focus_mmdet.models.vlm.grammar import AnswerGrammar
 from focus_mmdet.models.vlm.model_folder import model_folder
 from focus_mmdet.models.vlm.processor import load_processor
 from focus_mmdet.models.vlm.vlm import load_family
@@ -118,6 +119,45 @@ class EpisodeEncoder:
             cells=torch.tensor(cells),
             targets=None if answers is None else torch.stack([answer.target for answer in answers]),
             language=self.language,
+        )
+
+    def queries(self, seen: list[SeenImage], shots: int) -> EpisodeBatch:
+        """Encode B queries as what follows their supports, which the model has read.
+
+        Args:
+            seen: B images, from :meth:`see`.
+            shots: Supports that stand before each.
+        """
+        count = len(seen)
+        ids = [self.prompts.behind_supports(image, shots) for image in seen]
+        tokens = [self.family.image_mask(each).nonzero()[:, 0].tolist() for each in ids]
+        spans = [(each[0], each[-1] + 1) for each in tokens]
+        return EpisodeBatch(
+            prompt_ids=ids,
+            answer_ids=None,
+            openings=None,
+            vision=[image.tensors for image in seen],
+            places=[image.places for image in seen],
+            frames=[1] * count,
+            marks={},
+            query_rows=spans,
+            image_spans=[[span] for span in spans],
+            box_ends=[[]] * count,
+            regions=[[]] * count,
+            cells=torch.tensor([image.cells for image in seen]),
+            targets=None,
+            language=self.language,
+        )
+
+    def grammar(self) -> AnswerGrammar:
+        """What answers may look like.
+
+        Raises:
+            InputError: The tokenizer cannot write one.
+        """
+        vocabulary = int(self.family.config.get_text_config().vocab_size)
+        return AnswerGrammar.build(
+            self.tokenizer, self.may_be_absent, self.stop_id, self.forbidden_ids, vocabulary
         )
 
     def _answers(

@@ -75,6 +75,8 @@ class PromptEncoder:
         self.family = family
         self.processor = processor
         self.tokenizer = processor.tokenizer
+        #: Per number of supports, what a prompt says after its query image.
+        self._requests: dict[int, str] = {}
 
     def prompt(self, sample: Any, images: Sequence[SeenImage]) -> EncodedPrompt:
         """Encode one episode.
@@ -123,6 +125,18 @@ class PromptEncoder:
             box_ends=ends,
             regions=regions[:-1],
         )
+
+    def behind_supports(self, image: SeenImage, shots: int) -> Tensor:
+        """(T,) ids of a prompt from its query image on: the same, whatever the ``shots`` supports are."""
+        if shots not in self._requests:
+            text = self.processor.apply_chat_template(
+                episode_messages([[0] * 4] * shots, self.may_be_absent),
+                tokenize=False,
+                add_generation_prompt=True,
+            )
+            self._requests[shots] = text.rpartition(self.family.image_token)[2]
+        text = image.text + self._requests[shots]
+        return torch.tensor(self.tokenizer(text, add_special_tokens=False)['input_ids'])
 
     def messages(self, sample: Any, images: Sequence[SeenImage]) -> list[dict[str, Any]]:
         """An episode as chat messages, arguments as of :meth:`prompt`."""

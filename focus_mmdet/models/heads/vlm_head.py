@@ -27,6 +27,8 @@ from focus_mmdet.models.heads.attention_supervision import AttentionSupervision,
 from focus_mmdet.models.heads.rollout import Rollout
 from focus_mmdet.models.vlm.attention_probe import MassProbe, ProbeGroup
 from focus_mmdet.models.vlm.generation import Generated, Sampling, generate
+from focus_mmdet.models.vlm.grammar import AnswerGrammar
+from focus_mmdet.models.vlm.known_prefix import KnownPrefix, PrefixSpace, know_prefix
 from focus_mmdet.models.vlm.lora import add_lora, check_drawn
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
@@ -52,6 +54,9 @@ class VLMHead(BaseModule):
             takes the most probable token each time.
         score_calibration: Scale and offset of the scores' logits, as
             ``ScoreCalibration`` fits them; (1, 0) leaves scores as they are.
+        grammar: Predicted answers keep to the form of one that can be read, and take fewer
+            steps; see :class:`focus_mmdet.models.vlm.grammar.AnswerGrammar`. Off, a test
+            shows what a model has learned; ``InContextInferencer`` turns it on.
         quantization: Options of ``transformers.BitsAndBytesConfig`` for the
             frozen weights under ``lora`` (QLoRA); None keeps them as they are.
         cudnn_attention: Let torch choose cuDNN's attention kernels on a GPU, as
@@ -73,6 +78,7 @@ class VLMHead(BaseModule):
         max_new_tokens: int = 50,
         temperature: float = 0.0,
         score_calibration: tuple[float, float] = (1.0, 0.0),
+        grammar: bool = False,
         quantization: dict[str, Any] | None = None,
         cudnn_attention: bool = False,
     ) -> None:
@@ -114,6 +120,8 @@ class VLMHead(BaseModule):
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
         self.score_calibration = tuple(score_calibration)
+        self.grammar = grammar
+        self._grammar: AnswerGrammar | None = None
         #: Armed by AttentionSupervisionHook; empty is plain fine-tuning.
         self.attention_supervision: tuple[AttentionSupervision, ...] = ()
         self._warned = False
@@ -201,23 +209,51 @@ class VLMHead(BaseModule):
             **options,
         )
 
-    def predict(self, batch: EpisodeBatch, samples: list[Any], speech: EpisodeEncoder) -> list[InstanceData]:
+    def know_supports(self, batch: EpisodeBatch, behind: Tensor) -> KnownPrefix | None:
+        """What the model keeps of the supports of the one episode of a batch, for :meth:`predict`.
+
+        Args:
+            batch: Of :class:`EpisodeEncoder`.
+            behind: Ids of the same episode from the query image on, by themselves.
+
+        Returns:
+            None where supports cannot be read apart from a query: see :func:`know_prefix`; or the
+            tokenizer joins them.
+        """
+        ids, stop = batch.prompt_ids[0], batch.image_spans[0][-1][0]
+        if not torch.equal(ids[stop:].cpu(), behind.cpu()):
+            return None
+        features = self.vlm.image_features(batch)[:-1]
+        return know_prefix(self.vlm, ids[:stop], batch.vision[:-1], features)
+
+    def predict(
+        self,
+        batch: EpisodeBatch,
+        samples: list[Any],
+        speech: EpisodeEncoder,
+        prefix: tuple[KnownPrefix, PrefixSpace] | None = None,
+    ) -> list[InstanceData]:
         """One box per episode in pixels of the original query image, or none.
 
         What lies outside the image is cut off, and a box wholly outside is none.
         None is also the answer that the object is absent, where it may be.
         The score is the geometric mean of the answer's token probabilities,
-        calibrated.
+        calibrated. With the grammar these are still the model's own among all
+        tokens, so that the same answer has nearly the same score; its ending,
+        which is not written, counts as certain.
+        With a ``prefix`` the batch is of :meth:`EpisodeEncoder.queries`.
         ``answer`` (the text), ``parse_error`` (None, or why there is no box) and
         ``absent`` (the answer says so) are set on each sample, and ``attention`` where armed.
         """
-        drawn: dict[str, Any] = {}
+        options: dict[str, Any] = dict(prefix=prefix)
+        options['record_attention'] = self.record_attention and prefix is None
+        steps = self.max_new_tokens
+        if self.grammar:
+            options['grammar'] = self._answer_grammar(speech)
+            steps = options['grammar'].steps
         if self.temperature > 0:
-            drawn['sampling'] = Sampling(self.temperature)
-            drawn['noise'] = torch.rand(len(samples), self.max_new_tokens)
-        generated = self.generate(
-            batch, speech, self.max_new_tokens, record_attention=self.record_attention, **drawn
-        )
+            options.update(sampling=Sampling(self.temperature), noise=torch.rand(len(samples), steps))
+        generated = self.generate(batch, speech, self.max_new_tokens, **options)
         results = []
         for index, sample in enumerate(samples):
             text = speech.decode(generated.ids[index])
@@ -240,6 +276,11 @@ class VLMHead(BaseModule):
                 )
             )
         return results
+
+    def _answer_grammar(self, speech: EpisodeEncoder) -> AnswerGrammar:
+        if self._grammar is None:
+            self._grammar = speech.grammar().to(self.vlm.device)
+        return self._grammar
 
     def _score(self, logps: Tensor) -> Tensor:
         """In 0..1, of an answer's (L,) log-probabilities."""

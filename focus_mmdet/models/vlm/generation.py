@@ -13,11 +13,13 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce
 from torch import Tensor
-from transformers import DynamicCache, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+from transformers import Cache, DynamicCache, TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.vlm.attention_probe import AttentionProbe, ReceivedProbe
+from focus_mmdet.models.vlm.grammar import AnswerGrammar
+from focus_mmdet.models.vlm.known_prefix import KnownPrefix, PrefixSpace
 from focus_mmdet.models.vlm.sharding import is_sharded
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
@@ -72,12 +74,16 @@ def sampling_noise(seeds: Sequence[int], length: int) -> Tensor:
     return torch.stack([torch.rand(length, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
 
 
-def _pick(logits: Tensor, sampling: Sampling, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Next ids (N,) and their log-probabilities (N,)."""
+def _pick(
+    logits: Tensor, sampling: Sampling, noise: Tensor | None, allowed: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Next ids (N,) and their log-probabilities (N,); ``allowed`` is (N, V) bool, None for all."""
+    possible = logits if allowed is None else logits.masked_fill(~allowed, float('-inf'))
     if noise is None:
         logps = logits.log_softmax(-1)
-        chosen = logps.argmax(-1)
+        chosen = possible.argmax(-1)
     else:
+        logits = possible
         logps = sampling(logits).log_softmax(-1)
         cumulative = logps.exp().cumsum(-1)
         # Scaled by the true total, so rounding can't step past the last id.
@@ -103,6 +109,25 @@ def _counted(batch: EpisodeBatch) -> list[Tensor]:
     return [marks[start:stop] for marks, (start, stop) in ranges]
 
 
+@dataclass
+class _Prompts:
+    """B prompts that a model has read.
+
+    Attributes:
+        logits: (B, A, V) of the A next tokens: one, or one more than the grammar's opening.
+        mask: (B, T) of what is in the cache.
+        following: (B,) the position of the next token.
+        cache: Of the model.
+        attention: As of :class:`Generated`.
+    """
+
+    logits: Tensor
+    mask: Tensor
+    following: Tensor
+    cache: Cache
+    attention: list[Tensor] | None
+
+
 @torch.no_grad()
 def generate(
     vlm: VisionLanguageModel,
@@ -116,6 +141,8 @@ def generate(
     sampling: Sampling | None = None,
     noise: Tensor | None = None,
     record_attention: bool = False,
+    grammar: AnswerGrammar | None = None,
+    prefix: tuple[KnownPrefix, PrefixSpace] | None = None,
 ) -> Generated:
     """Write G answers to each of B prompts.
 
@@ -125,68 +152,140 @@ def generate(
         stop_id: Ends an answer.
         pad_id: Fills shorter prompts on the left.
         forbidden_ids: Never written.
-        max_new_tokens: Length limit, the stop token included.
-        num_generations: G.
+        max_new_tokens: Length limit, the stop token included. With a grammar it does not count: answers end.
+        num_generations: G; 1 with a grammar or a prefix.
         sampling: Distribution to draw from; default: the model's own.
         noise: (B * G, max_new_tokens) uniforms; None decodes greedily.
-        record_attention: Also measure what the query image attends to.
+        record_attention: Also measure what the query image attends to; not with a prefix.
+        grammar: Answers keep to it. Their opening is read with the prompt, and the ending that is left when
+            all is said is not written: its log-probabilities are given as 0. Those of the other tokens, the
+            opening's included, remain the model's own where decoding is greedy.
+        prefix: What the model has read before all of these prompts, and the memory to go on in.
 
     Raises:
         InputError: The longest prompt and answer exceed the model's window.
     """
-    longest = max(len(prompt) for prompt in batch.prompt_ids)
-    if longest + max_new_tokens > vlm.window:
+    steps = max_new_tokens if grammar is None else grammar.steps
+    opening = [] if grammar is None else grammar.opening
+    known = 0 if prefix is None else prefix[0].length
+    longest = known + max(len(prompt) for prompt in batch.prompt_ids)
+    if longest + len(opening) + steps > vlm.window:
         raise InputError(
-            f"a prompt of {longest} tokens and an answer of {max_new_tokens} exceed the model's window of "
-            f'{vlm.window}. Lower the pixel budget (max_pixels), the shots, or the longest answer'
+            f"a prompt of {longest} tokens and an answer of {len(opening) + steps} exceed the model's window "
+            f'of {vlm.window}. Lower the pixel budget (max_pixels), the shots, or the longest answer'
         )
-    sampling = sampling or Sampling()
+    read = _read_prompts(vlm, batch, pad_id, opening, record_attention, prefix, steps)
+    if num_generations > 1:
+        read.cache.batch_repeat_interleave(num_generations)
+        read.logits, read.mask, read.following = (
+            tensor.repeat_interleave(num_generations, 0)
+            for tensor in (read.logits, read.mask, read.following)
+        )
+    forbidden = torch.tensor(forbidden_ids, device=read.logits.device, dtype=torch.long)
+    read.logits[..., forbidden] = float('-inf')
+    answers = _write_answers(vlm, read, forbidden, stop_id, steps, sampling or Sampling(), noise, grammar)
+    if grammar is not None:
+        _add_what_is_certain(answers, read, grammar)
+    answers.attention = read.attention
+    return answers
+
+
+def _read_prompts(
+    vlm: VisionLanguageModel,
+    batch: EpisodeBatch,
+    pad_id: int,
+    opening: Sequence[int],
+    record_attention: bool,
+    prefix: tuple[KnownPrefix, PrefixSpace] | None,
+    steps: int,
+) -> _Prompts:
+    """The prompts, each with the opening of its answer."""
     input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
     first = (mask.shape[1] - mask.sum(1)).tolist()
+    positions, following = vlm.prompt_positions(input_ids, mask, batch.vision)
     probe: AttentionProbe | None = None
     if record_attention:
         rows = [
             (start + skip, stop + skip) for (start, stop), skip in zip(batch.query_rows, first, strict=True)
         ]
         probe = ReceivedProbe(first, rows=rows, counted=_counted(batch))
-    positions, following = vlm.prompt_positions(input_ids, mask, batch.vision)
+    size, width = input_ids.shape
+    if opening:
+        said = input_ids.new_tensor([list(opening)]).expand(size, -1)
+        behind = vlm.family.text_positions(following[:, None] + torch.arange(len(opening)).to(following))
+        input_ids, positions = torch.cat([input_ids, said], 1), torch.cat([positions, behind], -1)
+        mask, following = torch.cat([mask, torch.ones_like(said)], 1), following + len(opening)
+    cache: Cache = DynamicCache(config=vlm.model.config.get_text_config())
+    if prefix is not None:
+        known, space = prefix
+        cache = space.cache(known, size, input_ids.shape[1] + steps)
+        positions, following = positions + known.following, following + known.following
+        mask = torch.cat([mask.new_ones(size, known.length), mask], 1)
+    ends = torch.arange(width - 1, input_ids.shape[1], device=input_ids.device)
+    select = (torch.arange(size, device=ends.device).repeat_interleave(len(ends)), ends.repeat(size))
     features = vlm.image_features(batch)
-    cache = DynamicCache(config=vlm.model.config.get_text_config())
-    logits = vlm(input_ids, mask, positions, features, probe=probe, cache=cache)
+    logits = vlm(input_ids, mask, positions, features, select=select, probe=probe, cache=cache)
+    attention = None
+    if probe is not None:
+        attention = [row[skip:width] for row, skip in zip(probe.mean_over_layers(), first, strict=True)]
+    return _Prompts(logits.view(size, len(ends), -1), mask, following, cache, attention)
 
-    if num_generations > 1:
-        cache.batch_repeat_interleave(num_generations)
-        logits, mask, following = (
-            tensor.repeat_interleave(num_generations, 0) for tensor in (logits, mask, following)
-        )
-    forbidden = torch.tensor(forbidden_ids, device=logits.device, dtype=torch.long)
+
+def _write_answers(
+    vlm: VisionLanguageModel,
+    read: _Prompts,
+    forbidden: Tensor,
+    stop_id: int,
+    steps: int,
+    sampling: Sampling,
+    noise: Tensor | None,
+    grammar: AnswerGrammar | None,
+) -> Generated:
+    """What follows the prompts, or the opening of the answers, token by token."""
+    logits, mask = read.logits[:, -1], read.mask
+    count, device = len(logits), logits.device
     if noise is not None:
-        noise = noise.to(logits.device)
+        noise = noise.to(device)
     ids, logps = [], []
-    alive = torch.ones(len(logits), dtype=torch.bool, device=logits.device)
-    lengths = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+    alive = torch.ones(count, dtype=torch.bool, device=device)
+    lengths = torch.zeros(count, dtype=torch.long, device=device)
+    state = torch.zeros(count, dtype=torch.long, device=device)
     together = is_sharded(vlm)
-    for step in range(max_new_tokens):
-        logits[:, forbidden] = float('-inf')
-        chosen, logp = _pick(logits, sampling, None if noise is None else noise[:, step])
+    for step in range(steps):
+        allowed = None if grammar is None else grammar.allowed[state]
+        chosen, logp = _pick(logits, sampling, None if noise is None else noise[:, step], allowed)
         ids.append(chosen)
         logps.append(logp)
         lengths += alive
-        alive = alive & (chosen != stop_id)
-        if step + 1 == max_new_tokens or not _any_alive(alive, together):
+        if grammar is None:
+            alive = alive & (chosen != stop_id)
+        else:
+            state = grammar.following[state, chosen].long()
+            alive = alive & ~grammar.ended[state]
+        if step + 1 == steps or not _any_alive(alive, together):
             break
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
-        position = vlm.family.text_positions((following + step)[:, None])
-        logits = vlm(chosen[:, None], mask, position, cache=cache)
-
-    table, scores = torch.stack(ids, 1), torch.stack(logps, 1)
-    counts = lengths.tolist()
-    attention = None
-    if probe is not None:
-        attention = [row[skip:] for row, skip in zip(probe.mean_over_layers(), first, strict=True)]
+        mask = torch.cat([mask, mask.new_ones(count, 1)], 1)
+        position = vlm.family.text_positions((read.following + step)[:, None])
+        logits = vlm(chosen[:, None], mask, position, cache=read.cache)
+        logits[:, forbidden] = float('-inf')
+    table, scores, counts = torch.stack(ids, 1), torch.stack(logps, 1), lengths.tolist()
     return Generated(
         ids=[row[:count] for row, count in zip(table, counts, strict=True)],
         logps=[row[:count] for row, count in zip(scores, counts, strict=True)],
         cut=alive,
-        attention=attention,
     )
+
+
+def _add_what_is_certain(answers: Generated, read: _Prompts, grammar: AnswerGrammar) -> None:
+    """Put the opening before answers that keep to a grammar, and their endings behind them."""
+    device = read.logits.device
+    opening = torch.tensor(grammar.opening, device=device, dtype=torch.long)
+    before = read.logits[:, : len(opening)].log_softmax(-1)
+    for index, (ids, logps) in enumerate(zip(answers.ids, answers.logps, strict=True)):
+        state = 0
+        for chosen in ids.tolist():
+            state = int(grammar.following[state, chosen])
+        ending = torch.tensor(grammar.endings[state], device=device, dtype=torch.long)
+        opened = before[index].gather(-1, opening[:, None])[:, 0]
+        answers.ids[index] = torch.cat([opening, ids, ending])
+        answers.logps[index] = torch.cat([opened, logps, logps.new_zeros(len(ending))])
