@@ -189,7 +189,7 @@ def test_the_inferencer_takes_it(make, tmp_path):
         Image.fromarray(image.permute(1, 2, 0).numpy()).save(paths[-1])
     sample = data['data_samples'][0]
     box = sample.supports[0].gt_instances.bboxes[0].tolist()
-    (found,) = InContextInferencer(config, device='cpu')([paths[1]], [(paths[0], box)])
+    (found,) = InContextInferencer(config, device='cpu')([paths[1]], [(paths[0], box)], picture=True)
     assert float(paired_iou(torch.tensor([found.box]), sample.gt_instances.bboxes)) > 0.6
     assert found.answer == ''
     assert found.picture.dtype == np.uint8

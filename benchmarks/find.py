@@ -1,0 +1,183 @@
+"""What does a query cost once its supports are remembered?
+
+    python benchmarks/find.py                      # a FastVLM of the shipped kind, random weights
+    python benchmarks/find.py --family qwen3_vl --side 256
+    python benchmarks/find.py --device cuda --pretrained checkpoints/Qwen2-VL-7B-Instruct --side 720
+
+Queries of one size are asked at 4 supports, by four ways: the query alone (no supports: the least that
+can be), after remembered supports, in batches of these, and with the supports read each time. Ways take
+turns, and the quickest of --repeat rounds counts; on a CPU these are the seconds that it worked.
+The supports are read from noise and answers are of random weights, so the grammar keeps them of a like
+length. Then: the memory of a reference, how a folder of photographs keeps up, and the first answer of a
+fresh process, from the command line to the box, of the embedded model.
+
+The last line is JSON: ratios of the same run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from metering import clock, device_name
+from mmengine.config import Config
+from PIL import Image
+
+from focus_mmdet.apis import InContextInferencer, Reference
+from focus_mmdet.apis.answerer import Asked, Prepared
+from focus_mmdet.errors import check_number
+from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
+
+SHOTS = 4
+FIRST = """
+from focus_mmdet.apis import InContextInferencer
+find = InContextInferencer('configs/focus_tiny_stage2.py', device='cpu')
+photo = 'data/realset/images/duck_toy_00000.jpg'
+find([photo], find.remember([(photo, (126, 106, 373, 354))]))
+"""
+
+
+def build(args: argparse.Namespace, folder: str) -> InContextInferencer:
+    """The model: of a folder, or tiny and random."""
+    config = Config.fromfile('configs/focus_tiny_stage2.py')
+    pretrained = args.pretrained
+    if pretrained is None:
+        pretrained = str(build_tiny_vlm(folder, args.family, width=128, layers=6, vision=96))
+        if args.family == 'fast_vlm':
+            see_all(Path(folder), args.side)
+    config.model.update(pretrained=pretrained)
+    config.model.bbox_head.update(dtype=args.dtype, freeze_vision=True)
+    config.inference_pipeline[0].transforms[-1].update(max_pixels=args.side**2)
+    return InContextInferencer(config, device=args.device)
+
+
+def see_all(folder: Path, side: int) -> None:
+    """Have a tiny FastVLM's processor make squares of ``side`` pixels."""
+    file = folder / 'preprocessor_config.json'
+    options = json.loads(file.read_text())
+    options.update(size={'shortest_edge': side}, crop_size={'height': side, 'width': side})
+    file.write_text(json.dumps(options))
+
+
+def noise(rng: np.random.Generator, side: int) -> np.ndarray:
+    """(side, side, 3) uint8 of coloured blocks."""
+    blocks = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(blocks).resize((side, side), Image.Resampling.NEAREST))
+
+
+def alone(find: InContextInferencer, query: Prepared) -> None:
+    """The same model's answer to a query that follows no support."""
+    speech, head = find.model.data_preprocessor, find.model.bbox_head
+    with torch.no_grad():
+        data = {'inputs': [[query.image]], 'data_samples': [query.sample.clone()]}
+        data['data_samples'][0].supports = []
+        batch = speech(data)['inputs']
+        head.predict(batch, data['data_samples'], speech.encoder)
+
+
+def again(find: InContextInferencer, reference: Reference, query: Prepared) -> None:
+    """An answer that reads the supports with the query."""
+    speech, head, known = find.model.data_preprocessor, find.model.bbox_head, find.answerer.know(reference)
+    with torch.no_grad():
+        sample = query.sample.clone()
+        sample.supports = known.samples
+        batch = speech({'inputs': [[*known.images, query.image]], 'data_samples': [sample]})['inputs']
+        head.predict(batch, [sample], speech.encoder)
+
+
+def seconds(device: str, ways: dict[str, Callable[[], Any]], repeat: int) -> dict[str, float]:
+    """Of each way, its quickest round."""
+    read, best = clock(device), dict.fromkeys(ways, float('inf'))
+    for turn in range(repeat + 1):
+        for name, way in ways.items():
+            started = read()
+            way()
+            if device == 'cuda':
+                torch.cuda.synchronize()
+            if turn:  # The first round warms up.
+                best[name] = min(best[name], read() - started)
+    return best
+
+
+def reading_share(find: InContextInferencer, reference: Reference, folder: Path, count: int) -> float:
+    """Seconds of a folder of 12-megapixel JPEGs over those of the same queries in memory."""
+    rng, size = np.random.default_rng(1), (4000, 3000)
+    pixels = np.asarray(Image.fromarray(noise(rng, 64)).resize(size, Image.Resampling.BICUBIC))
+    for index in range(count):
+        Image.fromarray(pixels).save(folder / f'{index}.jpg', quality=90)
+    prepared = find.answerer.prepare(pixels)
+    started = time.perf_counter()
+    for _ in range(count):
+        find.answerer.answer(reference, Asked([prepared]))
+    in_memory = time.perf_counter() - started
+    started = time.perf_counter()
+    for _ in find.stream(folder, reference):
+        pass
+    return (time.perf_counter() - started) / in_memory
+
+
+def first_answer() -> float:
+    """Seconds from starting Python to the first answer, CPU time of the process."""
+    code = f'import time\n{FIRST}\nprint(time.process_time())'
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, check=True)
+    return float(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('--family', choices=TINY_FAMILIES, default='fast_vlm')
+    parser.add_argument('--pretrained', help='folder of a VLM, in place of a tiny one')
+    parser.add_argument('--side', type=int, default=256, help='pixels of an image: default %(default)s')
+    parser.add_argument('--queries', type=int, default=16)
+    parser.add_argument('--repeat', type=int, default=5)
+    parser.add_argument('--device', default='cpu')
+    parser.add_argument('--dtype', default='float32')
+    args = parser.parse_args()
+    check_number('--repeat', args.repeat, low=1, whole=True)
+    torch.manual_seed(0)
+    if args.device == 'cpu':
+        torch.set_num_threads(1)
+    rng, box = np.random.default_rng(0), (args.side / 4, args.side / 4, args.side / 2, args.side / 2)
+    with tempfile.TemporaryDirectory() as folder:
+        find = build(args, f'{folder}/model')
+        reference = find.remember([(noise(rng, args.side), box) for _ in range(SHOTS)])
+        asked = [find.answerer.prepare(noise(rng, args.side)) for _ in range(args.queries)]
+        prefix = find.answerer.know(reference).prefix
+        if prefix is None:
+            raise SystemExit('this model does not keep its supports')
+        ways = {
+            'query alone': lambda: [alone(find, query) for query in asked],
+            'supports remembered': lambda: [find.answerer.answer(reference, Asked([q])) for q in asked],
+            f'in batches of {args.queries}': lambda: find.answerer.answer(reference, Asked(list(asked))),
+            'supports read again': lambda: [again(find, reference, query) for query in asked],
+        }
+        taken = list(seconds(args.device, ways, args.repeat).values())
+        for name, total in zip(ways, taken, strict=True):
+            print(f'{name:>24}{1000 * total / len(asked):>10.1f} ms a query')
+        (Path(folder) / 'photos').mkdir()
+        share = reading_share(find, reference, Path(folder) / 'photos', args.queries)
+    figures = {
+        'cached_over_query_alone': round(taken[1] / taken[0], 3),
+        'speedup_over_reencoding': round(taken[3] / taken[1], 3),
+        'queries_per_second_batched_over_single': round(taken[1] / taken[2], 3),
+        'queries_per_second_batched': round(args.queries / taken[2], 2),
+        'supports_tokens': prefix.length,
+        'reference_bytes_per_token': round(prefix.bytes / prefix.length),
+        'folder_over_memory': round(share, 3),
+    }
+    if args.pretrained is None:
+        figures['first_answer_seconds'] = round(first_answer(), 2)
+    for name, figure in figures.items():
+        print(f'{name:>40}{figure:>10}')
+    print(json.dumps({**figures, 'device': device_name(args.device)}))
+
+
+if __name__ == '__main__':
+    main()
