@@ -72,24 +72,24 @@ def noise(rng: np.random.Generator, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(blocks).resize((side, side), Image.Resampling.NEAREST))
 
 
-def alone(find: InContextInferencer, query: Prepared) -> None:
+def alone(find: InContextInferencer, query: Prepared) -> Any:
     """The same model's answer to a query that follows no support."""
     speech, head = find.model.data_preprocessor, find.model.bbox_head
     with torch.no_grad():
         data = {'inputs': [[query.image]], 'data_samples': [query.sample.clone()]}
         data['data_samples'][0].supports = []
         batch = speech(data)['inputs']
-        head.predict(batch, data['data_samples'], speech.encoder)
+        return head.predict(batch, data['data_samples'], speech.encoder)
 
 
-def again(find: InContextInferencer, reference: Reference, query: Prepared) -> None:
+def again(find: InContextInferencer, reference: Reference, query: Prepared) -> Any:
     """An answer that reads the supports with the query."""
     speech, head, known = find.model.data_preprocessor, find.model.bbox_head, find.answerer.know(reference)
     with torch.no_grad():
         sample = query.sample.clone()
         sample.supports = known.samples
         batch = speech({'inputs': [[*known.images, query.image]], 'data_samples': [sample]})['inputs']
-        head.predict(batch, [sample], speech.encoder)
+        return head.predict(batch, [sample], speech.encoder)
 
 
 def seconds(device: str, ways: dict[str, Callable[[], Any]], repeat: int) -> dict[str, float]:
@@ -109,9 +109,10 @@ def seconds(device: str, ways: dict[str, Callable[[], Any]], repeat: int) -> dic
 def reading_share(find: InContextInferencer, reference: Reference, folder: Path, count: int) -> float:
     """Seconds of a folder of 12-megapixel JPEGs over those of the same queries in memory."""
     rng, size = np.random.default_rng(1), (4000, 3000)
-    pixels = np.asarray(Image.fromarray(noise(rng, 64)).resize(size, Image.Resampling.BICUBIC))
+    photo = Image.fromarray(noise(rng, 64)).resize(size, Image.Resampling.BICUBIC)
+    pixels = np.asarray(photo)
     for index in range(count):
-        Image.fromarray(pixels).save(folder / f'{index}.jpg', quality=90)
+        photo.save(folder / f'{index}.jpg', quality=90)
     prepared = find.answerer.prepare(pixels)
     started = time.perf_counter()
     for _ in range(count):

@@ -157,15 +157,16 @@ def generate(
         sampling: Distribution to draw from; default: the model's own.
         noise: (B * G, max_new_tokens) uniforms; None decodes greedily.
         record_attention: Also measure what the query image attends to; not with a prefix.
-        grammar: Answers keep to it. Their opening is read with the prompt, and the ending that is left when
-            all is said is not written: its log-probabilities are given as 0. Those of the other tokens, the
-            opening's included, remain the model's own where decoding is greedy.
+        grammar: Answers keep to it. Their opening is read with the prompt, and what must follow a token with
+            that one; the log-probabilities of the latter, and of the ending, are given as 0. Those of the
+            opening and of chosen tokens remain the model's own where decoding is greedy.
         prefix: What the model has read before all of these prompts, and the memory to go on in.
 
     Raises:
         InputError: The longest prompt and answer exceed the model's window.
     """
     steps = max_new_tokens if grammar is None else grammar.steps
+    room = steps if grammar is None else steps * (1 + grammar.forced.shape[1])
     opening = [] if grammar is None else grammar.opening
     known = 0 if prefix is None else prefix[0].length
     longest = known + max(len(prompt) for prompt in batch.prompt_ids)
@@ -174,7 +175,7 @@ def generate(
             f"a prompt of {longest} tokens and an answer of {len(opening) + steps} exceed the model's window "
             f'of {vlm.window}. Lower the pixel budget (max_pixels), the shots, or the longest answer'
         )
-    read = _read_prompts(vlm, batch, pad_id, opening, record_attention, prefix, steps)
+    read = _read_prompts(vlm, batch, pad_id, opening, record_attention, prefix, room)
     if num_generations > 1:
         read.cache.batch_repeat_interleave(num_generations)
         read.logits, read.mask, read.following = (
@@ -197,7 +198,7 @@ def _read_prompts(
     opening: Sequence[int],
     record_attention: bool,
     prefix: tuple[KnownPrefix, PrefixSpace] | None,
-    steps: int,
+    room: int,
 ) -> _Prompts:
     """The prompts, each with the opening of its answer."""
     input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
@@ -218,7 +219,7 @@ def _read_prompts(
     cache: Cache = DynamicCache(config=vlm.model.config.get_text_config())
     if prefix is not None:
         known, space = prefix
-        cache = space.cache(known, size, input_ids.shape[1] + steps)
+        cache = space.cache(known, size, input_ids.shape[1] + room)
         positions, following = positions + known.following, following + known.following
         mask = torch.cat([mask.new_ones(size, known.length), mask], 1)
     ends = torch.arange(width - 1, input_ids.shape[1], device=input_ids.device)
@@ -249,7 +250,7 @@ def _write_answers(
     ids, logps = [], []
     alive = torch.ones(count, dtype=torch.bool, device=device)
     lengths = torch.zeros(count, dtype=torch.long, device=device)
-    state = torch.zeros(count, dtype=torch.long, device=device)
+    state, following = torch.zeros_like(lengths), read.following
     together = is_sharded(vlm)
     for step in range(steps):
         allowed = None if grammar is None else grammar.allowed[state]
@@ -258,15 +259,17 @@ def _write_answers(
         logps.append(logp)
         lengths += alive
         if grammar is None:
+            tokens, place = chosen[:, None], torch.zeros_like(chosen[:, None])
             alive = alive & (chosen != stop_id)
         else:
-            state = grammar.following[state, chosen].long()
+            tokens, place, state = grammar.go_on(state, chosen)
             alive = alive & ~grammar.ended[state]
         if step + 1 == steps or not _any_alive(alive, together):
             break
-        mask = torch.cat([mask, mask.new_ones(count, 1)], 1)
-        position = vlm.family.text_positions((read.following + step)[:, None])
-        logits = vlm(chosen[:, None], mask, position, cache=read.cache)
+        mask = torch.cat([mask, (place >= 0).to(mask.dtype)], 1)
+        positions = vlm.family.text_positions(following[:, None] + place.clamp(min=0))
+        following = following + place[:, -1] + 1
+        logits = vlm(tokens, mask, positions, cache=read.cache)
         logits[:, forbidden] = float('-inf')
     table, scores, counts = torch.stack(ids, 1), torch.stack(logps, 1), lengths.tolist()
     return Generated(
@@ -277,15 +280,13 @@ def _write_answers(
 
 
 def _add_what_is_certain(answers: Generated, read: _Prompts, grammar: AnswerGrammar) -> None:
-    """Put the opening before answers that keep to a grammar, and their endings behind them."""
-    device = read.logits.device
-    opening = torch.tensor(grammar.opening, device=device, dtype=torch.long)
+    """Put what was not chosen into answers that keep to a grammar."""
+    opening = torch.tensor(grammar.opening, device=read.logits.device, dtype=torch.long)
     before = read.logits[:, : len(opening)].log_softmax(-1)
     for index, (ids, logps) in enumerate(zip(answers.ids, answers.logps, strict=True)):
-        state = 0
-        for chosen in ids.tolist():
-            state = int(grammar.following[state, chosen])
-        ending = torch.tensor(grammar.endings[state], device=device, dtype=torch.long)
-        opened = before[index].gather(-1, opening[:, None])[:, 0]
-        answers.ids[index] = torch.cat([opening, ids, ending])
-        answers.logps[index] = torch.cat([opened, logps, logps.new_zeros(len(ending))])
+        whole, was_chosen = grammar.whole(ids.tolist())
+        answers.ids[index] = ids.new_tensor(whole)
+        certain = logps.new_zeros(len(whole))
+        certain[: len(opening)] = before[index].gather(-1, opening[:, None])[:, 0]
+        certain[torch.tensor(was_chosen, device=logps.device)] = logps
+        answers.logps[index] = certain

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from focus_mmdet.core.prompt import ABSENT_ANSWER, format_answer
 from focus_mmdet.errors import InputError
@@ -33,14 +34,18 @@ class AnswerGrammar:
         opening: Ids with which every answer begins.
         allowed: (states, V) bool, which ids may follow in a state; the first is behind the opening.
         following: (states, V) the state behind each of them.
+        forced: (states, F) ids that must follow in a state, in order, before there is a choice.
+        count: (states,) how many of the F these are.
         ended: (states,) bool, only one end is left.
         endings: Per state the ids to that end, the stop token included.
-        steps: Most tokens between the opening and an ending.
+        steps: Most tokens that are chosen.
     """
 
     opening: list[int]
     allowed: Tensor
     following: Tensor
+    forced: Tensor
+    count: Tensor
     ended: Tensor
     endings: list[list[int]]
     steps: int
@@ -84,21 +89,58 @@ class AnswerGrammar:
         allowed[last, stop_id], following[last, stop_id] = True, last
         if start is None or not allowed.any(1).all():
             raise InputError('grammar: the tokenizer cannot write an answer; set grammar=False')
-        endings = [_ending(automaton, state, tokenizer, stop_id) for state in range(len(automaton))]
         order = [start, *(state for state in range(len(automaton)) if state != start)]
-        place = torch.tensor(order).argsort().short()
+        allowed, following = allowed[order], torch.tensor(order).argsort()[following[order].long()]
+        endings = [_ending(automaton, state, tokenizer, stop_id) for state in order]
+        forced = [_forced(allowed, following, endings, state) for state in range(len(order))]
         return cls(
             opening=opening,
-            allowed=allowed[order],
-            following=place[following[order].long()],
-            ended=torch.tensor([bool(endings[state]) for state in order]),
-            endings=[endings[state] for state in order],
+            allowed=allowed,
+            following=following.short(),
+            forced=pad_sequence([torch.tensor(ids, dtype=torch.long) for ids in forced], batch_first=True),
+            count=torch.tensor([len(ids) for ids in forced]),
+            ended=torch.tensor([bool(ending) for ending in endings]),
+            endings=endings,
             steps=len(format_answer([10**_DIGITS - 1] * 4)),
         )
 
+    def go_on(self, state: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What a model reads next.
+
+        Args:
+            state: (B,) before ``chosen``.
+            chosen: (B,) ids.
+
+        Returns:
+            (B, W) ids, the chosen ones and what must follow, after padding on the left; (B, W) the places of
+            these behind what was read, negative for padding; and (B,) the states behind them.
+        """
+        state = self.following[state, chosen].long()
+        count = self.count[state]
+        width = 1 + int(count.max())
+        place = torch.arange(width, device=chosen.device) - (width - 1 - count)[:, None]
+        ids = torch.cat([chosen[:, None], self.forced[state]], 1).gather(1, place.clamp(min=0))
+        for index in range(self.forced.shape[1]):
+            state = torch.where(index < count, self.following[state, self.forced[state, 0]].long(), state)
+        return ids, place, state
+
+    def whole(self, chosen: Sequence[int]) -> tuple[list[int], list[bool]]:
+        """The ids of an answer, and which of them were chosen, from those that were."""
+        ids, was_chosen, state = list(self.opening), [False] * len(self.opening), 0
+        for index in chosen:
+            state = int(self.following[state, index])
+            must = self.forced[state, : int(self.count[state])].tolist()
+            for follower in must:
+                state = int(self.following[state, follower])
+            must += self.endings[state]
+            ids += [index, *must]
+            was_chosen += [True, *[False] * len(must)]
+        return ids, was_chosen
+
     def to(self, device: torch.device) -> 'AnswerGrammar':
         """The same with its tables on ``device``."""
-        tables = {name: getattr(self, name).to(device) for name in ('allowed', 'following', 'ended')}
+        names = ('allowed', 'following', 'forced', 'count', 'ended')
+        tables = {name: getattr(self, name).to(device) for name in names}
         return replace(self, **tables)
 
 
@@ -161,6 +203,15 @@ def _common_beginning(sequences: Sequence[Any]) -> Any:
     first, last = min(sequences), max(sequences)
     same = [one == other for one, other in zip(first, last, strict=False)]
     return first[: [*same, False].index(False)]
+
+
+def _forced(allowed: Tensor, following: Tensor, endings: Sequence[list[int]], state: int) -> list[int]:
+    """Ids that must follow in a state."""
+    ids: list[int] = []
+    while not endings[state] and int(allowed[state].sum()) == 1:
+        ids.append(int(allowed[state].int().argmax()))
+        state = int(following[state, ids[-1]])
+    return ids
 
 
 def _ending(automaton: Automaton, state: int, tokenizer: Any, stop_id: int) -> list[int]:
