@@ -163,7 +163,7 @@ def main() -> None:
         for name, total in zip(ways, taken, strict=True):
             print(f'{name:>24}{1000 * total / len(asked):>10.1f} ms a query')
         (Path(folder) / 'photos').mkdir()
-        share = reading_share(find, reference, Path(folder) / 'photos', args.queries)
+        share = reading_share(find, reference, Path(folder) / 'photos', 4)
     figures = {
         'cached_over_query_alone': round(taken[1] / taken[0], 3),
         'speedup_over_reencoding': round(taken[3] / taken[1], 3),

@@ -266,8 +266,12 @@ class InContextInferencer:
             try:
                 read.append((query, prepared.result()))
             except InputError as error:
-                self.unread.append((str(query), str(error)))
+                self._leave_out(query, error)
         return read
+
+    def _leave_out(self, query: Query, error: InputError) -> None:
+        name, reason = str(query), str(error)
+        self.unread.append((name, reason if reason.startswith(query.name) else f'{name}: {reason}'))
 
     def _ask(
         self, queries: Sequence[Query], asked: Asked, reference: Reference, picture: bool
@@ -282,7 +286,7 @@ class InContextInferencer:
                 pairs = zip(queries, asked.queries, strict=True)
                 alone = [self._ask([query], Asked([one]), reference, picture) for query, one in pairs]
                 return [answer for each in alone for answer in each]
-            self.unread.append((str(queries[0]), str(error)))
+            self._leave_out(queries[0], error)
             return [None]
         return list(zip(queries, answers, strict=True))
 

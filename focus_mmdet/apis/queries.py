@@ -138,5 +138,7 @@ def read_ahead(
                 yield waiting.popleft()
         while waiting:
             yield waiting.popleft()
-    finally:
+    except BaseException:  # Also where nobody wants the rest.
         pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown(wait=False)

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -119,3 +121,140 @@ def test_a_config_without_an_inference_pipeline_is_named(config):
     bare = Config({key: value for key, value in config.to_dict().items() if key != 'inference_pipeline'})
     with pytest.raises(InputError, match='inference_pipeline'):
         InContextInferencer(bare, device='cpu')
+
+
+@pytest.fixture
+def cup(inferencer, photo):
+    return inferencer.remember([(photo[0], (10, 10, 50, 40))], name='my cup')
+
+
+def photos(folder, count):
+    """PNGs of unequal sizes."""
+    folder = folder / 'photos'
+    folder.mkdir()
+    rng = np.random.default_rng(1)
+    for index in range(count):
+        pixels = rng.integers(0, 255, (30 + 20 * index, 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f'{index}.png')
+    return folder
+
+
+def said(found):
+    return [(each.query, each.reference, each.answer, each.box) for each in found]
+
+
+def test_batches_streams_and_pictures_change_no_answer(inferencer, cup, tmp_path):
+    folder = photos(tmp_path, 5)
+    one_by_one = inferencer(folder, cup)
+    assert [each.size for each in one_by_one] == [(60, 30 + 20 * index) for index in range(5)]
+    assert all(each.picture is None for each in one_by_one)
+    assert said(inferencer(folder, cup, batch_size=3)) == said(one_by_one)
+    assert said(inferencer.stream(folder, cup, batch_size=2)) == said(one_by_one)
+    drawn = inferencer(folder, cup, picture=True)
+    assert said(drawn) == said(one_by_one)
+    assert all(each.picture.dtype == np.uint8 for each in drawn)
+    for each, other in zip(one_by_one, drawn, strict=True):
+        assert each.score == pytest.approx(other.score, rel=1e-3)
+
+
+def test_several_references_are_looked_for_in_one_call(inferencer, cup, photo, tmp_path):
+    folder = photos(tmp_path, 3)
+    other = inferencer.remember([(photo[1], (40, 20, 90, 60)), (photo[0], (1, 1, 9, 9))])
+    together = said(inferencer(folder, [cup, other], batch_size=2))
+    assert together[0::2] == said(inferencer(folder, cup))
+    assert together[1::2] == said(inferencer(folder, other))
+    assert [reference for _, reference, *_ in together] == ['my cup', 'object'] * 3
+
+
+def test_a_model_saw_the_supports_once(inferencer, cup, tmp_path, monkeypatch):
+    family, seen = inferencer.model.bbox_head.vlm.family, []
+    compute = type(family).image_features
+    monkeypatch.setattr(type(family), 'image_features', lambda *a: seen.append(len(a[2])) or compute(*a))
+    inferencer(photos(tmp_path, 4), [cup, cup], batch_size=4)
+    assert seen == [
+        2,
+        4,
+    ]  # The support, with an image in the query's place; the queries, for both references.
+
+
+def test_what_cannot_be_read_is_left_out_and_listed(inferencer, cup, tmp_path, photo):
+    folder = photos(tmp_path, 2)
+    (folder / '1.png').write_bytes(b'')
+    Image.new('RGB', (5000, 1)).save(folder / 'thin.png')
+    queries = [
+        folder / '0.png',
+        folder / '1.png',
+        folder / 'thin.png',
+        'gone.jpg',
+        np.zeros((4, 4)),
+        photo[1],
+    ]
+    found = inferencer(queries, cup, batch_size=3)
+    assert [each.query for each in found] == [str(folder / '0.png'), 'query 5']
+    names = [name for name, _ in inferencer.unread]
+    assert names == [str(folder / '1.png'), str(folder / 'thin.png'), 'gone.jpg', 'query 4']
+    assert [reason.split(':')[0] for _, reason in inferencer.unread] == names
+
+
+def test_a_query_that_is_too_long_does_not_take_its_batch_along(inferencer, cup, tmp_path, monkeypatch):
+    folder = photos(tmp_path, 4)
+    speech = inferencer.model.data_preprocessor
+    expected = said(inferencer(folder, cup))
+    lengths = [
+        len(
+            speech.encoder.queries(
+                [inferencer.answerer.prepare(np.asarray(Image.open(folder / f'{index}.png'))).seen], 1
+            ).prompt_ids[0]
+        )
+        for index in range(4)
+    ]
+    known = inferencer.answerer.know(cup).prefix.length
+    monkeypatch.setattr(speech, 'max_tokens', known + sorted(lengths)[-1] - 1)
+    found = said(inferencer(folder, cup, batch_size=4))
+    assert found == [each for each, length in zip(expected, lengths, strict=True) if length < max(lengths)]
+    assert 'max_tokens' in inferencer.unread[0][1]
+
+
+def test_ctrl_c_keeps_what_was_found(inferencer, cup, tmp_path):
+    folder = photos(tmp_path, 3)
+
+    def until_interrupted():
+        yield from [folder / '0.png', folder / '1.png', folder / '2.png']
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        inferencer(until_interrupted(), cup, out_dir=tmp_path / 'out', no_save_vis=True)
+    assert [each.query for each in inferencer.found] == [str(folder / '0.png')]
+    assert [file.name for file in (tmp_path / 'out/preds').iterdir()] == ['000000_0.json']
+
+
+def test_files_are_those_of_det_inferencer(inferencer, cup, tmp_path):
+    folder = photos(tmp_path, 2)
+    found = inferencer(folder, cup, out_dir=tmp_path / 'out')
+    written = json.loads((tmp_path / 'out/preds/000001_1.json').read_text())
+    assert written['query'] == str(folder / '1.png')
+    assert written['bboxes'] == ([list(found[1].box)] if found[1].box else [])
+    assert len(written['labels']) == len(written['scores']) == len(written['bboxes'])
+    assert Image.open(tmp_path / 'out/vis/000001_1.png').size[::-1] == found[1].picture.shape[:2]
+
+
+def test_a_threshold_and_datasamples(inferencer, cup, photo, monkeypatch):
+    speech = type(inferencer.model.data_preprocessor.encoder)
+    monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
+    (found,) = inferencer(photo[0], cup)
+    (none,) = inferencer(photo[0], cup, pred_score_thr=min(1.0, found.score * 1.01))
+    assert (none.box, none.score, none.answer) == (None, 0.0, found.answer)
+    (sample,) = inferencer(photo[0], cup, return_datasamples=True)
+    assert tuple(sample.pred_instances.bboxes[0].tolist()) == found.box
+
+
+def test_a_reference_of_another_model_is_taken_with_a_warning(inferencer, config, cup, tmp_path, capsys):
+    cup.save(tmp_path / 'cup.focus')
+    inferencer.recall(tmp_path / 'cup.focus')
+    assert not capsys.readouterr().out
+    other = Config(config.to_dict())
+    other.inference_pipeline[0].transforms[-1].max_pixels = 1024
+    find = InContextInferencer(other, device='cpu')
+    recalled = find.recall(tmp_path / 'cup.focus')
+    assert 'another model' in capsys.readouterr().out
+    assert len(find(cup.images[0], recalled)) == 1

@@ -87,7 +87,8 @@ class AnswerGrammar:
                     allowed[state, index], following[state, index] = True, behind
         last = len(automaton) - 1
         allowed[last, stop_id], following[last, stop_id] = True, last
-        if start is None or not allowed.any(1).all():
+        alive = _drop_dead_ends(allowed, following)
+        if start is None or not alive[start]:
             raise InputError('grammar: the tokenizer cannot write an answer; set grammar=False')
         order = [start, *(state for state in range(len(automaton)) if state != start)]
         allowed, following = allowed[order], torch.tensor(order).argsort()[following[order].long()]
@@ -179,6 +180,17 @@ def _automaton(may_be_absent: bool) -> Automaton:
     state = write(state, after[1:])
     states[absent][after[-1]] = state
     return states
+
+
+def _drop_dead_ends(allowed: Tensor, following: Tensor) -> Tensor:
+    """Disallow tokens behind which no end can be written; (states,) bool, from which one can."""
+    alive = torch.zeros(len(allowed), dtype=torch.bool)
+    alive[-1], count = True, 0
+    while int(alive.sum()) > count:
+        count = int(alive.sum())
+        alive |= (allowed & alive[following.long()]).any(1)
+    allowed &= alive[following.long()]
+    return alive
 
 
 def _read(automaton: Automaton, state: int, text: str) -> int | None:

@@ -1,0 +1,98 @@
+import errno
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.numpy import save_file
+
+from focus_mmdet.apis.reference import Reference
+from focus_mmdet.errors import InputError
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A JPEG that a camera turned, and a bitmap."""
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), dtype=np.uint8)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray(pixels).save(tmp_path / 'turned.jpg', exif=turned)
+    Image.fromarray(pixels).save(tmp_path / 'plain.bmp')
+    return tmp_path / 'turned.jpg', tmp_path / 'plain.bmp'
+
+
+def test_a_saved_reference_is_the_same(photos, tmp_path):
+    array = np.full((20, 30, 3), 7, np.uint8)
+    pillow = Image.fromarray(array[:, ::-1]).convert('P')
+    cup = Reference.of(
+        [
+            (photos[0], (1, 2, 30, 50)),
+            (photos[1], (5, 5, 9, 9)),
+            (array, (0, 0, 30, 20)),
+            (pillow, (1, 1, 9, 9)),
+        ],
+        'my \u676f',
+        'model 1',
+    )
+    assert cup.images[0].shape == (60, 40, 3)
+    cup.save(tmp_path / 'cup.focus')
+    for path in photos:
+        path.unlink()
+    again = Reference.load(tmp_path / 'cup.focus')
+    assert (again.name, again.boxes, again.model) == (cup.name, cup.boxes, cup.model)
+    assert all(map(np.array_equal, again.images, cup.images))
+    again.save(tmp_path / 'again.focus')
+    assert (tmp_path / 'again.focus').read_bytes() == (tmp_path / 'cup.focus').read_bytes()
+
+
+def test_a_jpeg_is_kept_as_it_is(photos, tmp_path):
+    content = photos[0].read_bytes()
+    Reference.of([(photos[0], (1, 2, 30, 50))]).save(tmp_path / 'cup.focus')
+    assert content in (tmp_path / 'cup.focus').read_bytes()
+
+
+def test_a_full_disk_leaves_the_old_file(photos, tmp_path, monkeypatch):
+    path = tmp_path / 'cup.focus'
+    cup = Reference.of([(photos[0], (1, 2, 30, 50))])
+    cup.save(path)
+    before = path.read_bytes()
+
+    def full(_):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(os, 'fsync', full)
+    with pytest.raises(OSError, match=r'cup\.focus'):
+        Reference.of([(photos[1], (1, 2, 30, 40))]).save(path)
+    assert path.read_bytes() == before
+    assert {file.name for file in tmp_path.iterdir()} == {'turned.jpg', 'plain.bmp', 'cup.focus'}
+
+
+def test_another_file_is_not_replaced(photos):
+    with pytest.raises(InputError, match=r'plain\.bmp: not a reference'):
+        Reference.of([(photos[0], (1, 2, 30, 50))]).save(photos[1])
+
+
+@pytest.mark.parametrize(
+    ('said', 'message'),
+    [
+        (None, 'not a reference'),
+        ({'focus_reference': '{"version": 1}'}, 'not a reference'),
+        ({'focus_reference': '[]'}, 'not a reference'),
+        ({'focus_reference': '{"version": 2, "name": "", "boxes": [], "model": ""}'}, 'version 2'),
+        ({'focus_reference': '{"version": 1, "name": "", "boxes": [], "model": ""}'}, 'no support'),
+        ({'focus_reference': '{"version": 1, "name": "", "boxes": [[1, 1, 9, 9]], "model": ""}'}, 'image_0'),
+    ],
+)
+def test_what_is_no_reference_is_named(tmp_path, said, message):
+    save_file({'image_0': np.zeros(5, np.uint8)}, tmp_path / 'cup.focus', said)
+    with pytest.raises(InputError, match=rf'cup\.focus: .*{message}'):
+        Reference.load(tmp_path / 'cup.focus')
+
+
+def test_a_broken_or_missing_file_is_named(photos, tmp_path):
+    Reference.of([(photos[0], (1, 2, 30, 50))]).save(tmp_path / 'cup.focus')
+    (tmp_path / 'cut.focus').write_bytes((tmp_path / 'cup.focus').read_bytes()[:-9])
+    with pytest.raises(InputError, match=r'cut\.focus: not a reference'):
+        Reference.load(tmp_path / 'cut.focus')
+    with pytest.raises(InputError, match=r'gone\.focus: no such reference'):
+        Reference.load(tmp_path / 'gone.focus')
