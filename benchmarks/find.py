@@ -2,7 +2,7 @@
 
     python benchmarks/find.py                      # a FastVLM of the shipped kind, random weights
     python benchmarks/find.py --family qwen3_vl --side 256
-    python benchmarks/find.py --device cuda --pretrained checkpoints/Qwen2-VL-7B-Instruct --side 720
+    python benchmarks/find.py --model 7b --side 532   # true 7B sizes, on a GPU
 
 Queries of one size are asked at 4 supports, by four ways: the query alone (no supports: the least that
 can be), after remembered supports, in batches of these, and with the supports read each time. Ways take
@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from grpo_step import build_folder
 from metering import clock, device_name
 from mmengine.config import Config
 from PIL import Image
@@ -45,17 +46,20 @@ find([photo], find.remember([(photo, (126, 106, 373, 354))]))
 
 
 def build(args: argparse.Namespace, folder: str) -> InContextInferencer:
-    """The model: of a folder, or tiny and random."""
+    """The model, with random weights."""
     config = Config.fromfile('configs/focus_tiny_stage2.py')
-    pretrained = args.pretrained
-    if pretrained is None:
-        pretrained = str(build_tiny_vlm(folder, args.family, width=128, layers=6, vision=96))
+    if args.model == '7b':
+        build_folder('7b', folder)
+        config.model.bbox_head.update(load_weights=False, dtype='bfloat16')
+    else:
+        build_tiny_vlm(folder, args.family, width=128, layers=6, vision=96)
         if args.family == 'fast_vlm':
             see_all(Path(folder), args.side)
-    config.model.update(pretrained=pretrained)
-    config.model.bbox_head.update(dtype=args.dtype, freeze_vision=True)
-    config.inference_pipeline[0].transforms[-1].update(max_pixels=args.side**2)
-    return InContextInferencer(config, device=args.device)
+    config.model.pretrained = folder
+    multiple = 28 if args.model == '7b' else 16
+    config.inference_pipeline[0].transforms[-1].update(max_pixels=args.side**2, multiple=multiple)
+    with torch.device(args.device):
+        return InContextInferencer(config, device=args.device)
 
 
 def see_all(folder: Path, side: int) -> None:
@@ -134,14 +138,14 @@ def first_answer() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--family', choices=TINY_FAMILIES, default='fast_vlm')
-    parser.add_argument('--pretrained', help='folder of a VLM, in place of a tiny one')
+    parser.add_argument('--model', choices=['tiny', '7b'], default='tiny', help='7b is Qwen2-VL')
     parser.add_argument('--side', type=int, default=256, help='pixels of an image: default %(default)s')
     parser.add_argument('--queries', type=int, default=16)
     parser.add_argument('--repeat', type=int, default=5)
-    parser.add_argument('--device', default='cpu')
-    parser.add_argument('--dtype', default='float32')
+    parser.add_argument('--photos', type=int, default=4, help='0 leaves these and the fresh process out')
     args = parser.parse_args()
     check_number('--repeat', args.repeat, low=1, whole=True)
+    args.device = 'cuda' if torch.cuda.is_available() else 'cpu'
     torch.manual_seed(0)
     if args.device == 'cpu':
         torch.set_num_threads(1)
@@ -162,8 +166,9 @@ def main() -> None:
         taken = list(seconds(args.device, ways, args.repeat).values())
         for name, total in zip(ways, taken, strict=True):
             print(f'{name:>24}{1000 * total / len(asked):>10.1f} ms a query')
-        (Path(folder) / 'photos').mkdir()
-        share = reading_share(find, reference, Path(folder) / 'photos', 4)
+        photos = Path(folder) / 'photos'
+        photos.mkdir()
+        share = reading_share(find, reference, photos, args.photos) if args.photos else 0.0
     figures = {
         'cached_over_query_alone': round(taken[1] / taken[0], 3),
         'speedup_over_reencoding': round(taken[3] / taken[1], 3),
@@ -171,9 +176,9 @@ def main() -> None:
         'queries_per_second_batched': round(args.queries / taken[2], 2),
         'supports_tokens': prefix.length,
         'reference_bytes_per_token': round(prefix.bytes / prefix.length),
-        'folder_over_memory': round(share, 3),
     }
-    if args.pretrained is None:
+    if args.photos:
+        figures['folder_over_memory'] = round(share, 3)
         figures['first_answer_seconds'] = round(first_answer(), 2)
     for name, figure in figures.items():
         print(f'{name:>40}{figure:>10}')

@@ -281,6 +281,22 @@ STEPS = (
         rehearsal='--iterations 2 --episodes 8',
     ),
     Step(
+        'find',
+        'A query at 4 remembered supports',
+        'find.py',
+        (
+            Figure('over the query alone', 'cached_over_query_alone', '', at_most=1.25),
+            Figure('faster than reading the supports again', 'speedup_over_reencoding', '', at_least=3),
+            Figure('faster in batches of 16', 'queries_per_second_batched_over_single', '', at_least=1.5),
+            Figure('queries a second in batches', 'queries_per_second_batched', ''),
+            Figure('memory of a reference', 'reference_bytes_per_token', 'bytes a token'),
+        ),
+        gpu='--model 7b --side 532 --repeat 3 --photos 0',
+        seconds=90,
+        rehearsal='--side 64 --queries 2 --repeat 1 --photos 0',
+        cpu='--photos 0',
+    ),
+    Step(
         'batching',
         'Equal shots together in a batch of 8',
         'batching.py',
