@@ -248,13 +248,15 @@ def test_a_threshold_and_datasamples(inferencer, cup, photo, monkeypatch):
     assert tuple(sample.pred_instances.bboxes[0].tolist()) == found.box
 
 
-def test_a_reference_of_another_model_is_taken_with_a_warning(inferencer, config, cup, tmp_path, capsys):
+def test_a_reference_of_another_model_is_taken_with_a_warning(inferencer, config, cup, tmp_path, monkeypatch):
+    warned = []
+    monkeypatch.setattr('focus_mmdet.apis.inferencer.print_log', lambda message, *_: warned.append(message))
     cup.save(tmp_path / 'cup.focus')
     inferencer.recall(tmp_path / 'cup.focus')
-    assert not capsys.readouterr().out
+    assert not warned
     other = Config(config.to_dict())
     other.inference_pipeline[0].transforms[-1].max_pixels = 1024
     find = InContextInferencer(other, device='cpu')
     recalled = find.recall(tmp_path / 'cup.focus')
-    assert 'another model' in capsys.readouterr().out
+    assert 'another model' in warned[0]
     assert len(find(cup.images[0], recalled)) == 1

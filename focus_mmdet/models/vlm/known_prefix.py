@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Cache, DynamicCache, DynamicLayer
+from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
@@ -98,7 +98,7 @@ class _GrowingLayer(DynamicLayer):
 
     def __init__(self, keys: Tensor, values: Tensor, length: int) -> None:
         super().__init__()
-        self.lazy_initialization(keys, values)
+        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
         self.keys, self.values = keys, values
         self._length = length
 

@@ -39,7 +39,7 @@ def answers(detector, batch, grammar=None, prefix=None):
     return [ids.tolist() for ids in written.ids], torch.cat(written.logps)
 
 
-@pytest.mark.parametrize('shots', [1, 2, 4, 8])
+@pytest.mark.parametrize('shots', [1, 8])
 @pytest.mark.parametrize('family', FAMILIES)
 def test_answers_are_those_of_whole_prompts(shared_detector, family, shots):
     detector = shared_detector(family).eval()
