@@ -39,7 +39,7 @@ class Reference:
     """
 
     name: str
-    images: tuple[np.ndarray, ...]
+    images: tuple[np.ndarray, ...] = field(repr=False)
     boxes: tuple[tuple[float, ...], ...]
     model: str = ''
     #: The files of the images, where they can be kept as they are.
