@@ -18,8 +18,8 @@ import mmcv
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.inferencer import Image, Support
-from focus_mmdet.apis.video import is_video, read_frames
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.datasets.video import is_video, read_frames
 from focus_mmdet.errors import InputError
 
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from focus_mmdet.apis.video import read_frames
+from focus_mmdet.datasets.video import read_frames
 from focus_mmdet.engine.rewards import Answers
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT

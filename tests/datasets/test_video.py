@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from focus_mmdet.apis.video import SUFFIXES, read_frames
+from focus_mmdet.datasets.video import SUFFIXES, read_frames
 from focus_mmdet.errors import InputError
 
 CODECS = {

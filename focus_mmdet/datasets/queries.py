@@ -1,0 +1,78 @@
+"""What a user names to be searched, as single files."""
+
+import glob
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from focus_mmdet.datasets.annotations.natural_order import natural_order
+from focus_mmdet.datasets.video import is_video
+from focus_mmdet.errors import InputError
+
+#: What counts as a picture in a folder; a file that is named itself may end in anything.
+PICTURES = {
+    '.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.apng', '.webp', '.gif', '.bmp', '.tif', '.tiff', '.avif',
+    '.jp2', '.heic', '.heif', '.ppm', '.pgm', '.pnm',
+}  # fmt: skip
+
+
+def split_frame(text: str) -> tuple[str, int | None]:
+    """``'clip.mp4#120'`` as the video's path and the frame's number, anything else with None.
+
+    Raises:
+        InputError: What follows the # of a video is no number.
+    """
+    path, _, number = text.rpartition('#')
+    if not is_video(path) or os.path.exists(text):
+        return text, None
+    if not number.isdecimal():
+        raise InputError(f'{text}: write VIDEO#FRAME, frames counted from 0')
+    return path, int(number)
+
+
+def list_queries(named: Iterable[str]) -> list[str]:
+    """The files that some names stand for, each once, in the order of the names.
+
+    Args:
+        named: Files, which need not exist; ``VIDEO#FRAME``; folders, which stand for all pictures and
+            videos in them and below, in natural order, without those whose names begin with a dot; and
+            patterns as the shell's, with ``**`` for any folders. A file that exists is no pattern.
+
+    Returns:
+        Paths, and ``VIDEO#FRAME`` as it is.
+
+    Raises:
+        InputError: An address, or a folder or a pattern that stands for no file.
+    """
+    found: dict[str, str] = {}
+    for name in named:
+        for path in _files(name):
+            found.setdefault(os.path.abspath(path), path)
+    return list(found.values())
+
+
+def _files(name: str) -> list[str]:
+    if '://' in name:
+        raise InputError(f'{name}: addresses are not fetched. Download it, and name the file')
+    if os.path.isdir(name):
+        if found := _in_folder(name):
+            return found
+        raise InputError(f'{name}: no picture or video in this folder or below it')
+    if os.path.lexists(name) or not glob.has_magic(name):
+        return [name]
+    found = []
+    for match in sorted(glob.glob(name, recursive=True), key=natural_order):
+        found += _in_folder(match) if os.path.isdir(match) else [match]
+    if not found:
+        raise InputError(f'{name}: no such file, and as a pattern it matches none')
+    return found
+
+
+def _in_folder(folder: str) -> list[str]:
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted((each for each in folders if not each.startswith('.')), key=natural_order)
+        known = [each for each in files if Path(each).suffix.lower() in PICTURES or is_video(each)]
+        shown = sorted((each for each in known if not each.startswith('.')), key=natural_order)
+        found += [path for each in shown if os.path.isfile(path := os.path.join(place, each))]
+    return found
