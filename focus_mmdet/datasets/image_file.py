@@ -2,20 +2,36 @@
 
 A picture counts as a browser, and so a labelling tool, shows it: turned as its EXIF tag says,
 a TIFF or AVIF as its own. A tag beyond 1 to 8 turns nothing, nor does one in XMP alone.
+Of an animation or of pages the first counts. Transparency is not seen: pixels count with the colour
+that is stored. Of 16 bits the upper 8 count. HEIC is read where ``pillow-heif`` is installed.
 """
 
 import os
 import struct
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
 import mmcv
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError
 from focus_mmdet.errors import InputError
+
+try:
+    from pillow_heif import register_heif_opener
+except ImportError:
+    pass
+else:
+    register_heif_opener()
+
+#: What is read, as Pillow calls it. It knows more, and starts other programs for some.
+_FORMATS = (
+    'JPEG', 'PNG', 'WEBP', 'TIFF', 'GIF', 'BMP', 'MPO', 'AVIF', 'HEIF', 'JPEG2000', 'PPM', 'ICO', 'DIB',
+    'SUN',
+)  # fmt: skip
 
 _ORIENTATION = 0x0112
 #: Bytes that hold all of an ordinary JPEG's header.
@@ -23,6 +39,8 @@ _BEGINNING = 4096
 #: Pillow has its own say on pictures beyond these.
 _MANY_PIXELS = 2**26
 _START_OF_FRAME, _TABLES, _START_OF_SCAN = (0xFFC0, 0xFFC1, 0xFFC2), 0xFFDB, 0xFFDA
+#: Brands of HEIC files, in their first bytes.
+_HEIC = (b'ftypheic', b'ftypheix', b'ftyphevc', b'ftypheim', b'ftypheis', b'ftypmif1', b'ftypmsf1')
 #: JFIF, Huffman tables, restart interval, comment: they say nothing of the picture's size or turn.
 _SKIPPED = (0xFFE0, 0xFFC4, 0xFFDD, 0xFFFE)
 
@@ -31,20 +49,23 @@ def image_size(path: str) -> tuple[int, int]:
     """(width, height) in pixels from the file's header, as :func:`read_image` loads it.
 
     Raises:
-        InputError: No such file, or not an image.
+        InputError: No such file, not an image, or one of more pixels than :func:`read_image` takes.
     """
     if not os.path.isfile(path):
         raise InputError(
             f'image {path} does not exist. Check data_root and data_prefix.img, or remove the record'
         )
+    beginning = None
     try:
         with open(path, 'rb', buffering=0) as file:
-            if (size := _plain_jpeg_size(file.read(_BEGINNING))) is not None:
+            beginning = file.read(_BEGINNING)
+            if (size := _plain_jpeg_size(beginning)) is not None:
                 return size
             file.seek(0)
             (width, height), orientation = _read_header(file)
     except Exception as error:
-        raise InputError(f'image {path} cannot be read ({error}). Replace it or remove the record') from None
+        why = _why_unreadable(error, beginning)
+        raise InputError(f'image {path} cannot be read ({why}). Replace it or remove the record') from None
     return (height, width) if orientation >= 5 else (width, height)
 
 
@@ -52,18 +73,45 @@ def read_image(path: str) -> np.ndarray:
     """(H, W, 3) uint8 BGR pixels.
 
     Raises:
-        UnreadableImageError: No such file, or not an image that OpenCV decodes.
+        UnreadableImageError: No such file, not an image, or one of more pixels than twice
+            ``PIL.Image.MAX_IMAGE_PIXELS`` by its header, in which case nothing is decoded.
     """
+    content = None
     try:
         content = Path(path).read_bytes()
         _, orientation = _read_header(BytesIO(content))
         pixels = mmcv.imfrombytes(content, 'color_ignore_orientation', backend='cv2')
+        if pixels is None:
+            pixels = _decoded_by_pillow(content)
     except Exception as error:
-        message = f'{path}: cannot be read as an image ({error}). Replace or remove it'
-        raise UnreadableImageError(message, path) from error
-    if pixels is None:
-        raise UnreadableImageError(f'{path}: cannot be read as an image. Replace or remove it', path)
+        why = _why_unreadable(error, content)
+        raise UnreadableImageError(
+            f'{path}: cannot be read as an image ({why}). Replace or remove it', path
+        ) from error
     return _turned(pixels, orientation)
+
+
+def _decoded_by_pillow(content: bytes) -> np.ndarray:
+    """(H, W, 3) uint8 BGR of what OpenCV does not decode."""
+    with Image.open(BytesIO(content), formats=_formats()) as image:
+        image.load()
+        if image.mode[0] in 'IF':
+            raise ValueError('its pixels have more than 16 bits, and what is white is not known')
+        return mmcv.rgb2bgr(np.asarray(image.convert('RGB')))
+
+
+def _why_unreadable(error: Exception, beginning: bytes | None) -> str:
+    """What to tell of a file that begins so; None where not even that can be read."""
+    if beginning == b'':
+        return 'the file is empty'
+    if beginning is None or not isinstance(error, (UnidentifiedImageError, Image.DecompressionBombError)):
+        return str(error)
+    if isinstance(error, Image.DecompressionBombError):
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        return f'its header states more than {limit} pixels, the most that are read: make it smaller'
+    if beginning[4:12] in _HEIC:
+        return 'HEIC: pip install pillow-heif, or convert it to JPEG'
+    return f'no format that is known here; it begins with {beginning[:24]!r}'
 
 
 def _plain_jpeg_size(beginning: bytes) -> tuple[int, int] | None:
@@ -100,9 +148,16 @@ def _are_plain_tables(tables: bytes) -> bool:
     return len(tables) % 65 == 0 and all(number < 16 for number in tables[::65])
 
 
+@cache
+def _formats() -> list[str]:
+    """Those of this Pillow and its plugins."""
+    Image.init()
+    return [name for name in _FORMATS if name in Image.OPEN]
+
+
 def _read_header(file: BinaryIO) -> tuple[tuple[int, int], int]:
     """(width, height) as stored, and the EXIF orientation in 1..8 that remains to be applied."""
-    with Image.open(file) as image:
+    with Image.open(file, formats=_formats()) as image:
         # Of a TIFF, Pillow gives the turned size and OpenCV the turned pixels.
         exif = image.info.get('exif', b'')
         if image.format == 'PNG' and not exif:

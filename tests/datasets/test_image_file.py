@@ -1,5 +1,7 @@
 """The size in a record, the pixels for the model and what a person saw are of one picture."""
 
+import struct
+import zlib
 from io import BytesIO
 
 import cv2
@@ -89,20 +91,115 @@ def test_other_kinds_of_pixels_keep_their_colours(tmp_path):
     deep = np.asarray(picture())[..., ::-1].astype(np.uint16) * 257
     picture().convert('CMYK').save(tmp_path / 'cmyk.jpg')
     picture().quantize(8).save(tmp_path / 'palette.png', transparency=0)
+    picture().quantize(8).save(tmp_path / 'palette.gif', transparency=0)
+    picture().quantize(8).save(tmp_path / 'half_clear.png', transparency=bytes([0, 128, 255]))
     picture().convert('RGBA').save(tmp_path / 'alpha.png')
     cv2.imwrite(str(tmp_path / 'deep.png'), deep)
-    for name in ('cmyk.jpg', 'palette.png', 'alpha.png', 'deep.png'):
+    cv2.imwrite(str(tmp_path / 'deep.tiff'), deep)
+    names = 'cmyk.jpg', 'palette.png', 'palette.gif', 'half_clear.png', 'alpha.png', 'deep.png', 'deep.tiff'
+    for name in names:
         check(tmp_path / name, picture())
     cv2.imwrite(str(tmp_path / 'deep_grey.tiff'), np.asarray(grey).astype(np.uint16) * 257)
+    cv2.imwrite(str(tmp_path / 'deep_grey.png'), np.asarray(grey).astype(np.uint16) * 257)
     grey.save(tmp_path / 'grey.jpg')
-    for name in ('deep_grey.tiff', 'grey.jpg'):
+    picture().convert('LA').save(tmp_path / 'grey_alpha.png')
+    for name in ('deep_grey.tiff', 'deep_grey.png', 'grey.jpg', 'grey_alpha.png'):
         check(tmp_path / name, grey)
 
 
-def test_what_cannot_be_read_is_named(tmp_path):
-    Image.new('F', (8, 8)).save(tmp_path / 'float.tiff')
-    (tmp_path / 'text.jpg').write_text('no image')
-    for name in ('float.tiff', 'text.jpg', 'gone.png', 'a' * 300 + '.png'):
+@pytest.mark.parametrize('suffix', ['gif', 'webp', 'png', 'tiff'])
+def test_of_an_animation_and_of_pages_the_first_is_read(tmp_path, suffix):
+    others = [Image.new('RGB', (64, 48), 'white'), picture().transpose(Turn.ROTATE_180)]
+    picture().save(tmp_path / f'moving.{suffix}', save_all=True, append_images=others)
+    check(tmp_path / f'moving.{suffix}', picture())
+
+
+@pytest.mark.parametrize('size', [(1, 1), (1, 5000), (5000, 1)])
+def test_a_picture_may_be_a_line_or_a_point(tmp_path, size):
+    Image.new('RGB', size, 'teal').save(tmp_path / 'thin.png')
+    check(tmp_path / 'thin.png', Image.new('RGB', size, 'teal'))
+
+
+def test_an_icon_is_read_though_opencv_knows_none(tmp_path):
+    picture().save(tmp_path / 'a.ico', sizes=[(64, 48)])
+    check(tmp_path / 'a.ico', picture())
+
+
+def test_a_heic_is_read_as_it_turns_itself(tmp_path):
+    pytest.importorskip('pillow_heif')
+    for orientation, turn in STORED.items():
+        stored = picture() if turn is None else picture().transpose(turn)
+        stored.info['exif'] = tag(orientation).tobytes()
+        stored.save(tmp_path / 'turned.heic', quality=90)
+        check(tmp_path / 'turned.heic', picture())
+
+
+def large_png(side):
+    """The beginning of one, with hardly any pixels behind it."""
+    content = b'\x89PNG\r\n\x1a\n'
+    header = struct.pack('>IIBBBBB', side, side, 8, 2, 0, 0, 0)
+    for kind, data in ((b'IHDR', header), (b'IDAT', zlib.compress(bytes(1000))), (b'IEND', b'')):
+        content += struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    return content
+
+
+def cut_off(kind):
+    file = BytesIO()
+    Image.effect_noise((200, 200), 60).convert('RGB').save(file, kind)
+    return file.getvalue()[: len(file.getvalue()) // 2]
+
+
+def in_32_bits(mode):
+    file = BytesIO()
+    Image.new(mode, (8, 8)).save(file, 'TIFF')
+    return file.getvalue()
+
+
+UNREADABLE = {
+    'empty.jpg': (b'', 'the file is empty'),
+    'page.jpg': (
+        b'<!doctype html><title>404',
+        r"no format that is known here; it begins with b'<!doctype html>",
+    ),
+    'drawing.eps': (b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n', 'no format'),
+    'phone.heic': (b'\0\0\0\x18ftypheic\0\0\0\0mif1heic', 'pillow-heif'),
+    'large.png': (large_png(20_000), r'its header states more than \d+ pixels, the most that are read'),
+    'cut.jpg': (cut_off('JPEG'), 'truncated'),
+    'cut.png': (cut_off('PNG'), 'truncated'),
+    'cut.gif': (cut_off('GIF'), 'truncated'),
+    'cut.tiff': (cut_off('TIFF'), 'truncated'),
+    'cut.webp': (cut_off('WEBP'), 'decoder'),
+    'float.tiff': (in_32_bits('F'), 'what is white is not known'),
+    'whole.tiff': (in_32_bits('I'), 'what is white is not known'),
+}
+
+
+@pytest.mark.parametrize('name', UNREADABLE)
+def test_what_cannot_be_read_is_named_with_the_reason(tmp_path, name):
+    content, reason = UNREADABLE[name]
+    if name.endswith('heic') and 'HEIF' in Image.registered_extensions().values():
+        pytest.skip('HEIC is read here')
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(
+        UnreadableImageError, match=f'{name}: cannot be read as an image .*{reason}'
+    ) as caught:
+        read_image(str(tmp_path / name))
+    assert caught.value.path == str(tmp_path / name)
+    if 'cut' not in name and '.tiff' not in name:  # Their headers are sound.
+        with pytest.raises(InputError, match=f'{name} cannot be read .*{reason}'):
+            image_size(str(tmp_path / name))
+
+
+def test_what_is_too_large_is_known_before_it_is_decoded(tmp_path, monkeypatch):
+    (tmp_path / 'large.png').write_bytes(large_png(20_000))
+    for decoder in ('mmcv.imfrombytes', 'PIL.Image.Image.load'):
+        monkeypatch.setattr(decoder, lambda *_, **__: pytest.fail('decoded'))
+    with pytest.raises(UnreadableImageError, match='make it smaller'):
+        read_image(str(tmp_path / 'large.png'))
+
+
+def test_what_is_no_file_is_named(tmp_path):
+    for name in ('gone.png', 'a' * 300 + '.png'):
         with pytest.raises(UnreadableImageError, match=f'{name}: cannot be read as an image'):
             read_image(str(tmp_path / name))
     with pytest.raises(InputError, match='does not exist'):
