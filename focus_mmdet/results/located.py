@@ -1,6 +1,7 @@
 """What was found in one query image."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Located:
             its EXIF tag says).
         box: (x1, y1, x2, y2) in pixels of the query image, clipped to it, or None
             where the model's answer holds no box in it.
-        score: 0..1, how sure the model is of its box; 0 without one.
+        score: 0..1, how sure the model is of its box; 0 where it gave none.
         absent: The model said that the object is not there. Without a box this is
             False where the answer cannot be read.
         answer: What the model wrote; empty where it writes nothing.
@@ -35,3 +36,20 @@ class Located:
     absent: bool
     answer: str
     picture: np.ndarray | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As one JSON object, without the picture; pixels to one decimal, the score to four."""
+        return {
+            'query': self.query,
+            'frame': self.frame,
+            'reference': self.reference,
+            'size': list(self.size),
+            'box': None if self.box is None else [round(value, 1) for value in self.box],
+            'score': round(self.score, 4),
+            'absent': self.absent,
+            'answer': self.answer,
+        }
+
+    def at_least(self, score: float) -> 'Located':
+        """The same, without the box where its score is lower; the score stays, to tell why."""
+        return self if self.score >= score else replace(self, box=None)

@@ -192,7 +192,7 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path, name):
 
 def test_what_is_too_large_is_known_before_it_is_decoded(tmp_path, monkeypatch):
     (tmp_path / 'large.png').write_bytes(large_png(20_000))
-    for decoder in ('mmcv.imfrombytes', 'PIL.Image.Image.load'):
+    for decoder in ('cv2.imdecode', 'PIL.Image.Image.load'):
         monkeypatch.setattr(decoder, lambda *_, **__: pytest.fail('decoded'))
     with pytest.raises(UnreadableImageError, match='make it smaller'):
         read_image(str(tmp_path / 'large.png'))

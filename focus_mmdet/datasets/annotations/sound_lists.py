@@ -17,7 +17,7 @@ from focus_mmdet.datasets.annotations.tracks import Boxes, in_order
 
 IMAGE_NEEDS = frozenset({'id', 'file_name', 'width', 'height', 'video_id', 'frame_id'})
 ANNOTATION_NEEDS = frozenset({'id', 'image_id', 'instance_id', 'bbox'})
-ANNOTATION_KEYS = ANNOTATION_NEEDS | {'category_id', 'video_id', 'area', 'iscrowd', 'segmentation'}
+ANNOTATION_KEYS = ANNOTATION_NEEDS | {'category_id', 'video_id', 'area', 'iscrowd', 'segmentation', 'score'}
 _IDS = {int, str}
 #: Pixels; longer sides would not fit columns.
 _TOO_LONG = 2**31

@@ -48,5 +48,8 @@ def whole_file(path: Path) -> Iterator[TextIO]:
         with open(aside, 'w', encoding='utf-8') as file:
             yield file
         os.replace(aside, path)
+    except OSError as error:
+        # Python names no file where writing to an open one fails.
+        raise OSError(error.errno, error.strerror, error.filename or os.fspath(path)) from error
     finally:
         aside.unlink(missing_ok=True)

@@ -1,0 +1,76 @@
+"""The kinds of files by their names."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from focus_mmdet.errors import check_choice, check_number
+from focus_mmdet.results.coco import CocoResults
+from focus_mmdet.results.html_page import HtmlPage
+from focus_mmdet.results.labelme import LabelMeResults
+from focus_mmdet.results.lines import CsvResults, JsonLines
+from focus_mmdet.results.located import Located
+from focus_mmdet.results.query_images import QueryImages
+from focus_mmdet.results.result_writer import ResultWriter
+from focus_mmdet.results.yolo import YoloResults
+
+#: What each format writes in the folder for results.
+FORMATS = {
+    'coco': 'found.json',
+    'yolo': 'found_yolo',
+    'labelme': 'found_labelme',
+    'csv': 'found.csv',
+    'html': 'found.html',
+    'jsonl': 'found.jsonl',
+}
+
+
+class ResultFiles(ResultWriter):
+    """Several kinds of files of one search, in one folder.
+
+    Args:
+        path: The folder; it is made.
+        formats: Some of :data:`FORMATS`.
+        score_thr: Boxes of lower scores, 0..1, are left out.
+
+    Attributes:
+        files: What is written, in the order of ``formats``.
+
+    Raises:
+        InputError: Another format, or a file in the way that is not ours to replace.
+    """
+
+    def __init__(self, path: str | Path, formats: list[str], score_thr: float = 0.0) -> None:
+        super().__init__(path)
+        check_number('score_thr', score_thr, low=0, high=1)
+        for name in formats:
+            check_choice('format', name, FORMATS)
+        images = QueryImages(self.path / 'frames')
+        self._writers = [_writer(name, self.path / FORMATS[name], images) for name in dict.fromkeys(formats)]
+        self.files = [writer.path for writer in self._writers]
+        self._score_thr = score_thr
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            for writer in self._writers:
+                stack.enter_context(writer)
+            # Each is left, also where leaving another fails.
+            self._open = stack.pop_all()
+        return self
+
+    def write(self, located: Located) -> None:
+        located = located.at_least(self._score_thr)
+        for writer in self._writers:
+            writer.write(located)
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.__exit__(*error)
+
+
+def _writer(name: str, path: Path, images: QueryImages) -> ResultWriter:
+    lines: dict[str, Callable[[Path], ResultWriter]] = {'csv': CsvResults, 'jsonl': JsonLines}
+    others: dict[str, Callable[[Path, QueryImages], ResultWriter]] = {
+        'coco': CocoResults, 'yolo': YoloResults, 'labelme': LabelMeResults, 'html': HtmlPage,
+    }  # fmt: skip
+    return lines[name](path) if name in lines else others[name](path, images)

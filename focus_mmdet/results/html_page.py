@@ -1,0 +1,160 @@
+"""A page of what was found, best first, in one file that needs nothing else."""
+
+import base64
+import heapq
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import cv2
+import mmcv
+import numpy as np
+
+from focus_mmdet.datasets.conversion.output_file import check_replaceable, whole_file
+from focus_mmdet.datasets.episode import Box
+from focus_mmdet.results.located import Located
+from focus_mmdet.results.query_images import QueryImages
+from focus_mmdet.results.result_writer import ResultWriter, printable
+
+#: Longer side of a thumbnail, in pixels.
+SIDE = 320
+_COLOUR, _EDGE = (255, 214, 0), (0, 0, 0)
+_BEGINNING = '<!doctype html>\n<meta name="generator" content="focus_mmdet">'
+_HEAD = f"""{_BEGINNING}
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root {{ color-scheme: light dark; font: 15px/1.4 system-ui, sans-serif }}
+body {{ margin: 1rem }}
+.found {{ display: grid; gap: .8rem; padding: 0 }}
+.found {{ grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)) }}
+.found li {{ list-style: none; content-visibility: auto; contain-intrinsic-size: 200px 240px }}
+.found img {{ display: block; width: 100%; height: 180px; object-fit: contain; background: #8882 }}
+li {{ overflow-wrap: anywhere }}
+</style>
+"""
+
+
+class _Card(NamedTuple):
+    score: float
+    #: Later ones count as worse, and keep cards from being compared.
+    order: int
+    html: str
+
+
+class _Search:
+    """What became of one reference."""
+
+    def __init__(self) -> None:
+        self.asked = self.found = self.absent = 0
+        self.cards: list[_Card] = []
+        self.without: list[str] = []
+
+
+class HtmlPage(ResultWriter):
+    """A page for each search: thumbnails with boxes, the surest first, and the names of the rest.
+
+    It holds no script and loads nothing; each name leads to its file on this machine.
+
+    Args:
+        path: The file to write, at the end of the block.
+        images: Shows the queries once more.
+        most: So many are shown of each reference, the best ones, and as many names of the rest.
+    """
+
+    def __init__(self, path: str | Path, images: QueryImages, most: int = 1000) -> None:
+        super().__init__(path)
+        self.images = images
+        self.most = most
+        self._searches: dict[str, _Search] = {}
+
+    def __enter__(self) -> Self:
+        check_replaceable(self.path, _BEGINNING)
+        return self
+
+    def write(self, located: Located) -> None:
+        search = self._searches.setdefault(located.reference, _Search())
+        search.asked += 1
+        search.absent += located.box is None and located.absent
+        if located.box is None:
+            if len(search.without) < self.most:
+                search.without.append(self._link(located))
+            return
+        search.found += 1
+        full = len(search.cards) >= self.most
+        if full and located.score <= search.cards[0].score:
+            return
+        card = _Card(located.score, -search.asked, self._card(located, located.box))
+        (heapq.heapreplace if full else heapq.heappush)(search.cards, card)
+
+    def __exit__(self, *error: Any) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        names = ', '.join(map(_text, self._searches)) or 'nothing'
+        with whole_file(self.path) as file:
+            file.write(f'{_HEAD}<title>Found: {names}</title>\n')
+            for name, search in self._searches.items():
+                file.writelines(_section(name, search))
+
+    def _card(self, located: Located, box: Box) -> str:
+        pixels = self.images.pixels(located, SIDE)
+        image = '' if pixels is None else f'<img alt="" src="{_data(_thumbnail(pixels, located.size, box))}">'
+        return f'<li>{image}<b>{located.score:.2f}</b> {self._link(located)}</li>\n'
+
+    def _link(self, located: Located) -> str:
+        path, frame = self.images.place(located)
+        name = _text(located.query if located.frame is None else f'{located.query}, frame {frame}')
+        # Names may turn the direction of what follows them.
+        name = f'<bdi>{name}</bdi>'
+        return f'<a href="{escape(Path(path).as_uri())}">{name}</a>' if Path(path).is_file() else name
+
+
+def _section(name: str, search: _Search) -> list[str]:
+    shown = sorted(search.cards, reverse=True)
+    more = f' The best {len(shown)} are shown.' if len(shown) < search.found else ''
+    lines = [
+        f'<h1><bdi>{_text(name)}</bdi></h1>\n',
+        f'<p>Found in {search.found} of {search.asked} images.{more}</p>\n',
+        '<ol class="found">\n',
+        *(card.html for card in shown),
+        '</ol>\n',
+    ]
+    if left := search.asked - search.found:
+        lines += [
+            f'<details><summary>{left} without a box; of {search.absent} of them the model said '
+            'that the object is not there</summary>\n<ul>\n',
+            *(f'<li>{link}</li>\n' for link in search.without),
+            *['<li>...</li>\n'] * (len(search.without) < left),
+            '</ul>\n</details>\n',
+        ]
+    return lines
+
+
+def _text(text: str) -> str:
+    return escape(printable(' '.join(text.split())))
+
+
+def _data(content: bytes) -> str:
+    return f'data:image/jpeg;base64,{base64.b64encode(content).decode()}'
+
+
+def _thumbnail(pixels: np.ndarray, size: tuple[int, int], box: Box) -> bytes:
+    """A small JPEG with the box in it.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB of the query, maybe smaller than it.
+        size: (width, height) of the query in pixels.
+        box: (x1, y1, x2, y2) in them.
+    """
+    scale = min(1.0, SIDE / max(pixels.shape[:2]))
+    width, height = (max(1, round(side * scale)) for side in pixels.shape[1::-1])
+    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+    x1, y1, x2, y2 = (
+        round(value / whole * (side - 1))
+        for value, whole, side in zip(box, size * 2, (width, height) * 2, strict=True)
+    )
+    for colour, thickness in ((_EDGE, 4), (_COLOUR, 2)):
+        cv2.rectangle(small, (x1, y1), (x2, y2), colour, thickness)
+    _, content = cv2.imencode('.jpg', mmcv.rgb2bgr(small), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    return content.tobytes()
