@@ -2,6 +2,7 @@
 
 import base64
 import heapq
+import os
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -107,7 +108,9 @@ class HtmlPage(ResultWriter):
         name = _text(located.query if located.frame is None else f'{located.query}, frame {frame}')
         # Names may turn the direction of what follows them.
         name = f'<bdi>{name}</bdi>'
-        return f'<a href="{escape(Path(path).as_uri())}">{name}</a>' if Path(path).is_file() else name
+        if not os.path.isabs(path) or not os.path.isfile(path):
+            return name
+        return f'<a href="{escape(Path(path).as_uri())}">{name}</a>'
 
 
 def _section(name: str, search: _Search) -> list[str]:
