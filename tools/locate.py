@@ -1,36 +1,37 @@
 """Find the object of some pictures in other pictures.
 
-    python tools/locate.py --support a.jpg:12,40,200,310 --query b.jpg c.jpg --out-dir out
+    python tools/locate.py --support a.jpg:12,40,200,310 --query photos clip.mp4 --out-dir out --format html
 
-A support is a picture and the object's box in it, x1,y1,x2,y2 in pixels. A frame of a video is
-clip.mp4#120, counted from 0 as it plays (the video is read from its beginning); a query may be a
-whole video, of which each --every-th frame is asked.
+A support is a picture and the object's box in it, x1,y1,x2,y2 in pixels. Give --support once for each
+object. A frame of a video is clip.mp4#120, counted from 0 as it plays (the video is read from its
+beginning). A query is a picture, a frame, a video, of which each --every-th frame is asked, a folder, which
+stands for all pictures and videos in it and below, or a pattern such as 'photos/**/*.jpg'.
 Without --config and --checkpoint: the tiny model that tools/quickstart.sh trained.
+
+Each answer is a line of JSON on stdout. A query that cannot be read is left out, and named at the end.
+Exit status: 0; 3 where some queries could not be read; 2 where none could, or the call is wrong; 130 after
+Ctrl-C, which keeps what was found until then.
 """
 
 import argparse
 import json
-import os
+import logging
+import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import mmcv
+from mmengine.logging import MMLogger
 
-from focus_mmdet.apis import InContextInferencer
-from focus_mmdet.apis.inferencer import Image, Support
+from focus_mmdet.apis import InContextInferencer, Reference
+from focus_mmdet.apis.images import Support
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
-from focus_mmdet.datasets.video import is_video, read_frames
-from focus_mmdet.errors import InputError
+from focus_mmdet.datasets.queries import list_queries
+from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.results import FORMATS, Located, ResultFiles
+from focus_mmdet.results.query_images import safe_name, save_picture
 
-
-def open_frame(text: str) -> Image:
-    """A picture's path as it is, ``clip.mp4#120`` as its frame."""
-    path, _, number = text.rpartition('#')
-    if not is_video(path) and not is_video(text):
-        return text
-    if not number.isdecimal():
-        raise InputError(f'{text}: write VIDEO#FRAME, frames counted from 0')
-    return next(read_frames(path, first=int(number)))[1]
+SOME_UNREAD = 3
 
 
 def parse_support(text: str) -> Support:
@@ -42,20 +43,7 @@ def parse_support(text: str) -> Support:
         box = []
     if not separator or len(box) != 4:
         raise InputError(f'--support {text}: write PICTURE:x1,y1,x2,y2')
-    return open_frame(path), box
-
-
-def queries(paths: list[str], every: int) -> Iterator[tuple[dict, str, Image]]:
-    """What to print of each query, the name of its picture, and its image."""
-    for index, path in enumerate(paths):
-        # A name may have 255 bytes, and what is put round this one takes some.
-        stem = os.fsencode(Path(path).stem)[:200].decode(errors='ignore')
-        name = f'{index:03d}_{stem}'
-        if not is_video(path):
-            yield {'query': path}, name, open_frame(path)
-            continue
-        for number, frame in read_frames(path, every):
-            yield {'query': path, 'frame': number}, f'{name}_{number:06d}', frame
+    return path, box
 
 
 def quickstart_checkpoint() -> str:
@@ -66,12 +54,17 @@ def quickstart_checkpoint() -> str:
     return pointer.read_text().strip()
 
 
-def main() -> None:
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--config', default='configs/focus_tiny_stage2.py')
     parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
-    parser.add_argument('--support', nargs='+', required=True, metavar='PICTURE:x1,y1,x2,y2')
-    parser.add_argument('--query', nargs='+', required=True, metavar='PICTURE')
+    parser.add_argument('--support', nargs='+', action='append', default=[], metavar='PICTURE:x1,y1,x2,y2')
+    parser.add_argument('--name', nargs='+', default=[], help='of each --support; default: its first file')
+    parser.add_argument('--reference', nargs='+', default=[], metavar='FILE', help='objects saved before')
+    parser.add_argument(
+        '--remember', metavar='FILE.focus', help='save the object of --support for --reference'
+    )
+    parser.add_argument('--query', nargs='+', default=[], metavar='PICTURE')
     parser.add_argument(
         '--every',
         type=int,
@@ -79,23 +72,132 @@ def main() -> None:
         metavar='N',
         help='ask each N-th frame of a video; default: %(default)s',
     )
-    parser.add_argument('--out-dir', type=Path, required=True)
+    parser.add_argument(
+        '--out-dir', type=Path, help='for a picture of each answer, and the files of --format'
+    )
+    parser.add_argument('--format', nargs='+', choices=FORMATS, default=[], metavar='FORMAT', help=_formats())
+    parser.add_argument('--no-pictures', action='store_true', help='draw no picture of each answer: faster')
+    parser.add_argument(
+        '--score-thr', type=float, default=0.0, help='leave out boxes below this score; default: %(default)s'
+    )
+    parser.add_argument(
+        '--batch-size', type=int, default=1, help='queries at a time; more are faster; default: %(default)s'
+    )
     parser.add_argument('--device')
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
-    args = parser.parse_args()
-    if args.every < 1:
-        raise InputError(f'--every {args.every}: give 1 or more')
-    supports = [parse_support(text) for text in args.support]
+    return parser.parse_args()
+
+
+def _formats() -> str:
+    return f'also write one or more of {", ".join(f"{name} ({file})" for name, file in FORMATS.items())}'
+
+
+def check_args(args: argparse.Namespace) -> None:
+    """Raise :class:`InputError` for what does not go together, before anything is loaded."""
+    check_number('--every', args.every, low=1, whole=True)
+    check_number('--batch-size', args.batch_size, low=1, whole=True)
+    check_number('--score-thr', args.score_thr, low=0, high=1)
+    if not args.support and not args.reference:
+        raise InputError('give --support PICTURE:x1,y1,x2,y2, or --reference FILE')
+    if not args.query and not args.remember:
+        raise InputError('give --query')
+    if args.remember and len(args.support) != 1:
+        raise InputError(f'--remember {args.remember}: goes with one --support')
+    if args.name and len(args.name) != len(args.support):
+        raise InputError(
+            f'--name {" ".join(args.name)}: give a name for each of {len(args.support)} --support'
+        )
+    if args.query and not args.out_dir and (args.format or not args.no_pictures):
+        raise InputError('give --out-dir, or --no-pictures without --format')
     check_folder('--out-dir', args.out_dir)
+    check_folder('--remember', args.remember and Path(args.remember).parent)
+
+
+def check_objects(args: argparse.Namespace) -> None:
+    """Read what is to be found once, before the model is loaded, which may take minutes.
+
+    Raises:
+        InputError: An image cannot be read, a box is wrong, a file is no reference, or two have one name.
+    """
+    shown = [Reference.of(supports, name) for supports, name in supports_and_names(args)]
+    names = Counter(each.name for each in [*shown, *map(Reference.load, args.reference)])
+    if names.total() > len(names):
+        raise InputError(f'several objects are called {names.most_common(1)[0][0]!r}: tell them by --name')
+
+
+def supports_and_names(args: argparse.Namespace) -> Iterator[tuple[list[Support], str | None]]:
+    """Of each ``--support``."""
+    for texts, name in zip(args.support, args.name or [None] * len(args.support), strict=True):
+        yield [parse_support(text) for text in texts], name
+
+
+def search(
+    find: InContextInferencer, known: list[Reference], queries: list[str], args: argparse.Namespace
+) -> None:
+    """Ask, print and write."""
+    number = 0
+    with ResultFiles(args.out_dir or '.', args.format) as files:
+        for located in find.stream(
+            queries,
+            known,
+            batch_size=args.batch_size,
+            picture=not args.no_pictures,
+            every=args.every,
+        ):
+            located = located.at_least(args.score_thr)
+            print(json.dumps({**located.record(), **draw(located, number, args.out_dir)}), flush=True)
+            files.write(located)
+            number += 1
+    for file in files.files:
+        print(f'wrote {file}', file=sys.stderr)
+
+
+def draw(located: Located, number: int, folder: Path) -> dict[str, str]:
+    """Write the picture of an answer, if there is one, and say where."""
+    if located.picture is None:
+        return {}
+    frame = '' if located.frame is None else f'_{located.frame:06d}'
+    path = folder / f'{safe_name(number, located.query)}{frame}.png'
+    save_picture(located.picture, path)
+    return {'picture': str(path)}
+
+
+def tell(unread: list[tuple[str, str]]) -> None:
+    """Name the queries that were left out, and why."""
+    for name, reason in unread:
+        print(f'not answered: {reason if name in reason else f"{name}: {reason}"}', file=sys.stderr)
+
+
+def only_json_on_stdout() -> None:
+    """Let MMEngine's log go to stderr."""
+    for handler in MMLogger.get_current_instance().handlers:
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)
+
+
+def main() -> None:
+    args = parse_args()
+    check_args(args)
+    queries = list_queries(args.query, args.out_dir)
+    check_objects(args)
+    if args.format:
+        ResultFiles(args.out_dir, args.format).check()
+    only_json_on_stdout()
     checkpoint = args.checkpoint or quickstart_checkpoint()
     config = read_config(args.config, args.cfg_options)
-    inferencer = InContextInferencer(config, None if checkpoint == 'none' else checkpoint, args.device)
-    for what, name, image in queries(args.query, args.every):
-        (found,) = inferencer(supports, [image])
-        picture = args.out_dir / f'{name}.png'
-        mmcv.imwrite(mmcv.rgb2bgr(found.picture), str(picture))
-        box = None if found.box is None else [round(value, 1) for value in found.box]
-        print(json.dumps({**what, 'box': box, 'score': round(found.score, 4), 'picture': str(picture)}))
+    find = InContextInferencer(config, None if checkpoint == 'none' else checkpoint, args.device)
+    known = [find.remember(*shown) for shown in supports_and_names(args)]
+    if args.remember:
+        known[0].save(args.remember)
+    if not queries:
+        return
+    try:
+        search(find, known + [find.recall(file) for file in args.reference], queries, args)
+    except InputError:
+        tell(find.unread[1:])  # The error is about the first.
+        raise
+    tell(find.unread)
+    sys.exit(SOME_UNREAD if find.unread else 0)
 
 
 if __name__ == '__main__':

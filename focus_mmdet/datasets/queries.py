@@ -30,48 +30,53 @@ def split_frame(text: str) -> tuple[str, int | None]:
     return path, int(number)
 
 
-def list_queries(named: Iterable[str]) -> list[str]:
+def list_queries(named: Iterable[str], leave_out: str | Path | None = None) -> list[str]:
     """The files that some names stand for, each once, in the order of the names.
 
     Args:
         named: Files, which need not exist; ``VIDEO#FRAME``; folders, which stand for all pictures and
             videos in them and below, in natural order, without those whose names begin with a dot; and
             patterns as the shell's, with ``**`` for any folders. A file that exists is no pattern.
+        leave_out: A folder that is passed over where it lies in a named one: that of the results.
 
     Returns:
         Paths, and ``VIDEO#FRAME`` as it is.
 
     Raises:
-        InputError: An address, or a folder or a pattern that stands for no file.
+        InputError: An address, a folder or a pattern that stands for no file, or ``leave_out`` itself.
     """
+    left_out = None if leave_out is None else os.path.realpath(leave_out)
     found: dict[str, str] = {}
     for name in named:
-        for path in _files(name):
+        for path in _files(name, left_out):
             found.setdefault(os.path.abspath(path), path)
     return list(found.values())
 
 
-def _files(name: str) -> list[str]:
+def _files(name: str, left_out: str | None) -> list[str]:
     if '://' in name:
         raise InputError(f'{name}: addresses are not fetched. Download it, and name the file')
     if os.path.isdir(name):
-        if found := _in_folder(name):
+        if os.path.realpath(name) == left_out:
+            raise InputError(f'{name}: is to hold the results, too; they would be searched the next time')
+        if found := _in_folder(name, left_out):
             return found
         raise InputError(f'{name}: no picture or video in this folder or below it')
     if os.path.lexists(name) or not glob.has_magic(name):
         return [name]
     found = []
     for match in sorted(glob.glob(name, recursive=True), key=natural_order):
-        found += _in_folder(match) if os.path.isdir(match) else [match]
+        found += _in_folder(match, left_out) if os.path.isdir(match) else [match]
     if not found:
         raise InputError(f'{name}: no such file, and as a pattern it matches none')
     return found
 
 
-def _in_folder(folder: str) -> list[str]:
+def _in_folder(folder: str, left_out: str | None) -> list[str]:
     found = []
     for place, folders, files in os.walk(folder):
-        folders[:] = sorted((each for each in folders if not each.startswith('.')), key=natural_order)
+        below = [each for each in folders if os.path.realpath(os.path.join(place, each)) != left_out]
+        folders[:] = sorted((each for each in below if not each.startswith('.')), key=natural_order)
         known = [each for each in files if Path(each).suffix.lower() in PICTURES or is_video(each)]
         shown = sorted((each for each in known if not each.startswith('.')), key=natural_order)
         found += [path for each in shown if os.path.isfile(path := os.path.join(place, each))]

@@ -4,16 +4,15 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from focus_mmdet.datasets.conversion.output_file import check_replaceable, whole_file
+from focus_mmdet.datasets.conversion.output_file import whole_file
 from focus_mmdet.datasets.episode import ROUNDING
 from focus_mmdet.results.located import Located
 from focus_mmdet.results.query_images import QueryImages
 from focus_mmdet.results.result_writer import ResultWriter
 
 _DESCRIPTION = 'Found by focus_mmdet. The folder of file_name is root.'
-_BEGINNING = r'\{"info": \{"description": "Found by focus_mmdet'
 
 
 class CocoResults(ResultWriter):
@@ -31,6 +30,8 @@ class CocoResults(ResultWriter):
         images: Finds the files of the queries, and keeps the frames of videos.
     """
 
+    beginning = r'\{"info": \{"description": "Found by focus_mmdet'
+
     def __init__(self, path: str | Path, images: QueryImages) -> None:
         super().__init__(path)
         self.images = images
@@ -39,10 +40,6 @@ class CocoResults(ResultWriter):
         self._references: dict[str, int] = {}
         self._boxes: dict[tuple[int, int], Located] = {}
         self._absent: set[tuple[int, int]] = set()
-
-    def __enter__(self) -> Self:
-        check_replaceable(self.path, _BEGINNING)
-        return self
 
     def write(self, located: Located) -> None:
         key = self._image(located), self._references.setdefault(located.reference, len(self._references) + 1)
@@ -55,7 +52,6 @@ class CocoResults(ResultWriter):
             self._absent.add(key)
 
     def __exit__(self, *error: Any) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         files = [name for name in self._images if os.path.isabs(name)]
         root = os.path.commonpath([os.path.dirname(name) for name in files]) if files else ''
         info = {'description': _DESCRIPTION, 'root': root}

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from focus_mmdet.errors import check_choice, check_number
+from focus_mmdet.errors import check_choice
 from focus_mmdet.results.coco import CocoResults
 from focus_mmdet.results.html_page import HtmlPage
 from focus_mmdet.results.labelme import LabelMeResults
@@ -32,7 +32,6 @@ class ResultFiles(ResultWriter):
     Args:
         path: The folder; it is made.
         formats: Some of :data:`FORMATS`.
-        score_thr: Boxes of lower scores, 0..1, are left out.
 
     Attributes:
         files: What is written, in the order of ``formats``.
@@ -41,17 +40,20 @@ class ResultFiles(ResultWriter):
         InputError: Another format, or a file in the way that is not ours to replace.
     """
 
-    def __init__(self, path: str | Path, formats: list[str], score_thr: float = 0.0) -> None:
+    def __init__(self, path: str | Path, formats: list[str]) -> None:
         super().__init__(path)
-        check_number('score_thr', score_thr, low=0, high=1)
         for name in formats:
             check_choice('format', name, FORMATS)
         images = QueryImages(self.path / 'frames')
         self._writers = [_writer(name, self.path / FORMATS[name], images) for name in dict.fromkeys(formats)]
         self.files = [writer.path for writer in self._writers]
-        self._score_thr = score_thr
+
+    def check(self) -> None:
+        for writer in self._writers:
+            writer.check()
 
     def __enter__(self) -> Self:
+        self.check()
         with ExitStack() as stack:
             for writer in self._writers:
                 stack.enter_context(writer)
@@ -60,7 +62,6 @@ class ResultFiles(ResultWriter):
         return self
 
     def write(self, located: Located) -> None:
-        located = located.at_least(self._score_thr)
         for writer in self._writers:
             writer.write(located)
 

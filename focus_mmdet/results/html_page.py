@@ -5,13 +5,13 @@ import heapq
 import os
 from html import escape
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import cv2
 import mmcv
 import numpy as np
 
-from focus_mmdet.datasets.conversion.output_file import check_replaceable, whole_file
+from focus_mmdet.datasets.conversion.output_file import whole_file
 from focus_mmdet.datasets.episode import Box
 from focus_mmdet.results.located import Located
 from focus_mmdet.results.query_images import QueryImages
@@ -65,15 +65,13 @@ class HtmlPage(ResultWriter):
         most: So many are shown of each reference, the best ones, and as many names of the rest.
     """
 
+    beginning = _BEGINNING
+
     def __init__(self, path: str | Path, images: QueryImages, most: int = 1000) -> None:
         super().__init__(path)
         self.images = images
         self.most = most
         self._searches: dict[str, _Search] = {}
-
-    def __enter__(self) -> Self:
-        check_replaceable(self.path, _BEGINNING)
-        return self
 
     def write(self, located: Located) -> None:
         search = self._searches.setdefault(located.reference, _Search())
@@ -91,7 +89,6 @@ class HtmlPage(ResultWriter):
         (heapq.heapreplace if full else heapq.heappush)(search.cards, card)
 
     def __exit__(self, *error: Any) -> None:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         names = ', '.join(map(_text, self._searches)) or 'nothing'
         with whole_file(self.path) as file:
             file.write(f'{_HEAD}<title>Found: {names}</title>\n')

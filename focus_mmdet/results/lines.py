@@ -6,7 +6,6 @@ import os
 from io import StringIO
 from typing import Any, Self
 
-from focus_mmdet.datasets.conversion.output_file import check_replaceable
 from focus_mmdet.results.located import Located
 from focus_mmdet.results.result_writer import ResultWriter, printable
 
@@ -18,12 +17,10 @@ COLUMNS = (
 class _Lines(ResultWriter):
     """A text file of records, each written whole or not at all."""
 
-    beginning = ''
     header = ''
 
     def __enter__(self) -> Self:
-        check_replaceable(self.path, f'{self.beginning}|$')
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        super().__enter__()
         self._file = open(self.path, 'wb', buffering=0)
         self._write(self.header)
         return self

@@ -32,12 +32,15 @@ class LinkedFolder(ResultWriter):
         self._names: dict[str, tuple[str, str]] = {}
         self._found: dict[str, list[Located]] = {}
 
-    def __enter__(self) -> Self:
+    def check(self) -> None:
         if os.path.lexists(self.path) and not (self.path.is_dir() and not any(self.path.iterdir())):
             raise InputError(
                 f'{self.path}: exists, and its labels may have been corrected. Give another --out-dir, '
                 'or remove it'
             )
+
+    def __enter__(self) -> Self:
+        super().__enter__()
         for folder in (self.links, self.labels):
             (self.path / folder).mkdir(parents=True, exist_ok=True)
         return self

@@ -9,8 +9,8 @@ import cv2
 import mmcv
 import numpy as np
 
+from focus_mmdet.datasets.conversion.output_file import write_whole
 from focus_mmdet.datasets.image_file import read_image
-from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.datasets.video import read_frames
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
@@ -33,8 +33,7 @@ class QueryImages:
 
     def place(self, located: Located) -> Place:
         """Absolute path of the query's file, and the frame's number where that is a video."""
-        path, frame = (located.query, located.frame) if located.frame is not None else _split(located.query)
-        return os.path.abspath(path), frame
+        return os.path.abspath(located.query), located.frame
 
     def file(self, located: Located) -> str | None:
         """Absolute path of an image file of the query, or None where it came without one.
@@ -48,7 +47,7 @@ class QueryImages:
         if place not in self._written:
             video = safe_name(self._videos.setdefault(path, len(self._videos)), path)
             file = self.folder / video / f'{frame:06d}.jpg'
-            _save(mmcv.rgb2bgr(self._frames.read(path, frame)), file)
+            save_picture(self._frames.read(path, frame), file)
             self._written[place] = os.path.abspath(file)
         return self._written[place]
 
@@ -100,14 +99,11 @@ def safe_name(number: int, path: str) -> str:
     return f'{number:05d}_{stem.encode()[:200].decode(errors="ignore")}'
 
 
-def _split(query: str) -> Place:
-    try:
-        return split_frame(query)
-    except InputError:
-        return query, None
+def save_picture(pixels: np.ndarray, path: Path) -> None:
+    """Write (H, W, 3) uint8 RGB pixels, at once or not at all, as the ending of ``path`` says.
 
-
-def _save(pixels: np.ndarray, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    _, content = cv2.imencode('.jpg', pixels, [cv2.IMWRITE_JPEG_QUALITY, 95])
-    file.write_bytes(content.tobytes())
+    Raises:
+        OSError: It cannot be written.
+    """
+    _, content = cv2.imencode(path.suffix, mmcv.rgb2bgr(pixels))
+    write_whole(path, content.tobytes())

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Self
 
+from focus_mmdet.datasets.conversion.output_file import check_replaceable
 from focus_mmdet.results.located import Located
 
 
@@ -21,15 +22,28 @@ class ResultWriter(ABC):
         path: The file, or the folder, to write.
 
     Raises:
-        InputError: At the beginning of the block, where ``path`` exists and is not ours to replace.
+        InputError: At the beginning of the block, as :meth:`check`.
         OSError: It cannot be written, for example because the disk is full; what stands there is whole.
     """
+
+    #: Pattern of how our own files of this kind begin.
+    beginning = ''
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
 
-    @abstractmethod
-    def __enter__(self) -> Self: ...
+    def check(self) -> None:
+        """See that the file may be written.
+
+        Raises:
+            InputError: ``path`` exists and is not ours to replace.
+        """
+        check_replaceable(self.path, f'{self.beginning}|$')
+
+    def __enter__(self) -> Self:
+        self.check()
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        return self
 
     @abstractmethod
     def write(self, located: Located) -> None:

@@ -33,6 +33,12 @@ def test_a_folder_is_its_pictures_and_videos_in_natural_order(photos):
     assert list_queries(['p/10.jpg', 'p', './p/10.jpg']) == ['p/10.jpg', *inside[:1], *inside[2:]]
 
 
+def test_the_folder_of_results_is_passed_over(photos):
+    assert 'p/below/1.heic' not in list_queries(['p'], leave_out='./p/below')
+    with pytest.raises(InputError, match='p: is to hold the results, too'):
+        list_queries(['p'], leave_out='p/')
+
+
 def test_patterns_are_the_shells_unless_a_file_is_called_so(photos):
     assert list_queries(['p/*.jpg']) == ['p/10.jpg']
     assert list_queries(['p/[1].png']) == ['p/[1].png']

@@ -68,7 +68,7 @@ def test_what_was_found_trains(write, photos, clip, located):
 
 
 def test_frames_are_kept_as_pictures_of_these_frames(write, clip, located):
-    path = write([located(clip, frame=4), located(clip, frame=1), located(f'{clip}#4', reference='other')])
+    path = write([located(clip, frame=4), located(clip, frame=1), located(clip, frame=4, reference='dog')])
     content = json.loads(path.read_text())
     assert [image['frame_id'] for image in content['images']] == [4, 1]
     for image in content['images']:

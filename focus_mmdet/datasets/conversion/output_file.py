@@ -43,13 +43,32 @@ def whole_file(path: Path) -> Iterator[TextIO]:
     Raises:
         OSError: It cannot be written.
     """
+    with _aside(path) as aside, open(aside, 'w', encoding='utf-8') as file:
+        yield file
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears at once, or not at all; its folder is made.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _aside(path) as aside:
+        aside.write_bytes(content)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """The name of a file that becomes ``path`` when the block ends well."""
     aside = path.with_name(f'.{path.name}.{os.getpid()}.part')
     try:
-        with open(aside, 'w', encoding='utf-8') as file:
-            yield file
+        yield aside
         os.replace(aside, path)
     except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
         # Python names no file where writing to an open one fails.
-        raise OSError(error.errno, error.strerror, error.filename or os.fspath(path)) from error
+        raise OSError(error.errno, error.strerror, os.fspath(path)) from error
     finally:
         aside.unlink(missing_ok=True)
