@@ -27,6 +27,7 @@ from focus_mmdet.apis import InContextInferencer, Reference
 from focus_mmdet.apis.images import Support
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets.queries import list_queries
+from focus_mmdet.datasets.video import is_video
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.results import FORMATS, Located, ResultFiles
 from focus_mmdet.results.query_images import safe_name, save_picture
@@ -43,6 +44,8 @@ def parse_support(text: str) -> Support:
         box = []
     if not separator or len(box) != 4:
         raise InputError(f'--support {text}: write PICTURE:x1,y1,x2,y2')
+    if is_video(path):
+        raise InputError(f'--support {path}: write VIDEO#FRAME, frames counted from 0')
     return path, box
 
 
