@@ -18,7 +18,7 @@ from focus_mmdet.results.query_images import QueryImages
 from focus_mmdet.results.result_writer import ResultWriter, printable
 
 #: Longer side of a thumbnail, in pixels.
-SIDE = 320
+SIDE = 256
 _COLOUR, _EDGE = (255, 214, 0), (0, 0, 0)
 _BEGINNING = '<!doctype html>\n<meta name="generator" content="focus_mmdet">'
 _HEAD = f"""{_BEGINNING}
@@ -156,5 +156,5 @@ def _thumbnail(pixels: np.ndarray, size: tuple[int, int], box: Box) -> bytes:
     )
     for colour, thickness in ((_EDGE, 4), (_COLOUR, 2)):
         cv2.rectangle(small, (x1, y1), (x2, y2), colour, thickness)
-    _, content = cv2.imencode('.jpg', mmcv.rgb2bgr(small), [cv2.IMWRITE_JPEG_QUALITY, 80])
+    _, content = cv2.imencode('.jpg', mmcv.rgb2bgr(small), [cv2.IMWRITE_JPEG_QUALITY, 75])
     return content.tobytes()
