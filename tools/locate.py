@@ -21,6 +21,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 from mmengine.logging import MMLogger
 
 from focus_mmdet.apis import InContextInferencer, Reference
@@ -186,6 +187,8 @@ def main() -> None:
     if args.format:
         ResultFiles(args.out_dir, args.format).check()
     only_json_on_stdout()
+    # What it tells of broken files, we tell.
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     checkpoint = args.checkpoint or quickstart_checkpoint()
     config = read_config(args.config, args.cfg_options)
     find = InContextInferencer(config, None if checkpoint == 'none' else checkpoint, args.device)
