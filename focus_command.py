@@ -40,6 +40,7 @@ def commands(tools: Path) -> dict[str, Any]:
         'attention': analysis / 'attention_report.py',
         'headroom': analysis / 'grpo_headroom.py',
         'ablation': analysis / 'ablation.py',
+        'calibrate': analysis / 'calibrate_scores.py',
         'tune-matcher': analysis / 'tune_feature_matcher.py',
         'mobilenet-v2': exports / 'mobilenet_v2.py',
         'random-model': tools / 'build_tiny_vlm.py',

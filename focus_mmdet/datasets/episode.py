@@ -125,8 +125,18 @@ class Episode:
         img_id = EpisodeNumber(number)
         supports = [frame.record(img_id, index) for index, frame in enumerate(self.supports)]
         query = self.query.record(img_id, len(supports))
-        about = {'shots': len(supports), 'gap': self.gap, 'absent_kind': self.query.absent_kind}
+        about = {
+            'shots': len(supports),
+            'gap': self.gap,
+            'absent_kind': self.query.absent_kind,
+            'reference': self.reference,
+        }
         return {**query, 'supports': supports, **about}
+
+    @property
+    def reference(self) -> str:
+        """The same for episodes of the same supports."""
+        return ' '.join(f'{frame.path}:{frame.box}' for frame in self.supports)
 
     @property
     def gap(self) -> int | None:

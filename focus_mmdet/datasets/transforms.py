@@ -300,14 +300,15 @@ class PackEpisodeInputs(BaseTransform):
     same kind. ``distractors`` are the boxes of other objects in a frame, in
     pixels of the original image, where known, ``look_alikes`` says which of
     them are of the target's class, ``gap`` how many frames lie between the
-    nearest support and the query, and ``absent_kind`` what a query without the
-    object shows instead (None where that is not known). ``unjudged`` names
+    nearest support and the query, ``absent_kind`` what a query without the
+    object shows instead (None where that is not known), and ``reference`` is
+    the same for episodes of the same supports. ``unjudged`` names
     what a manifest cannot hold; its first episode alone has it.
     """
 
     meta_keys = (
         'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances', 'distractors',
-        'look_alikes', 'gap', 'absent_kind', 'unjudged',
+        'look_alikes', 'gap', 'absent_kind', 'reference', 'unjudged',
     )  # fmt: skip
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.evaluation.baselines import copied_box, matched_box
+from focus_mmdet.evaluation.ranking import ranking_figures
 
 Result = dict[str, Any]
 #: What results may hold of which figures are the mean.
@@ -47,6 +48,12 @@ class InContextMetric(BaseMetric):
     is neither. ``rejection_recall/absent_kind=in_class`` and
     ``=out_of_class`` do so for queries that show another object of the class,
     and for those that show none, where the annotations tell them apart.
+    Their scores rank: ``presence_auroc`` and ``presence_ap`` (average
+    precision) over all episodes, and over galleries, the episodes of the same
+    supports, the means ``gallery_auroc``, ``gallery_ap`` and
+    ``gallery_precision@k``, beside ``gallery_chance_ap``, of scores that say
+    nothing. A query's score is ``presence`` of its sample, else that of its
+    box, else 0.
 
     Episodes that a manifest cannot hold (``info.unjudged``) count as shown and
     not answered: 0 in every figure but those of ``by``. ``unjudged`` is their
@@ -60,6 +67,8 @@ class InContextMetric(BaseMetric):
             by number of ``'shots'``, ``'gap'`` in frames to the nearest
             support, ``'size'`` (root of the share of the image that the object
             takes), number of ``'look_alikes'``.
+        tops: How many of a gallery's best are looked at, each k of
+            ``gallery_precision@k``.
     """
 
     default_prefix = 'in_context'
@@ -69,16 +78,21 @@ class InContextMetric(BaseMetric):
         thresholds: Sequence[float] = (0.5, 0.75),
         matcher: bool = False,
         by: Sequence[str] = (),
+        tops: Sequence[int] = (1, 5, 10),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         for name in by:
             check_choice('InContextMetric.by', name, GROUPS)
-        if isinstance(thresholds, str) or not isinstance(thresholds, Sequence):
-            raise InputError(f'InContextMetric.thresholds={thresholds!r}: give a list')
+        for name, values in (('thresholds', thresholds), ('tops', tops)):
+            if isinstance(values, str) or not isinstance(values, Sequence):
+                raise InputError(f'InContextMetric.{name}={values!r}: give a list')
         for threshold in thresholds:
             check_number('InContextMetric.thresholds', threshold, low=0, high=1)
+        for top in tops:
+            check_number('InContextMetric.tops', top, low=1, whole=True)
         self.thresholds = tuple(thresholds)
+        self.tops = tuple(tops)
         self.matcher = matcher
         self.by = tuple(by)
 
@@ -98,6 +112,8 @@ class InContextMetric(BaseMetric):
             'present': False,
             'absent_kind': sample.get('absent_kind'),
             'unjudged': sample.get('unjudged', ()),
+            'presence': sample.get('presence', float(predicted['scores'].max()) if found else 0.0),
+            'reference': sample.get('reference'),
         }
         if not sample['instances']:
             return result
@@ -125,6 +141,13 @@ class InContextMetric(BaseMetric):
             figures['unjudged'] = float(len(failed))
         if len(shown) < len(results):
             figures |= _presence(results, self.thresholds)
+        if 0 < len(shown) < len(results):
+            figures |= ranking_figures(
+                [result['presence'] for result in results],
+                [result['present'] for result in results],
+                [result['reference'] for result in results],
+                self.tops,
+            )
         if 'iou' not in known:
             return figures
         if self.matcher and 'copy_support' in known and 'matcher' not in known:
@@ -155,6 +178,7 @@ def _failed(unjudged: Sequence[str], averaged: Collection[str]) -> list[Result]:
             f'InContextMetric: {len(unjudged)} episodes cannot be judged and count 0, the first:\n  {first}'
         )
     zeros = {'parsed': 0.0, 'found': False, 'rejected': False, 'present': True, 'absent_kind': None}
+    zeros |= {'presence': 0.0, 'reference': None}
     return [{**zeros, **dict.fromkeys(averaged, 0.0)} for _ in unjudged]
 
 

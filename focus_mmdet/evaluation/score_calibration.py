@@ -21,14 +21,17 @@ _BINS = 10
 class ScoreCalibration(BaseMetric):
     """Expected calibration error of the scores, and what would mend it.
 
-    An answer is right where its box reaches an IoU. ``ece`` is the mean gap
+    An answer is right where its box reaches an IoU. "Absent" is an answer too,
+    with the score that the object is there all the same, and not right then.
+    ``ece`` is the mean gap
     between score and share of right answers over ten bins of equal count;
     ``scale`` and ``offset`` are those of ``model.bbox_head.score_calibration``
     (Platt 1999), fitted to this set, and ``ece_fitted`` is the error with them
     on the same set: fit on validation episodes, judge on others.
 
     Args:
-        threshold: IoU of a right answer.
+        threshold: IoU of a right answer; 0 asks only whether the query shows
+            the object.
     """
 
     default_prefix = 'score'
@@ -41,17 +44,21 @@ class ScoreCalibration(BaseMetric):
     def process(self, data_batch: Any, data_samples: Sequence[dict[str, Any]]) -> None:
         for sample in data_samples:
             predicted = sample['pred_instances']
-            if not len(predicted['bboxes']):
+            found = len(predicted['bboxes']) > 0
+            rejected = 'presence' in sample and sample.get('parse_error') is None
+            if not found and not rejected:
                 # Kept: MMEngine cuts the sampler's padding by counting.
                 self.results.append((float('nan'), 0.0))
                 continue
-            best = predicted['scores'].argmax()
+            box, score = torch.zeros(4), sample.get('presence')
+            if found:
+                best = predicted['scores'].argmax()
+                box, score = predicted['bboxes'][best].cpu(), float(predicted['scores'][best])
             right = 0.0
             if sample['instances']:
                 target = torch.tensor(sample['instances'][0]['bbox'], dtype=torch.float32)
-                box = predicted['bboxes'][best].cpu()
                 right = float(paired_iou(box.view(1, 4), target.view(1, 4)) >= self.threshold)
-            self.results.append((float(predicted['scores'][best]), right))
+            self.results.append((score, right))
 
     def compute_metrics(self, results: list[tuple[float, float]]) -> dict[str, float]:
         scores, right = torch.tensor(results, dtype=torch.float64).view(-1, 2).T

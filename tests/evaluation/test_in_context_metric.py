@@ -108,6 +108,23 @@ def test_rejection_of_each_kind_of_absence_apart():
     assert figures['in_context/episodes/absent_kind=out_of_class'] == 1
 
 
+def test_presence_ranks_boxes_and_answers_of_absence_on_one_scale():
+    metric = InContextMetric(tops=(1, 2))
+    there, gone = episode([[0, 0, 10, 10]], [0.9]), {'instances': []}
+    silent = {**episode([], []), 'parse_error': None}
+    doubted = {**silent, 'presence': 0.4}
+    samples = [there, doubted, {**silent, **gone, 'presence': 0.3}, {**there, **gone, 'presence': 0.6}]
+    metric.process({}, [{**sample, 'reference': 'cup'} for sample in samples])
+    figures = metric.evaluate(4)
+    # In order: 0.9 shows it (its box's score stands for what is not said), 0.6 does not, 0.4 does.
+    assert figures['in_context/presence_auroc'] == figures['in_context/gallery_auroc'] == 0.75
+    assert figures['in_context/presence_ap'] == pytest.approx((1 + 2 / 3) / 2)
+    assert figures['in_context/gallery_precision@1'] == 1
+    assert figures['in_context/gallery_precision@2'] == 0.5
+    with pytest.raises(InputError, match='tops'):
+        InContextMetric(tops=(0,))
+
+
 @pytest.fixture
 def warnings(monkeypatch):
     """What the metric warns of."""

@@ -57,6 +57,28 @@ def test_silence_has_no_score():
     assert metric.evaluate(1) == {'score/answers': 0.0}
 
 
+@pytest.mark.parametrize(('threshold', 'right'), [(0.5, 0.25), (0.0, 0.75)])
+def test_an_answer_of_absence_counts_by_the_presence_that_it_leaves(threshold, right):
+    empty = {'bboxes': torch.zeros(0, 4), 'scores': torch.zeros(0)}
+    absent = {'pred_instances': empty, 'parse_error': None, 'presence': 0.25}
+    there = {'instances': [{'bbox': [0, 0, 10, 10]}]}
+    boxes = [
+        {'pred_instances': {'bboxes': torch.tensor([[0, 0, 10, y]]).float(), 'scores': torch.tensor([0.25])}}
+        for y in (10, 1)
+    ]
+    unread = {**absent, **there, 'parse_error': 'no_box', 'presence': 0.0}
+    metric = ScoreCalibration(threshold)
+    metric.process({}, [absent | there, absent | {'instances': []}, *(box | there for box in boxes), unread])
+    figures = metric.evaluate(5)
+    assert figures['score/answers'] == 4
+    assert figures['score/ece'] == pytest.approx(gap(right))
+
+
+def gap(right):
+    """Four answers of score 0.25 in bins of one."""
+    return right * 0.75 + (1 - right) * 0.25
+
+
 def test_episodes_that_a_sampler_repeated_count_once_beside_silence():
     metric = ScoreCalibration()
     empty = {'bboxes': torch.zeros(0, 4), 'scores': torch.zeros(0)}

@@ -24,6 +24,7 @@ from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.heads.attention_supervision import AttentionSupervision, attention_loss, build_probe
+from focus_mmdet.models.heads.presence import presence_logp
 from focus_mmdet.models.heads.rollout import Rollout
 from focus_mmdet.models.vlm.attention_probe import MassProbe, ProbeGroup
 from focus_mmdet.models.vlm.generation import Generated, Sampling, generate
@@ -237,13 +238,17 @@ class VLMHead(BaseModule):
 
         What lies outside the image is cut off, and a box wholly outside is none.
         None is also the answer that the object is absent, where it may be.
-        The score is the geometric mean of the answer's token probabilities,
-        calibrated. With the grammar these are still the model's own among all
+        The score is the geometric mean of the answer's token probabilities; where
+        the query may lack the object, the probability that it is there, by
+        :func:`presence_logp`. Both are calibrated. With the grammar probabilities
+        are still the model's own among all
         tokens, so that the same answer has nearly the same score; its ending,
         which is not written, counts as certain.
         With a ``prefix`` the batch is of :meth:`EpisodeEncoder.queries`.
-        ``answer`` (the text), ``parse_error`` (None, or why there is no box) and
-        ``absent`` (the answer says so) are set on each sample, and ``attention`` where armed.
+        ``answer`` (the text), ``parse_error`` (None, or why there is no box),
+        ``absent`` (the answer says so) and ``presence`` (the score, of "absent"
+        too; 0 of what cannot be read) are set on each sample, and ``attention``
+        where armed.
         """
         options: dict[str, Any] = dict(prefix=prefix)
         options['record_attention'] = self.record_attention and prefix is None
@@ -267,7 +272,11 @@ class VLMHead(BaseModule):
             if answer.box is not None:
                 height, width = sample.ori_shape[:2]
                 boxes = from_grid(boxes.new_tensor([answer.box]), (width, height), cells)
-            score = self._score(generated.logps[index])
+            logps = generated.logps[index]
+            if speech.may_be_absent and answer.reason is None:
+                logps = presence_logp(generated.ids[index], logps, answer, speech.tokenizer)
+            score = self._score(logps)
+            sample.set_metainfo({'presence': float(score) if answer.reason is None else 0.0})
             results.append(
                 InstanceData(
                     bboxes=boxes,

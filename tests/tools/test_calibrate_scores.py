@@ -1,0 +1,59 @@
+"""What is fitted on validation episodes is what a config then holds."""
+
+import sys
+
+import pytest
+import torch
+from mmengine.structures import InstanceData
+
+from focus_mmdet.cli import read_config
+from focus_mmdet.models.heads.vlm_head import VLMHead
+from tests.conftest import ROOT
+from tools.analysis_tools import calibrate_scores
+
+CONFIG = f"""
+_base_ = '{ROOT}/configs/focus_tiny_stage1.py'
+model = dict(pretrained='FOLDER', bbox_head=dict(score_calibration=(3.0, 2.0)))
+val_dataloader = dict(num_workers=0, dataset=dict(episodes=dict(per_track=3)))
+"""
+
+
+@pytest.fixture
+def calibrate(monkeypatch, capsys, tmp_path, vlm_folder):
+    """Runs the tool on a model whose answers are right or wrong by their number, scored by ``scores``."""
+    monkeypatch.chdir(ROOT)
+    config = tmp_path / 'config.py'
+    config.write_text(CONFIG.replace('FOLDER', vlm_folder()))
+
+    def run(right, wrong):
+        def predict(head, batch, samples, speech):
+            boxes = []
+            for sample in samples:
+                sample.set_metainfo({'answer': '', 'parse_error': None})
+                hit = sample.img_id % 4 > 0
+                box = torch.tensor([sample.instances[0]['bbox'] if hit else [0, 0, 1, 1]])
+                score = head._score(torch.tensor([right if hit else wrong]).log())[None]
+                boxes.append(InstanceData(bboxes=box, scores=score, labels=torch.zeros(1, dtype=torch.long)))
+            return boxes
+
+        monkeypatch.setattr(VLMHead, 'predict', predict)
+        out = tmp_path / 'calibrated.py'
+        words = [str(config), 'none', '--out', str(out), '--work-dir', str(tmp_path / 'work')]
+        monkeypatch.setattr(sys, 'argv', ['calibrate_scores.py', *words])
+        calibrate_scores.main()
+        return capsys.readouterr().out, out
+
+    return run
+
+
+def test_the_config_that_is_written_makes_scores_honest(calibrate):
+    printed, out = calibrate(right=0.4, wrong=0.3)
+    scale, offset = read_config(str(out)).model.bbox_head.score_calibration
+    assert f'score_calibration=({scale},{offset})' in printed
+    odds = torch.tensor([0.4, 0.3]).logit()
+    assert (scale * odds + offset).sigmoid().tolist() == pytest.approx([1, 0], abs=0.2)
+
+
+def test_scores_that_say_the_opposite_are_refused(calibrate):
+    with pytest.raises(calibrate_scores.InputError, match='higher scores are not right more often'):
+        calibrate(right=0.3, wrong=0.4)

@@ -1,0 +1,93 @@
+"""Fit a model's scores on validation episodes, so that they say how often an answer is right.
+
+    python tools/analysis_tools/calibrate_scores.py CONFIG CHECKPOINT --out calibrated.py
+
+asks the config's val_dataloader and writes a config that inherits from CONFIG and holds what was fitted
+(model.bbox_head.score_calibration). Tests and the inferencer use it where they are given that config.
+The order of the answers stays as it is.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+import focus_mmdet  # noqa: F401  registers the components
+from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.engine.launch import check_inputs
+from focus_mmdet.errors import InputError
+from focus_mmdet.shipped_configs import find_config
+
+TEXT = """\"\"\"{config} with scores fitted on its validation episodes to {checkpoint}.\"\"\"
+
+_base_ = {base!r}
+
+model = dict(bbox_head=dict(score_calibration=({scale:.4f}, {offset:.4f})))
+"""
+
+
+def judge(config: Config, checkpoint: str, threshold: float) -> dict[str, float]:
+    """Figures of the validation episodes under scores that nothing has been fitted to."""
+    config = Config(config.to_dict())
+    config.load_from = None if checkpoint == 'none' else checkpoint
+    config.model.bbox_head.score_calibration = (1.0, 0.0)
+    config.test_dataloader, config.test_cfg = config.val_dataloader, dict(type='TestLoop')
+    config.test_evaluator = [
+        dict(type='InContextMetric'),
+        dict(type='ScoreCalibration', threshold=threshold),
+    ]
+    check_inputs(config, ['test_dataloader'])
+    figures: dict[str, float] = Runner.from_cfg(config).test()
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
+    parser.add_argument('--out', type=Path, metavar='CONFIG', help='config to write')
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        default=0.5,
+        help='IoU of a right answer; 0 asks only whether the query shows the object; default: %(default)s',
+    )
+    parser.add_argument('--work-dir', default='work_dirs/calibrate')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
+    args = parser.parse_args()
+    check_folder('--work-dir', args.work_dir)
+    if args.out is not None:
+        check_folder('--out', args.out.absolute().parent)
+    config = read_config(args.config, args.cfg_options)
+    if not config.get('val_dataloader'):
+        raise InputError(f'{args.config}: no val_dataloader, whose episodes scores are fitted on')
+    if not config.model.get('bbox_head'):
+        raise InputError(f'{args.config}: model.type {config.model.get("type")} has no scores to fit')
+    config.work_dir, config.log_level = args.work_dir, 'WARNING'
+    figures = judge(config, args.checkpoint, args.threshold)
+    if not figures['score/answers']:
+        raise InputError(f'{args.checkpoint}: no answer on the validation episodes can be read')
+    if figures['score/scale'] <= 0:
+        raise InputError(
+            f'{args.checkpoint}: on the {figures["score/answers"]:.0f} validation answers higher scores are '
+            'not right more often. Train longer, or give more validation episodes'
+        )
+    for name in ('presence_auroc', 'presence_ap', 'gallery_ap'):
+        if (figure := figures.get(f'in_context/{name}')) is not None:
+            print(f'{name}: {figure:.4f}')
+    print(
+        f'calibration error: {figures["score/ece"]:.4f}, fitted {figures["score/ece_fitted"]:.4f} '
+        f'({figures["score/answers"]:.0f} answers)'
+    )
+    scale, offset = figures['score/scale'], figures['score/offset']
+    print(f"--cfg-options 'model.bbox_head.score_calibration=({scale:.4f},{offset:.4f})'")
+    if args.out is not None:
+        shipped = args.config.startswith('focus_mmdet::')
+        base = args.config if shipped else str(Path(find_config(args.config)).absolute())
+        names = dict(config=args.config, checkpoint=args.checkpoint, base=base)
+        args.out.write_text(TEXT.format(**names, scale=scale, offset=offset))
+
+
+if __name__ == '__main__':
+    run_cli(main)
