@@ -124,7 +124,7 @@ class EpisodeSampler(ABC):
             return replace(episode, query=query)
         category = track.frames[0].category
         for other in self._elsewhere(track, tracks, rng):
-            query = self._ask(other.frames, lambda frame: _unasked(frame, category), episode.supports, rng)
+            query = self._ask(other.frames, lambda frame: unasked(frame, category), episode.supports, rng)
             if query is not None:
                 return replace(episode, query=query)
         raise InputError(
@@ -193,7 +193,7 @@ def _in_random_order(count: int, rng: np.random.Generator) -> Iterator[int]:
     yield from rng.permutation(count).tolist()
 
 
-def _unasked(frame: Frame, category: int | str | None) -> Frame:
+def unasked(frame: Frame, category: int | str | None) -> Frame:
     """A frame of another object, which becomes one object more among the others.
 
     Args:
