@@ -1,0 +1,103 @@
+"""What was followed through a video: a video with the boxes, MOT lines and COCO-VID JSON."""
+
+import json
+import os
+from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import mmcv
+import numpy as np
+
+from focus_mmdet.errors import InputError
+from focus_mmdet.results.coco_vid import CocoVideo
+from focus_mmdet.results.located import Located
+from focus_mmdet.results.mot import mot_lines
+
+_COLOURS = ((230, 40, 40), (0, 200, 80), (30, 120, 255), (255, 200, 0), (220, 60, 220), (0, 210, 220))
+VIDEO, LINES, JSON, FRAMES = 'video.mp4', 'mot.txt', 'annotations.json', 'frames'
+
+
+def draw_boxes(pixels: np.ndarray, found: Sequence[Located]) -> np.ndarray:
+    """A copy of an RGB frame (H, W, 3) with a box, name and score of each object that is there."""
+    drawn = pixels.copy()
+    thick = max(1, round(min(pixels.shape[:2]) / 300))
+    for located, colour in zip(found, cycle(_COLOURS), strict=False):
+        if located.box is not None:
+            x1, y1, x2, y2 = map(round, located.box)
+            cv2.rectangle(drawn, (x1, y1), (x2, y2), colour, thick)
+            words, place = f'{located.reference} {located.score:.2f}', (x1 + 2, max(12, y1 - 4))
+            cv2.putText(
+                drawn, words, place, cv2.FONT_HERSHEY_SIMPLEX, 0.4 * thick, colour, thick, cv2.LINE_AA
+            )
+    return drawn
+
+
+class TrackFiles:
+    """Writes frames as they come; leaving the ``with`` block, also by an error, finishes all files.
+
+    Args:
+        folder: Gets ``video.mp4``, ``mot.txt`` and ``annotations.json``, which replace others of these names.
+        name: Of the video.
+        objects: Names of the objects.
+        rate: Frames a second of the written video.
+        frames: Also write each frame to ``frames/``, where the JSON says it is: to train on it.
+    """
+
+    def __init__(
+        self, folder: Path, name: str, objects: Sequence[str], rate: float, frames: bool = False
+    ) -> None:
+        self.folder = folder
+        self.rate = rate
+        self.frames = frames
+        self.coco = CocoVideo(name, objects, FRAMES + '/{number:06d}.jpg')
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lines = open(folder / LINES, 'w')  # noqa: SIM115  closed on leaving
+        self._video: cv2.VideoWriter | None = None
+        self._size = (0, 0)
+
+    def __enter__(self) -> 'TrackFiles':
+        return self
+
+    def add(self, number: int, pixels: np.ndarray, found: Sequence[Located]) -> None:
+        """Write a frame.
+
+        Args:
+            number: Counted from 0.
+            pixels: (H, W, 3) uint8 RGB.
+            found: One answer an object, in their order.
+
+        Raises:
+            InputError: It is of another size than the first one, or no video can be written.
+        """
+        height, width = pixels.shape[:2]
+        if self._video is None:
+            self._size, path = (width, height), str(self.folder / VIDEO)
+            code = cv2.VideoWriter.fourcc(*'mp4v')
+            self._video = cv2.VideoWriter(path, code, self.rate, self._size)
+            if not self._video.isOpened():
+                raise InputError(f'{path}: OpenCV cannot write a video of {width} x {height} pixels here')
+        if (width, height) != self._size:
+            first = ' x '.join(map(str, self._size))
+            raise InputError(f'frame {number}: {width} x {height} pixels, the first has {first}')
+        self._video.write(mmcv.rgb2bgr(draw_boxes(pixels, found)))
+        if self.frames:
+            mmcv.imwrite(mmcv.rgb2bgr(pixels), str(self.folder / self.coco.file_name.format(number=number)))
+        self._lines.writelines(f'{line}\n' for line in mot_lines(number, found))
+        self._lines.flush()
+        self.coco.add(number, found)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._lines.close()
+        if self._video is not None:
+            self._video.release()
+        part = self.folder / f'.{JSON}.part'
+        part.write_text(json.dumps(self.coco.content))
+        os.replace(part, self.folder / JSON)

@@ -1,0 +1,128 @@
+"""Follow objects through a video.
+
+    python tools/track.py --support a.jpg:12,40,200,310 --video clip.mp4 --out-dir out
+
+writes video.mp4 with the boxes, mot.txt and annotations.json (COCO-VID). A support is a picture, or a
+frame of a video (clip.mp4#0), and the object's box in it, x1,y1,x2,y2 in pixels. Give --support once for
+each object. The video is read in order; a folder of frames, in the order of their names, is one too.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import mmcv
+import numpy as np
+from locate import parse_support, quickstart_checkpoint
+
+from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.tracking import Learning, track
+from focus_mmdet.apis.video import is_video, read_frames
+from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.datasets.annotations.natural_order import natural_order
+from focus_mmdet.datasets.image_file import read_image
+from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.progress import Progress
+from focus_mmdet.results.track_files import TrackFiles
+
+
+class Frames:
+    """The frames of a video or a folder, every ``every``-th, with their numbers.
+
+    Attributes:
+        rate: Frames a second; ``default`` where nothing says it.
+        count: How many there are, as the video's header says.
+
+    Raises:
+        InputError: There is no frame.
+    """
+
+    def __init__(self, path: str, every: int, default: float) -> None:
+        self.path = path
+        self.every = every
+        self.files: list[str] = []
+        rate, count = 0.0, 0
+        if Path(path).is_dir():
+            found = (str(file) for file in Path(path).iterdir() if file.is_file() and file.name[0] != '.')
+            self.files = sorted(found, key=natural_order)
+            count = len(self.files)
+            if not count:
+                raise InputError(f'{path}: no frames in this folder')
+        elif is_video(path):
+            reader = cv2.VideoCapture(path)
+            rate, count = reader.get(cv2.CAP_PROP_FPS), int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
+            reader.release()
+        else:
+            raise InputError(f'--video {path}: no video by its ending, and no folder of frames')
+        self.rate = (rate if 0 < rate < 1000 else default) / every
+        self.count = max(1, -(-count // every))
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        if not self.files:
+            yield from read_frames(self.path, self.every)
+        for number in range(0, len(self.files), self.every):
+            yield number, mmcv.bgr2rgb(read_image(self.files[number]))
+
+
+def references(find: InContextInferencer, supports: list[list[str]], files: list[str]) -> list[Reference]:
+    """One reference for each ``--support`` and each saved file."""
+    shown = [[parse_support(text) for text in texts] for texts in supports]
+    known = [find.remember(each, f'object {number}') for number, each in enumerate(shown, start=1)]
+    return known + [find.recall(file) for file in files]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('--config', default='configs/focus_tiny_stage2.py')
+    parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
+    parser.add_argument('--support', nargs='+', action='append', default=[], metavar='PICTURE:x1,y1,x2,y2')
+    parser.add_argument('--reference', nargs='+', default=[], metavar='FILE', help='saved references')
+    parser.add_argument('--video', required=True, help='a video, or a folder of frames')
+    parser.add_argument('--out-dir', type=Path, required=True)
+    parser.add_argument('--every', type=int, default=1, metavar='N', help='look at each N-th frame')
+    parser.add_argument(
+        '--score-thr', type=float, default=0.0, help='leave out boxes below this score; default: %(default)s'
+    )
+    parser.add_argument(
+        '--memory', type=int, default=Learning.memory, help='answers kept as supports; default: %(default)s'
+    )
+    parser.add_argument(
+        '--confident',
+        type=float,
+        default=Learning.confident,
+        help='score from which an answer becomes a support; default: %(default)s',
+    )
+    parser.add_argument('--fps', type=float, default=25.0, help='of a folder of frames; default: %(default)s')
+    parser.add_argument('--save-frames', action='store_true', help='also write the frames, to train on them')
+    parser.add_argument('--device')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
+    args = parser.parse_args()
+    check_number('--every', args.every, low=1, whole=True)
+    check_number('--fps', args.fps, low=0.01)
+    learning = Learning(args.memory, args.confident)
+    if not args.support and not args.reference:
+        raise InputError('give --support or --reference')
+    check_folder('--out-dir', args.out_dir)
+    frames = Frames(args.video, args.every, args.fps)
+    checkpoint = args.checkpoint or quickstart_checkpoint()
+    config = read_config(args.config, args.cfg_options)
+    find = InContextInferencer(config, None if checkpoint == 'none' else checkpoint, args.device)
+    known = references(find, args.support, args.reference)
+    seen = dict.fromkeys((reference.name for reference in known), 0)
+    tracked = track(find, frames, known, learning, args.video, args.score_thr)
+    told = Progress(frames.count, 'frames')
+    with TrackFiles(args.out_dir, args.video, list(seen), frames.rate, args.save_frames) as files:
+        for frame in tracked:
+            files.add(*frame)
+            for located in frame.found:
+                seen[located.reference] += located.box is not None
+            told.update()
+    told.close()
+    print(json.dumps({'frames': told.done, 'found': seen, 'out_dir': str(args.out_dir)}))
+
+
+if __name__ == '__main__':
+    run_cli(main)
