@@ -42,6 +42,7 @@ def commands(tools: Path) -> dict[str, Any]:
         'headroom': analysis / 'grpo_headroom.py',
         'ablation': analysis / 'ablation.py',
         'calibrate': analysis / 'calibrate_scores.py',
+        'zoom': analysis / 'measure_zoom.py',
         'tune-matcher': analysis / 'tune_feature_matcher.py',
         'mobilenet-v2': exports / 'mobilenet_v2.py',
         'random-model': tools / 'build_tiny_vlm.py',

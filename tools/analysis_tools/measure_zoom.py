@@ -1,0 +1,137 @@
+"""What a second look and tiles gain on small objects.
+
+    python tools/analysis_tools/measure_zoom.py CONFIG CHECKPOINT --largest 0.05 --tile 320
+
+asks the config's test episodes, in the pixels of their files, about objects that take at most this share
+of the image: once, with a second look at the first answer's neighbourhood, and with tiles. The last line
+is JSON.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+import mmcv
+import numpy as np
+import torch
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.zoom import find_in_tiles, zoom_in
+from focus_mmdet.cli import KeyValues, read_config, run_cli
+from focus_mmdet.core.boxes import paired_iou
+from focus_mmdet.datasets.image_file import read_image
+from focus_mmdet.engine.launch import check_inputs
+from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.progress import progress
+from focus_mmdet.results.located import Located
+
+
+def small_episodes(config: Config, smallest: float, largest: float) -> list[dict[str, Any]]:
+    """Records of the test episodes whose object takes such a share of its image.
+
+    Raises:
+        InputError: There are none, or the test set has no files.
+    """
+    init_default_scope(config.get('default_scope') or 'mmdet')
+    check_inputs(config, ['test_dataloader'])
+    dataset: Any = DATASETS.build(config.test_dataloader.dataset)
+    if not hasattr(dataset, 'get_data_info') or 'img_path' not in dataset.get_data_info(0):
+        raise InputError('test_dataloader.dataset: give one EpisodeDataset of image files')
+    records = (dataset.get_data_info(index) for index in range(len(dataset)))
+    small = [record for record in records if smallest <= _share(record) <= largest]
+    if not small:
+        raise InputError(f'no test episode has an object of {smallest:g} to {largest:g} of its image')
+    return small
+
+
+def _share(record: dict[str, Any]) -> float:
+    """Of the image, what the object takes; -1 where it is not there."""
+    for instance in record['instances']:
+        x1, y1, x2, y2 = instance['bbox']
+        return float((x2 - x1) * (y2 - y1) / (record['width'] * record['height']))
+    return -1.0
+
+
+def pixels_of(record: dict[str, Any]) -> np.ndarray:
+    """(H, W, 3) RGB of a frame's file."""
+    return mmcv.bgr2rgb(read_image(record['img_path']))
+
+
+def answers(
+    find: InContextInferencer, record: dict[str, Any], reference: Reference, tile: int, scale: float
+) -> Iterator[tuple[str, Located, float]]:
+    """By way of asking: the answer, and the seconds that it took."""
+    pixels = pixels_of(record)
+    start = perf_counter()
+    (once,) = find([pixels], reference)
+    first = perf_counter() - start
+    yield 'once', once, first
+    start = perf_counter()
+    yield 'zoom', zoom_in(find, pixels, reference, once, scale), first + perf_counter() - start
+    start = perf_counter()
+    tiled = find_in_tiles(find, pixels, reference, tile)
+    seconds = perf_counter() - start
+    yield 'tiles', tiled, seconds
+    start = perf_counter()
+    yield 'tiles, zoom', zoom_in(find, pixels, reference, tiled, scale), seconds + perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('config')
+    parser.add_argument('checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
+    parser.add_argument(
+        '--smallest', type=float, default=0.0, help='share of the image; default: %(default)s'
+    )
+    parser.add_argument(
+        '--largest', type=float, default=0.05, help='share of the image; default: %(default)s'
+    )
+    parser.add_argument('--scale', type=float, default=4.0, help='of the second look; default: %(default)s')
+    parser.add_argument('--tile', type=int, default=320, help='side in pixels; default: %(default)s')
+    parser.add_argument('--episodes', type=int, default=200, help='ask at most so many; default: %(default)s')
+    parser.add_argument('--device')
+    parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
+    args = parser.parse_args()
+    check_number('--smallest', args.smallest, low=0, high=1)
+    check_number('--largest', args.largest, low=args.smallest, high=1)
+    check_number('--episodes', args.episodes, low=1, whole=True)
+    config = read_config(args.config, args.cfg_options)
+    config.load_from = None if args.checkpoint == 'none' else args.checkpoint
+    records = small_episodes(config, args.smallest, args.largest)
+    # Evenly over the episodes, which come object by object.
+    chosen = np.linspace(0, len(records) - 1, min(args.episodes, len(records))).round().astype(int)
+    find = InContextInferencer(config, config.load_from, args.device)
+
+    overlaps: dict[str, list[float]] = defaultdict(list)
+    seconds: dict[str, float] = defaultdict(float)
+    for place in progress(chosen.tolist()):
+        record = records[place]
+        shown = [(pixels_of(support), support['instances'][0]['bbox']) for support in record['supports']]
+        reference = find.remember(shown, 'object')
+        target = torch.tensor([record['instances'][0]['bbox']], dtype=torch.float32)
+        for way, located, took in answers(find, record, reference, args.tile, args.scale):
+            box = torch.tensor([located.box or (0.0, 0.0, 0.0, 0.0)])
+            overlaps[way].append(float(paired_iou(box, target)))
+            seconds[way] += took
+    print(
+        f'{len(chosen)} of {len(records)} episodes\n{"":12}{"mIoU":>8}{"+-":>8}{"acc@0.5":>9}{"s/query":>9}'
+    )
+    for way, ious in overlaps.items():
+        values = np.array(ious)
+        error = 1.96 * values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else float('nan')
+        print(
+            f'{way:12}{values.mean():8.4f}{error:8.4f}{(values >= 0.5).mean():9.4f}'
+            f'{seconds[way] / len(values):9.3f}'
+        )
+    print(json.dumps({way: round(float(np.mean(ious)), 4) for way, ious in overlaps.items()}))
+
+
+if __name__ == '__main__':
+    run_cli(main)
