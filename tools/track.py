@@ -67,11 +67,12 @@ class Frames:
             yield number, mmcv.bgr2rgb(read_image(self.files[number]))
 
 
-def references(find: InContextInferencer, supports: list[list[str]], files: list[str]) -> list[Reference]:
+def references(find: InContextInferencer, args: argparse.Namespace) -> list[Reference]:
     """One reference for each ``--support`` and each saved file."""
-    shown = [[parse_support(text) for text in texts] for texts in supports]
-    known = [find.remember(each, f'object {number}') for number, each in enumerate(shown, start=1)]
-    return known + [find.recall(file) for file in files]
+    names = args.name or [f'object {number}' for number in range(1, len(args.support) + 1)]
+    shown = zip(args.support, names, strict=True)
+    known = [find.remember([parse_support(text) for text in texts], name) for texts, name in shown]
+    return known + [find.recall(file) for file in args.reference]
 
 
 def main() -> None:
@@ -79,6 +80,7 @@ def main() -> None:
     parser.add_argument('--config', default='configs/focus_tiny_stage2.py')
     parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
     parser.add_argument('--support', nargs='+', action='append', default=[], metavar='PICTURE:x1,y1,x2,y2')
+    parser.add_argument('--name', nargs='+', default=[], help="of each --support; default: 'object 1', ...")
     parser.add_argument('--reference', nargs='+', default=[], metavar='FILE', help='saved references')
     parser.add_argument('--video', required=True, help='a video, or a folder of frames')
     parser.add_argument('--out-dir', type=Path, required=True)
@@ -105,12 +107,14 @@ def main() -> None:
     learning = Learning(args.memory, args.confident)
     if not args.support and not args.reference:
         raise InputError('give --support or --reference')
+    if args.name and len(args.name) != len(args.support):
+        raise InputError(f'--name {" ".join(args.name)}: give one for each of {len(args.support)} --support')
     check_folder('--out-dir', args.out_dir)
     frames = Frames(args.video, args.every, args.fps)
     checkpoint = args.checkpoint or quickstart_checkpoint()
     config = read_config(args.config, args.cfg_options)
     find = InContextInferencer(config, None if checkpoint == 'none' else checkpoint, args.device)
-    known = references(find, args.support, args.reference)
+    known = references(find, args)
     seen = dict.fromkeys((reference.name for reference in known), 0)
     tracked = track(find, frames, known, learning, args.video, args.score_thr)
     told = Progress(frames.count, 'frames')

@@ -1,0 +1,70 @@
+"""The command on a synthetic video, with the tiny model."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+from tests.forked_run import run_tool
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """Five frames of a square that moves."""
+    path = str(tmp_path / 'clip.avi')
+    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*'MJPG'), 20, (96, 64))
+    for number in range(5):
+        pixels = np.zeros((64, 96, 3), np.uint8)
+        pixels[20:40, 10 * number : 10 * number + 20] = 200
+        writer.write(pixels)
+    writer.release()
+    return path
+
+
+@pytest.fixture
+def track(tmp_path, vlm_folder):
+    def run(*words):
+        options = [f'model.pretrained={vlm_folder()}', 'model.bbox_head.max_new_tokens=2']
+        model = ['--config', str(ROOT / 'configs/focus_tiny_stage2.py'), '--checkpoint', 'none']
+        return run_tool(
+            'tools/track.py', *model, '--cfg-options', *options, '--out-dir', str(tmp_path / 'out'), *words
+        )
+
+    return run
+
+
+def test_each_nth_frame_is_asked_about_each_object(track, clip, tmp_path):
+    first, second = f'{clip}#0:0,20,20,40', f'{clip}#4:40,20,60,40'
+    run = track(
+        '--support', first, '--support', second, first, '--video', clip, '--every', '2', '--save-frames'
+    )
+    assert run.returncode == 0, run.stderr
+    said = json.loads(run.stdout.splitlines()[-1])
+    assert said['frames'] == 3
+    assert set(said['found']) == {'object 1', 'object 2'}
+    written = json.loads((tmp_path / 'out/annotations.json').read_text())
+    assert [image['frame_id'] for image in written['images']] == [0, 2, 4]
+    assert len(written['annotations']) == sum(said['found'].values())
+    assert cv2.VideoCapture(str(tmp_path / 'out/video.mp4')).get(cv2.CAP_PROP_FPS) == 10
+    # The frames that were written are a video again.
+    again = track('--support', first, '--name', 'cup', '--video', str(tmp_path / 'out/frames'), '--fps', '5')
+    assert json.loads(again.stdout.splitlines()[-1])['frames'] == 3
+    assert json.loads((tmp_path / 'out/annotations.json').read_text())['categories'][0]['name'] == 'cup'
+
+
+@pytest.mark.parametrize(
+    ('words', 'message'),
+    [
+        (['--video', 'CLIP'], 'give --support or --reference'),
+        (['--support', 'CLIP#0:0,20,20,40', '--video', 'a.jpg'], '--video a.jpg: no video by its ending'),
+        (['--support', 'CLIP#0:0,20,20,40', '--video', 'gone.mp4'], 'gone.mp4: no such video'),
+        (['--support', 'CLIP#0:0,20,20,40', '--video', 'CLIP', '--memory', '-1'], 'memory=-1'),
+    ],
+)
+def test_bad_input_is_named_before_anything_is_written(track, clip, tmp_path, words, message):
+    run = track(*(word.replace('CLIP', clip) for word in words))
+    assert run.returncode == 2
+    assert message in run.stderr
+    assert not (tmp_path / 'out').exists()
