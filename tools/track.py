@@ -37,7 +37,7 @@ class Frames:
         count: How many there are, as the video's header says.
 
     Raises:
-        InputError: There is no frame.
+        InputError: There is no frame that can be read.
     """
 
     def __init__(self, path: str, every: int, default: float) -> None:
@@ -52,6 +52,7 @@ class Frames:
             if not count:
                 raise InputError(f'{path}: no frames in this folder')
         elif is_video(path):
+            next(read_frames(path))
             reader = cv2.VideoCapture(path)
             rate, count = reader.get(cv2.CAP_PROP_FPS), int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
             reader.release()
