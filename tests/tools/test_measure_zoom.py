@@ -5,45 +5,53 @@ import sys
 
 import pytest
 
+from focus_mmdet.apis.reference import Reference
 from focus_mmdet.errors import InputError
-from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
+from focus_mmdet.results.located import Located
 from tests.conftest import ROOT
 from tools.analysis_tools import measure_zoom
 
-CONFIG = f"""
-_base_ = '{ROOT}/configs/focus_tiny_stage2.py'
-model = dict(pretrained='FOLDER', bbox_head=dict(max_new_tokens=2))
-test_dataloader = dict(num_workers=0, dataset=dict(episodes=dict(per_track=2)))
-"""
+
+class MiddleFinder:
+    """Says the middle of every image, surer the smaller that is."""
+
+    def __init__(self, *_):
+        pass
+
+    def remember(self, supports, name):
+        return Reference.of(supports, name)
+
+    def __call__(self, queries, reference, batch_size=1):
+        sizes = [pixels.shape[1::-1] for pixels in queries]
+        boxes = [(w / 4, h / 4, 3 * w / 4, 3 * h / 4) for w, h in sizes]
+        return [
+            Located('query 0', None, reference.name, size, box, 1 / sum(size), False, '')
+            for size, box in zip(sizes, boxes, strict=True)
+        ]
 
 
 @pytest.fixture
-def measure(monkeypatch, capsys, tmp_path, vlm_folder):
-    config = tmp_path / 'config.py'
-    config.write_text(CONFIG.replace('FOLDER', vlm_folder()))
+def measure(monkeypatch, capsys, vlm_folder):
     monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(measure_zoom, 'InContextInferencer', MiddleFinder)
 
     def run(*words):
-        monkeypatch.setattr(sys, 'argv', ['measure_zoom.py', str(config), 'none', '--device', 'cpu', *words])
+        options = ['--cfg-options', f'model.pretrained={vlm_folder()}']
+        command = ['measure_zoom.py', 'configs/focus_tiny_stage2.py', 'none', *options, *words]
+        monkeypatch.setattr(sys, 'argv', command)
         measure_zoom.main()
         return capsys.readouterr().out.splitlines()
 
     return run
 
 
-def test_each_way_has_its_figure(measure, monkeypatch):
-    """A model that always says the middle answers otherwise in tiles."""
-
-    def answer(self, text, cells=None):
-        return real(self, '<answer>[250, 250, 750, 750]</answer>', cells)
-
-    real = EpisodeEncoder.read
-    monkeypatch.setattr(EpisodeEncoder, 'read', answer)
-    *_, count, _, once, zoom, tiles, both, last = measure('--largest', '0.3', '--episodes', '2')
-    assert count.startswith('2 of ')
+def test_each_way_has_its_figure(measure):
+    """Of boxes that lie within each other, the smaller ones overlap a large object less."""
+    *_, count, _, once, zoom, tiles, both, last = measure('--largest', '0.3', '--episodes', '3')
+    assert count.startswith('3 of ')
     figures = json.loads(last)
     assert list(figures) == ['once', 'zoom', 'tiles', 'tiles, zoom']
-    assert figures['once'] != figures['tiles']
+    assert figures['once'] > figures['tiles'] > 0
     assert [float(line[12:20]) for line in (once, zoom, tiles, both)] == list(figures.values())
 
 
