@@ -29,6 +29,7 @@ def commands(tools: Path) -> dict[str, Any]:
         'test': tools / 'test.py',
         'locate': tools / 'locate.py',
         'track': tools / 'track.py',
+        'page': tools / 'page.py',
         'browse': tools / 'browse_dataset.py',
         'memory': analysis / 'estimate_memory.py',
         'convert': {path.stem: path for path in sorted((tools / 'dataset_converters').glob('*.py'))},

@@ -41,7 +41,7 @@ setup(
     python_requires='>=3.11',
     packages=find_packages(include=['focus_mmdet', 'focus_mmdet.*']),
     py_modules=['focus_command'],
-    package_data={'focus_mmdet': ['py.typed']},
+    package_data={'focus_mmdet': ['py.typed', 'page/static/*']},
     cmdclass={'build_py': BuildWithShippedFiles},
     entry_points={'console_scripts': ['focus = focus_command:main']},
     install_requires=[
@@ -71,6 +71,8 @@ setup(
         'heif': ['pillow-heif'],
         # Further logs of MMEngine's, and what mmdet's analyze_logs draws with.
         'monitoring': ['tensorboard', 'seaborn'],
+        # The server of `focus page`.
+        'page': ['starlette', 'uvicorn'],
         'dev': ['build', 'hypothesis', 'mypy', 'pytest', 'pytest-xdist', 'ruff', 'twine'],
     },
 )

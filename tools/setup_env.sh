@@ -25,7 +25,7 @@ if ! "$python" -m venv --clear .venv; then
     exit 2
 fi
 .venv/bin/python -m pip install -c constraints.txt setuptools
-.venv/bin/python -m pip install -c constraints.txt --no-build-isolation -e '.[lite,trl,converters,monitoring,dev]'
+.venv/bin/python -m pip install -c constraints.txt --no-build-isolation -e '.[lite,trl,converters,monitoring,page,dev]'
 if ! .venv/bin/python -c 'import cv2' 2>/dev/null; then
     # A bare machine has no libGL; the headless build of the same version needs none.
     version=$(sed -n 's/^opencv-python==//p' constraints.txt)
