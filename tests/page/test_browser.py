@@ -1,0 +1,207 @@
+"""The page in a real browser. Skipped where there is none: see CONTRIBUTING.md."""
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from focus_mmdet.page.server import create_app
+from tests.page.browser import Browser, find_browser
+from tests.page.conftest import png
+from tests.page.serving import serving
+
+pytestmark = pytest.mark.skipif(find_browser() is None, reason='no Chromium: apt-get install chromium')
+_IMAGE = 'document.querySelector("#supports img")'
+_SHOWN = f'{_IMAGE}?.complete && {_IMAGE}.naturalWidth > 0'
+_COLLECT = """
+window.wrong = [];
+for (const kind of ["error", "unhandledrejection", "securitypolicyviolation"]) {
+  window.addEventListener(kind, (event) => wrong.push(`${kind} ${event.message ?? event.blockedURI}`));
+}
+"""
+_CORNERS = '[...document.querySelectorAll("#supports .corners input")].map((each) => each.valueAsNumber)'
+
+
+@pytest.fixture(scope='module')
+def window() -> Iterator[Browser]:
+    browser = Browser(find_browser(), 1280, 900)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(window, finder, root) -> Iterator[Browser]:
+    """The page, opened, with what it says is wrong collected in ``wrong``."""
+    with serving(create_app(finder, root)) as place:
+        window.open(place)
+        window.value(_COLLECT)
+        yield window
+        assert window.value('wrong') == []
+        # The server does not wait for a page that keeps its connection.
+        window.open('about:blank#')
+
+
+def photograph(width: int, height: int, box: list[int], orientation: int) -> bytes:
+    """A JPEG, black but for a white box in it as it is seen when it is turned as its EXIF tag says."""
+    seen = np.zeros((height, width), np.uint8)
+    seen[box[1] : box[3], box[0] : box[2]] = 255
+    stored = {1: seen, 3: np.rot90(seen, 2), 6: np.rot90(seen, 1), 8: np.rot90(seen, -1)}[orientation]
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    Image.fromarray(np.ascontiguousarray(stored)).save(file, 'jpeg', quality=95, exif=exif.tobytes())
+    return file.getvalue()
+
+
+def settled(browser: Browser) -> bytes:
+    """A screenshot of the window when all is painted."""
+    browser.value(f'{_IMAGE}.decode().then(() => new Promise(requestAnimationFrame))')
+    before, now = b'', browser.screenshot()
+    while before != now:
+        before, now = now, browser.screenshot()
+    return now
+
+
+def white_box(browser: Browser) -> list[int]:
+    """Corners of what is white in the picture, as the window shows it."""
+    seen = np.asarray(Image.open(io.BytesIO(settled(browser))).convert('L')).copy()
+    for part in ('.frame', '.stage'):
+        left, top, width, height = map(round, browser.rectangle(f'#supports {part}'))
+        inside = np.zeros(seen.shape, bool)
+        inside[max(0, top + 1) : top + height - 1, max(0, left + 1) : left + width - 1] = True
+        seen[~inside] = 0
+    rows, columns = np.flatnonzero((seen > 128).any(1)), np.flatnonzero((seen > 128).any(0))
+    return [int(each) for each in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)]
+
+
+@pytest.mark.parametrize(
+    ('width', 'height', 'orientation', 'touch'),
+    [
+        (200, 150, 1, False),
+        (200, 300, 3, True),
+        (640, 480, 1, True),
+        (1500, 4000, 1, False),
+        (3000, 4000, 6, True),
+        (6000, 4000, 1, True),
+        (4000, 6000, 8, False),
+    ],
+)
+def test_a_drawn_box_arrives_within_a_pixel(browser, finder, tmp_path, width, height, orientation, touch):
+    left, top = round(0.7 * width), round(0.6 * height)
+    white = [left, top, left + min(300, width // 5), top + min(200, height // 5)]
+    (tmp_path / 'photo.jpg').write_bytes(photograph(width, height, white, orientation))
+    browser.choose('#support-files', [tmp_path / 'photo.jpg'])
+    browser.wait(_SHOWN)
+
+    # In actual size: from corner to corner of what is seen in the window.
+    browser.click('#supports .zoom')
+    browser.wait(f'{_SHOWN} && {_IMAGE}.naturalWidth === {width}')
+    browser.value(f'document.querySelector("#supports .frame").scrollTo({left - 40}, {top - 40})')
+    x1, y1, x2, y2 = white_box(browser)
+    browser.drag((x1, y1), (x2, y2), touch)
+    assert browser.value(_CORNERS) == pytest.approx(white, abs=1)
+    assert browser.rectangle('#supports .box') == pytest.approx([x1, y1, x2 - x1, y2 - y1], abs=1)
+
+    # As large as the window allows: at places between its pixels, from the lower right to the upper left.
+    browser.click('#supports .zoom')
+    browser.wait(_SHOWN)
+    browser.value('document.querySelector("#supports .frame").scrollIntoView()')
+    x, y, shown_width, shown_height = browser.rectangle('#supports img')
+    assert shown_width / shown_height == pytest.approx(width / height, rel=0.01)
+    drawn = [round(0.1 * width), round(0.15 * height), round(0.93 * width), round(0.88 * height)]
+    scale = np.array([shown_width / width, shown_height / height] * 2)
+    x1, y1, x2, y2 = (np.array(drawn) * scale + [x, y, x, y]).tolist()
+    browser.drag((x2, y2), (x1, y1), touch)
+    browser.value('document.querySelector("#name").focus()')
+    browser.type('box')
+    browser.click('#remember button')
+    browser.wait('document.querySelector("#references li")')
+    ((_, arrived),) = finder.remembered[0]
+    assert arrived == pytest.approx(drawn, abs=1)
+
+
+def test_a_box_may_be_typed_and_a_click_is_none(browser, finder, tmp_path):
+    (tmp_path / 'photo.png').write_bytes(png(400, 300))
+    browser.choose('#support-files', [tmp_path / 'photo.png'])
+    browser.wait(_SHOWN)
+    for index, value in enumerate([10, 20, 110, 220]):
+        browser.value(
+            f'(() => {{ const input = document.querySelectorAll("#supports .corners input")[{index}];'
+            f'input.value = {value}; input.dispatchEvent(new Event("change")); }})()'
+        )
+    x, y, _, _ = browser.rectangle('#supports .box')
+    browser.click('#supports .stage')
+    assert browser.value(_CORNERS) == [10, 20, 110, 220]
+    left, top, _, _ = browser.rectangle('#supports img')
+    x, y, width, height = browser.rectangle('#supports .box')
+    assert [x - left, y - top, width, height] == pytest.approx([10, 20, 100, 200], abs=0.1)
+
+
+def test_an_object_is_shown_and_found(browser, finder, root, tmp_path):
+    evil = '<img src=x onerror=wrong.push(1)>.png'
+    for name in ('cup.png', evil, 'broken.png'):
+        (tmp_path / name).write_bytes(b'no picture' if name == 'broken.png' else png(400, 300))
+    browser.choose('#support-files', [tmp_path / 'cup.png'])
+    browser.wait(_SHOWN)
+    browser.click('#search')
+    browser.wait('document.querySelector("#message").textContent.startsWith("choose what to look for")')
+    x, y, _, _ = browser.rectangle('#supports img')
+    browser.drag((x + 20, y + 30), (x + 120, y + 130))
+    browser.value('document.querySelector("#name").value = "cup"')
+    browser.click('#remember button')
+    browser.wait('document.querySelector("#references img")?.complete')
+    assert browser.value('document.querySelector("#references .title").textContent') == 'cup'
+
+    browser.choose('#query-files', [tmp_path / evil, tmp_path / 'broken.png'])
+    browser.wait('document.querySelector("#message").textContent.includes("broken.png")')
+    browser.click('#in-folder')
+    browser.click('#search')
+    browser.wait('document.querySelector("#message").textContent === "Done: 4 answers about 4 pictures"')
+    names = 'return [...document.querySelectorAll("#answers .title")].map((each) => each.textContent)'
+    assert browser.value(f'(() => {{ {names} }})()') == ['trip/b.png', 'a.png', evil, 'trip/absent.png']
+    browser.wait('document.querySelector("#answers img").complete')
+    _, _, width, height = browser.rectangle('#answers img')
+    _, _, found_width, found_height = browser.rectangle('#answers .box')
+    assert [found_width, found_height] == pytest.approx([width / 2, height / 2], abs=1)
+
+    link = 'document.querySelector("#exports [data-kind=csv]").href'
+    assert evil in browser.value(f'fetch({link}).then((response) => response.text())')
+
+    browser.click('#answers button')
+    browser.wait('document.querySelector("#closer img").naturalWidth === 60')
+    browser.click('#closer button')
+    browser.value('document.querySelector("#references button").click()')
+    browser.wait('!document.querySelector("#references li")')
+
+
+def test_a_search_can_be_stopped(browser, finder, root, monkeypatch):
+    for number in range(50):
+        (root / f'{number}.png').write_bytes(png())
+    ask, may_go_on = finder.ask, threading.Event()
+
+    def ask_slowly(*asked):
+        for answer in ask(*asked):
+            yield answer
+            may_go_on.wait(60)
+
+    monkeypatch.setattr(finder, 'ask', ask_slowly)
+    browser.choose('#support-files', [root / 'a.png'])
+    browser.wait(_SHOWN)
+    x, y, _, _ = browser.rectangle('#supports img')
+    browser.drag((x, y), (x + 20, y + 20))
+    browser.value('document.querySelector("#name").value = "cup"')
+    browser.click('#remember button')
+    browser.wait('document.querySelector("#references li")')
+    browser.click('#in-folder')
+    browser.click('#search')
+    # The first answer is there while the second is being found.
+    browser.wait('document.querySelector("#answers figure")')
+    assert len(finder.asked) == 1
+    browser.click('#stop')
+    time.sleep(0.2)
+    may_go_on.set()
+    browser.wait('document.querySelector("#message").textContent.startsWith("Stopped: ")')
+    assert len(finder.asked) < 10
