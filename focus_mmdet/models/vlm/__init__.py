@@ -2,3 +2,7 @@
 
 May import ``episode_batch`` and ``core``.
 """
+
+from focus_mmdet.models.vlm import towers
+
+__all__ = ['towers']

@@ -1,0 +1,64 @@
+"""Build the small VLM that is shipped, before it has learned anything: pretrained eyes, a random decoder."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForImageTextToText, FastVlmConfig, MobileNetV2Model, Qwen2Config
+from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+
+from focus_mmdet.models.sizing.tiny import build_tokenizer
+from focus_mmdet.models.sizing.tiny_families import TINY
+from focus_mmdet.models.sizing.tiny_families.tiny_family import TinySizes, text_options
+from focus_mmdet.models.vlm.families import FastVLM
+from focus_mmdet.models.vlm.model_folder import reading
+from focus_mmdet.models.vlm.towers import MobileNetV2GridConfig
+
+#: Pixels of an image's side, and by how many the model counts along it.
+SIDE, CELLS = 320, 100
+
+
+def build_small_vlm(
+    folder: str | Path, eyes: str | Path, width: int = 128, layers: int = 6, seed: int = 0
+) -> Path:
+    """Write a FastVLM with the weights of a MobileNetV2 as its vision tower.
+
+    Args:
+        folder: Created if missing.
+        eyes: Folder of the MobileNetV2, as ``tools/model_converters/mobilenet_v2.py`` writes it.
+        width: Hidden size of the language model, a multiple of 64.
+        layers: Its depth.
+        seed: Of the random weights.
+
+    Returns:
+        The folder.
+    """
+    tiny = TINY['fast_vlm']
+    tokenizer = build_tokenizer(tiny, FastVLM.stop_token)
+    ids = {token: int(tokenizer.convert_tokens_to_ids(token)) for token in tiny.special_tokens}
+    text = text_options(TinySizes(width, layers, 0), tokenizer.pad_token_id, tokenizer.eos_token_id)
+    vision = MobileNetV2GridConfig()
+    config = FastVlmConfig(
+        text_config=Qwen2Config(**text),
+        vision_config=vision,
+        image_token_index=ids[FastVLM.image_token],
+        image_seq_length=(SIDE // vision.stride) ** 2,
+        tie_word_embeddings=True,
+        coordinate_cells=CELLS,
+    )
+    with reading(str(eyes), 'its weights'):
+        weights = MobileNetV2Model.from_pretrained(eyes).state_dict()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model: Any = AutoModelForImageTextToText.from_config(config)
+    tower = model.model.vision_tower
+    tower.load_state_dict({name: weights[name] for name in tower.state_dict()})
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    CLIPImageProcessorPil(
+        size=dict(height=SIDE, width=SIDE),
+        do_center_crop=False,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
+    ).save_pretrained(folder)
+    return Path(folder)

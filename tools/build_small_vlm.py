@@ -1,0 +1,28 @@
+"""Write the small VLM with pretrained eyes and a random decoder, from which its base is trained.
+
+python tools/model_converters/mobilenet_v2.py mobilenet_v2-b0353104.pth checkpoints/mobilenet-v2
+python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2
+"""
+
+import argparse
+from pathlib import Path
+
+from focus_mmdet.cli import check_folder, run_cli
+from focus_mmdet.models.sizing.small import build_small_vlm
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('folder', type=Path)
+    parser.add_argument('--eyes', type=Path, required=True, help='folder of a MobileNetV2')
+    parser.add_argument('--width', type=int, default=128, help='hidden size of the language model')
+    parser.add_argument('--layers', type=int, default=6, help='layers of the language model')
+    parser.add_argument('--seed', type=int, default=0)
+    args = parser.parse_args()
+    check_folder('folder', args.folder)
+    build_small_vlm(**vars(args))
+    print(f'wrote {args.folder}')
+
+
+if __name__ == '__main__':
+    run_cli(main)
