@@ -65,6 +65,8 @@ class VLMHead(BaseModule):
             under masks and wrong answers with few key-value heads, and plan
             anew for each length. torch has one switch for the whole process,
             set where a head is built: the last one decides for all.
+        feature_cache: GiB of memory for what a frozen tower has made of images, kept for when
+            they come again: where it costs more than the rest, as on a CPU. FastVLM's only.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class VLMHead(BaseModule):
         grammar: bool = False,
         quantization: dict[str, Any] | None = None,
         cudnn_attention: bool = False,
+        feature_cache: float = 0.0,
     ) -> None:
         super().__init__()
         torch.backends.cuda.enable_cudnn_sdp(cudnn_attention)
@@ -93,10 +96,17 @@ class VLMHead(BaseModule):
             )
         check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
         check_number('model.bbox_head.temperature', temperature, low=0)
+        check_number('model.bbox_head.feature_cache', feature_cache, low=0)
         check_number('model.bbox_head.score_calibration: scale', score_calibration[0], low=1e-6)
         check_number('model.bbox_head.score_calibration: offset', score_calibration[1])
         self.vlm = VisionLanguageModel(
-            pretrained, dtype, gradient_checkpointing, attn_implementation, load_weights, quantization
+            pretrained,
+            dtype,
+            gradient_checkpointing,
+            attn_implementation,
+            load_weights,
+            quantization,
+            feature_cache,
         )
         if lora is not None:
             if self.vlm.waiting:

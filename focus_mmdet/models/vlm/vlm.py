@@ -22,6 +22,7 @@ from focus_mmdet.errors import InputError, check_choice
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.vlm.families import FAMILIES, VLMFamily
+from focus_mmdet.models.vlm.feature_cache import FeatureCache
 from focus_mmdet.models.vlm.loading import load_weights as load_weights_of
 from focus_mmdet.models.vlm.model_folder import load_config, model_folder, reading
 from focus_mmdet.models.vlm.sharding import forget_gathered
@@ -107,6 +108,8 @@ class VisionLanguageModel(nn.Module):
             ``config.json``: for benchmarks and dry runs.
         quantization: Options of ``transformers.BitsAndBytesConfig``; None
             keeps the weights as they are.
+        feature_cache: GiB of features that are kept of images which come again, for a tower
+            that does not train.
     """
 
     def __init__(
@@ -117,10 +120,17 @@ class VisionLanguageModel(nn.Module):
         attn_implementation: str = 'sdpa',
         load_weights: bool = True,
         quantization: dict[str, Any] | None = None,
+        feature_cache: float = 0.0,
     ) -> None:
         super().__init__()
         pretrained = model_folder(pretrained)
         self.family = load_family(pretrained)
+        if feature_cache and not self.family.keeps_features:
+            raise InputError(
+                f'model.bbox_head.feature_cache={feature_cache}: {type(self.family).__name__} keeps no '
+                'features; leave it out'
+            )
+        self.family.cache = FeatureCache(feature_cache) if feature_cache else None
         check_choice('model.bbox_head.dtype', dtype, ('float32', 'bfloat16', 'float16'))
         _check_attention(attn_implementation)
         register_attention()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from focus_mmdet.errors import InputError
+from focus_mmdet.models.vlm.feature_cache import FeatureCache
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,12 @@ class VLMFamily(ABC):
     takes_token_types = False
     #: Does the vision part run once for all images of a batch? If not, processes run it differently often.
     sees_all_at_once = True
+    #: Does it ask :attr:`cache` for what a frozen tower has made of an image before?
+    keeps_features = False
 
     def __init__(self, config: Any) -> None:
         self.config = config
+        self.cache: FeatureCache | None = None
 
     @abstractmethod
     def see(self, images: Sequence[np.ndarray], processor: Any) -> list[SeenImage]:

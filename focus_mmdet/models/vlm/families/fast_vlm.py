@@ -1,7 +1,7 @@
 """FastVLM: any convolutional tower, one grid of tokens an image, plain positions."""
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +17,8 @@ from focus_mmdet.models.vlm.families.base import SeenImage, VLMFamily
 
 
 class FastVLM(VLMFamily):
-    """Boxes in thousandths of the image: the model has no unit of its own.
+    """Boxes in thousandths of the image, or in what ``coordinate_cells`` of the model's
+    ``config.json`` says: it has no unit of its own.
 
     The published processor cuts the middle square out. As in the authors' own
     code, images are padded to squares instead, so that all of them is seen. A
@@ -30,6 +31,7 @@ class FastVLM(VLMFamily):
     stop_token = '<|im_end|>'
     image_token = '<image>'
     sees_all_at_once = False
+    keeps_features = True
     #: The published one writes all images of a message first.
     chat_template = (
         "{% for message in messages %}{% if loop.first and message['role'] != 'system' %}"
@@ -43,6 +45,7 @@ class FastVLM(VLMFamily):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
+        self._cells = int(getattr(config, 'coordinate_cells', 1000))
         self._grids: dict[tuple[int, int], tuple[int, int]] = {}
 
     def see(self, images: Sequence[np.ndarray], processor: Any) -> list[SeenImage]:
@@ -61,6 +64,7 @@ class FastVLM(VLMFamily):
             tensors={'pixel_values': pixels},
             text=self.image_token * (rows * columns),
             places=grid_places(rows, columns, window),
+            cells=(self._cells, self._cells),
         )
 
     def _grid(self, height: int, width: int) -> tuple[int, int]:
@@ -98,17 +102,15 @@ class FastVLM(VLMFamily):
     def image_features(
         self, model: nn.Module, images: Sequence[dict[str, Tensor]], counts: Sequence[int]
     ) -> list[Any]:
-        """Images of one shape go through the tower together."""
-        features: list[Any] = [None] * len(images)
-        shapes = [image['pixel_values'].shape for image in images]
-        for shape in dict.fromkeys(shapes):
-            chosen = [index for index, other in enumerate(shapes) if other == shape]
-            parts = super().image_features(
-                model, [images[index] for index in chosen], [counts[index] for index in chosen]
-            )
-            for index, part in zip(chosen, parts, strict=True):
-                features[index] = part
-        return features
+        inner: Any = model.model
+        tower = inner.vision_tower
+        pixels = [image['pixel_values'] for image in images]
+        if self.cache is None or any(weight.requires_grad for weight in tower.parameters()):
+            maps = _maps(tower, pixels)
+        else:
+            maps = self.cache(pixels, partial(_maps, tower))
+        tokens = torch.cat([each.flatten(1).T for each in maps])
+        return list(inner.multi_modal_projector(tokens).split(list(counts)))
 
     def joined_features(self, features: Sequence[Any]) -> Any:
         return SimpleNamespace(pooler_output=torch.cat(list(features))[None])
@@ -123,3 +125,18 @@ def _padded(image: np.ndarray, mean: Sequence[float]) -> tuple[np.ndarray, Windo
     square[:] = [int(value * 255) for value in mean]
     square[top : top + height, left : left + width] = image
     return square, (-left / width, -top / height, (side - left) / width, (side - top) / height)
+
+
+def _maps(tower: nn.Module, pixels: Sequence[Tensor]) -> list[Tensor]:
+    """(C, rows, columns) of each image; images of one shape go through the tower together."""
+    dtype = next(tower.parameters()).dtype
+    maps: dict[int, Tensor] = {}
+    shapes = [image.shape for image in pixels]
+    for shape in dict.fromkeys(shapes):
+        chosen = [index for index, other in enumerate(shapes) if other == shape]
+        images = torch.cat([pixels[index] for index in chosen]).to(dtype)
+        # Convolutions of several images at once leave the caches of a CPU.
+        parts = images.split(len(images) if images.is_cuda else 1)
+        features = torch.cat([tower(part).last_hidden_state for part in parts])
+        maps |= dict(zip(chosen, features, strict=True))
+    return [maps[index] for index in range(len(pixels))]
