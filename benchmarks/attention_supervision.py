@@ -107,6 +107,8 @@ def build_episode(tokens: int, device: str, opening: int = 60) -> EpisodeBatch:
         image_spans=[[]],
         box_ends=[[]],
         regions=[[]],
+        edges=[[]],
+        coordinates=None,
     )
     return batch.to(device)
 

@@ -62,6 +62,25 @@ def places_in_box(places: Tensor, box: Tensor) -> Tensor:
     return inside
 
 
+def places_along_edges(places: Tensor, box: Tensor) -> list[Tensor]:
+    """Which tokens look along each edge of a box.
+
+    Args:
+        places: (N, 4).
+        box: (4,) in 0..1 of the image.
+
+    Returns:
+        Four times (N,) bool, for left, top, right and bottom: places no farther from the edge,
+        centre to edge, than they are large, and beside or between the box's other two edges.
+    """
+    box = box.float()
+    centres, sizes = (places[:, :2] + places[:, 2:]) / 2, places[:, 2:] - places[:, :2]
+    low, high = box[:2] - sizes / 2 - _SLACK, box[2:] + sizes / 2 + _SLACK
+    along = (centres >= low) & (centres <= high)
+    near = (centres.repeat(1, 2) - box).abs() <= sizes.repeat(1, 2) + _SLACK
+    return [near[:, edge] & along[:, 1 - edge % 2] for edge in range(4)]
+
+
 def spread(values: Tensor, places: Tensor) -> Tensor:
     """A map of what tokens hold, each value spread evenly over its token's place.
 

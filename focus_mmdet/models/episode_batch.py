@@ -34,6 +34,9 @@ class EpisodeBatch:
         box_ends: Per episode and support, the range of prompt tokens that have
             read its whole box.
         regions: Per episode and support, (P_i,) bool: visual tokens in its box.
+        edges: Per episode and edge of the query's box, (P_i,) bool: visual tokens along it.
+        coordinates: Per episode and coordinate of the answer, the range of its tokens; None
+            where there is no ground truth.
         cells: (B, 2) largest x and y coordinate of each query's answer.
         targets: (B, 4) true boxes in answer coordinates, not rounded, zeros
             where the query lacks the object; None without ground truth.
@@ -53,6 +56,8 @@ class EpisodeBatch:
     image_spans: list[list[tuple[int, int]]]
     box_ends: list[list[tuple[int, int]]]
     regions: list[list[Tensor]]
+    edges: list[list[Tensor]]
+    coordinates: list[list[tuple[int, int]]] | None
     cells: Tensor
     targets: Tensor | None
     language: tuple[str, bool]
@@ -77,6 +82,8 @@ class EpisodeBatch:
             image_spans=self.image_spans[start:stop],
             box_ends=self.box_ends[start:stop],
             regions=self.regions[start:stop],
+            edges=self.edges[start:stop],
+            coordinates=None if self.coordinates is None else self.coordinates[start:stop],
             cells=self.cells[start:stop],
             targets=targets,
             language=self.language,

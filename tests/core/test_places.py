@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from focus_mmdet.core.places import grid_places, looks, places_in_box, spread
+from focus_mmdet.core.places import grid_places, looks, places_along_edges, places_in_box, spread
 
 
 @given(st.data())
@@ -75,3 +75,28 @@ def test_a_token_that_looks_nowhere_is_in_no_box():
         False,
         False,
     ]
+
+
+@given(
+    rows=st.integers(1, 12),
+    columns=st.integers(1, 12),
+    corners=st.tuples(*[st.floats(0, 1)] * 4),
+)
+def test_tokens_along_an_edge_touch_it(rows, columns, corners):
+    x1, x2 = sorted(corners[:2])
+    y1, y2 = sorted(corners[2:])
+    assume(x2 - x1 > 0.01 and y2 - y1 > 0.01)
+    places = grid_places(rows, columns)
+    width, height = 1 / columns, 1 / rows
+    marked = places_along_edges(places, torch.tensor([x1, y1, x2, y2]))
+    for marks, edge, size, axis in zip(
+        marked, (x1, y1, x2, y2), (width, height) * 2, (0, 1) * 2, strict=True
+    ):
+        assert marks.any()
+        for left, top, right, bottom in places[marks].tolist():
+            centre = ((left + right) / 2, (top + bottom) / 2)[axis]
+            assert abs(centre - edge) <= size + 1e-5
+            beside = (bottom >= y1 - 1e-5 and top <= y2 + 1e-5, right >= x1 - 1e-5 and left <= x2 + 1e-5)[
+                axis
+            ]
+            assert beside

@@ -36,11 +36,11 @@ class AttentionSupervisionHook(Hook):
         form: ``'per_token'`` (the paper's margin), ``'relative'`` or
             ``'mass'`` or ``'log'``; see
             :func:`focus_mmdet.core.attention.margin_loss`.
-        rows: Whose attention: ``'query_image'``, ``'answer'``,
-            ``'answer_opening'`` or ``'box_end'`` tokens; see
+        rows: Whose attention: ``'query_image'``, ``'query_region'``, ``'answer'``,
+            ``'answer_opening'``, ``'coordinate'`` or ``'box_end'`` tokens; see
             :class:`AttentionSupervision`.
         columns: To what: ``'box_text'``, ``'box_end'``, ``'box_region'``,
-            ``'support_image'`` or ``'query_region'`` tokens.
+            ``'support_image'``, ``'query_region'`` or ``'query_edge'`` tokens.
         warmup_iters: Iterations over which the weight rises linearly.
         stop_iter: Iteration from which the loss is off; None for never.
         name: Ends the names in the log; needed where there are several hooks.

@@ -116,6 +116,8 @@ class EpisodeEncoder:
             image_spans=[prompt.image_spans for prompt in prompts],
             box_ends=[prompt.box_ends for prompt in prompts],
             regions=[prompt.regions for prompt in prompts],
+            edges=[prompt.edges for prompt in prompts],
+            coordinates=None if answers is None else [answer.coordinates for answer in answers],
             cells=torch.tensor(cells),
             targets=None if answers is None else torch.stack([answer.target for answer in answers]),
             language=self.language,

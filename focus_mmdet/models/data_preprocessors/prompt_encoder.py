@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from focus_mmdet.core.boxes import to_grid
-from focus_mmdet.core.places import looks, places_in_box
+from focus_mmdet.core.places import looks, places_along_edges, places_in_box
 from focus_mmdet.core.prompt import AFTER_BOX, episode_messages, format_answer, support_box_spans
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.vlm.families import SeenImage, VLMFamily
@@ -36,6 +36,8 @@ class EncodedPrompt:
         box_ends: Per support the range of tokens that have read its whole
             box: its last digit and what follows before the next image.
         regions: Per support, (P,) bool: its part of ``box_region``.
+        edges: Of the query's true box, left, top, right and bottom, (P,) bool: visual tokens that
+            look along it, within a token's size; empty where it is not known.
     """
 
     ids: Tensor
@@ -44,6 +46,7 @@ class EncodedPrompt:
     image_spans: list[tuple[int, int]]
     box_ends: list[tuple[int, int]]
     regions: list[Tensor]
+    edges: list[Tensor]
 
 
 @dataclass(frozen=True)
@@ -53,11 +56,13 @@ class EncodedAnswer:
     Attributes:
         ids: (A,) token ids with the stop token.
         opening: Tokens before the first coordinate.
+        coordinates: Of x1, y1, x2 and y2, the range of its tokens; empty for an absent object.
         target: (4,) true box in cells, not rounded; zeros for an absent object.
     """
 
     ids: Tensor
     opening: int
+    coordinates: list[tuple[int, int]]
     target: Tensor
 
 
@@ -124,6 +129,7 @@ class PromptEncoder:
             image_spans=[(bisect_left(starts, start), bisect_left(starts, stop)) for start, stop in places],
             box_ends=ends,
             regions=regions[:-1],
+            edges=_edges(len(ids), sample, tokens[-1], images[-1]),
         )
 
     def behind_supports(self, image: SeenImage, shots: int) -> Tensor:
@@ -161,7 +167,7 @@ class PromptEncoder:
         encoded = self.tokenizer(text, return_offsets_mapping=True, add_special_tokens=False)
         digits = [any(map(str.isdigit, text[start:stop])) for start, stop in encoded['offset_mapping']]
         opening = digits.index(True) if any(digits) else len(digits)
-        return EncodedAnswer(torch.tensor([*encoded['input_ids'], stop_id]), opening, target)
+        return EncodedAnswer(torch.tensor([*encoded['input_ids'], stop_id]), opening, _runs(digits), target)
 
     def _grid_boxes(self, supports: Sequence[Any], images: Sequence[SeenImage]) -> list[list[int]]:
         return [
@@ -200,6 +206,22 @@ def _regions(length: int, sample: Any, tokens: Sequence[Tensor], images: Sequenc
         known = 'gt_instances' in frame and len(frame.gt_instances) == 1
         regions.append(_marked(length, [at[places_in_box(image.places, _relative(frame))]] if known else []))
     return regions
+
+
+def _runs(marks: Sequence[bool]) -> list[tuple[int, int]]:
+    """Ranges [start, stop) of marks side by side."""
+    edges = [
+        place
+        for place in range(len(marks) + 1)
+        if any(marks[place - 1 : place]) != any(marks[place : place + 1])
+    ]
+    return list(zip(edges[::2], edges[1::2], strict=True))
+
+
+def _edges(length: int, sample: Any, tokens: Tensor, image: SeenImage) -> list[Tensor]:
+    if 'gt_instances' not in sample or len(sample.gt_instances) != 1:
+        return []
+    return [_marked(length, [tokens[along]]) for along in places_along_edges(image.places, _relative(sample))]
 
 
 def _box_text(text: str, spans: Sequence[tuple[int, int]], offsets: Sequence[tuple[int, int]]) -> Tensor:

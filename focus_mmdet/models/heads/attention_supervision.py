@@ -13,7 +13,9 @@ from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import MassProbe
 
-ROWS = ('query_image', 'answer', 'answer_opening', 'box_end')
+ROWS = ('query_image', 'query_region', 'answer', 'answer_opening', 'coordinate', 'box_end')
+#: ``query_edge`` is each coordinate's own.
+COLUMNS = (*MARKS, 'query_edge')
 
 #: Rows [start, stop) of a sequence and the (P,) bool marks that they shall attend to.
 Span = tuple[tuple[int, int], Tensor]
@@ -32,12 +34,15 @@ class AttentionSupervision:
         layers: ``'all'``, ``'first:5'``, ``'last:5'`` or a list of indices.
         heads: ``'all'`` or a list of query-head indices to average over.
         form: See :func:`focus_mmdet.core.attention.margin_loss`.
-        rows: Whose attention: ``'query_image'`` tokens; ``'answer'`` tokens;
+        rows: Whose attention: ``'query_image'`` tokens; of them those of the
+            ``'query_region'``; ``'answer'`` tokens; ``'coordinate'``, the tokens that
+            write the next one of a coordinate (columns ``'query_edge'`` only);
             ``'answer_opening'``, what stands before the first coordinate, where
             the object is chosen; ``'box_end'``, the last digit of each
             support's box and what follows it (to its own box only where the
             columns are ``'box_region'``).
         columns: Attention to what; see ``prompt_encoder.EncodedPrompt``.
+            ``'query_edge'`` is of each coordinate the edge that it names.
         name: Ends the names in the log, where there are several.
     """
 
@@ -56,7 +61,12 @@ class AttentionSupervision:
         check_number(f'{hook}.weight', self.weight, low=0)
         check_choice(f'{hook}.form', self.form, MARGIN_FORMS)
         check_choice(f'{hook}.rows', self.rows, ROWS)
-        check_choice(f'{hook}.columns', self.columns, MARKS)
+        check_choice(f'{hook}.columns', self.columns, COLUMNS)
+        if (self.rows == 'coordinate') != (self.columns == 'query_edge'):
+            raise InputError(
+                f'{hook}.rows={self.rows!r}, columns={self.columns!r}: '
+                "rows='coordinate' and columns='query_edge' go together"
+            )
 
 
 def supervised_spans(settings: AttentionSupervision, batch: EpisodeBatch) -> list[list[Span]]:
@@ -68,7 +78,11 @@ def supervised_spans(settings: AttentionSupervision, batch: EpisodeBatch) -> lis
         InputError: Supports of which no token is marked.
     """
     spans = []
-    for index, marked in enumerate(batch.marks[settings.columns]):
+    for index in range(len(batch)):
+        if settings.rows == 'coordinate':
+            spans.append(_coordinates(batch, index))
+            continue
+        marked = batch.marks[settings.columns][index]
         found: list[Span]
         if settings.rows == 'box_end' and settings.columns == 'box_region':
             found = list(zip(batch.box_ends[index], batch.regions[index], strict=True))
@@ -83,8 +97,19 @@ def supervised_spans(settings: AttentionSupervision, batch: EpisodeBatch) -> lis
     return spans
 
 
+def _coordinates(batch: EpisodeBatch, index: int) -> list[Span]:
+    """Where each coordinate is predicted, and the edge of the box that it names."""
+    assert batch.coordinates is not None
+    prompt = len(batch.prompt_ids[index])
+    return [
+        ((prompt + start - 1, prompt + stop - 1), edge)
+        for (start, stop), edge in zip(batch.coordinates[index], batch.edges[index], strict=True)
+        if edge.any()
+    ]
+
+
 def _rows(kind: str, batch: EpisodeBatch, index: int) -> list[tuple[int, int]]:
-    if kind == 'query_image':
+    if kind in ('query_image', 'query_region'):
         return [batch.query_rows[index]]
     if kind == 'box_end':
         return batch.box_ends[index]
@@ -138,8 +163,10 @@ def attention_loss(
         if not spans:
             continue
         parts = mass.split([stop - start for (start, stop), _ in spans])
-        if settings.rows == 'query_image':  # without what stands between its visual tokens
-            (rows, _), marks = spans[0], batch.marks['query_image'][index]
+        if settings.rows in ('query_image', 'query_region'):  # without what stands between its visual tokens
+            (rows, _), marks = spans[0], batch.marks[settings.rows][index]
+            if not marks.any():
+                continue
             masses[index] = parts[0][marks[slice(*rows)]]
             parts = (masses[index],)
         counts = [int(columns.sum()) for _, columns in spans]

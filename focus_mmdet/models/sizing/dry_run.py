@@ -87,6 +87,8 @@ def dry_episodes(
         image_spans=[[]] * episodes,
         box_ends=[[]] * episodes,
         regions=[[]] * episodes,
+        edges=[[]] * episodes,
+        coordinates=None,
     )
 
 

@@ -31,8 +31,13 @@ def eager(vlm):
 
 def supervised(batch, settings):
     """(sequence, start, stop, marks) of everything that is supervised."""
-    for index, marks in enumerate(batch.marks[settings.columns]):
+    for index in range(len(batch)):
         prompt, answer = len(batch.prompt_ids[index]), len(batch.answer_ids[index])
+        if settings.rows == 'coordinate':
+            for (start, stop), edge in zip(batch.coordinates[index], batch.edges[index], strict=True):
+                yield index, prompt + start - 1, prompt + stop - 1, edge
+            continue
+        marks = batch.marks[settings.columns][index]
         if settings.rows == 'box_end':
             own = batch.regions[index] if settings.columns == 'box_region' else [marks] * 99
             for (start, stop), mine in zip(batch.box_ends[index], own, strict=False):
@@ -40,6 +45,7 @@ def supervised(batch, settings):
         else:
             rows = {
                 'query_image': batch.query_rows[index],
+                'query_region': batch.query_rows[index],
                 'answer': (prompt, prompt + answer),
                 'answer_opening': (prompt - 1, prompt + batch.openings[index]),
             }
@@ -62,8 +68,8 @@ def eager_attention_loss(detector, batch, settings):
     for index, start, stop, marks in supervised(batch, settings):
         total = len(sequences[index])
         rows = average[index, start:stop, :total]
-        if settings.rows == 'query_image':
-            rows = rows[batch.marks['query_image'][index][start:stop]]
+        if settings.rows in ('query_image', 'query_region'):
+            rows = rows[batch.marks[settings.rows][index][start:stop]]
         m = torch.zeros(total)
         m[: len(marks)] = marks.float()
         inside = (rows * m).sum(-1) / m.sum()
@@ -108,17 +114,23 @@ CASES = [
             'layers': st.sampled_from(['all', 'first:2', 'last:1', (0, 2)]),
             'heads': st.sampled_from(['all', (1,), (0, 1)]),
             'form': st.sampled_from(['per_token', 'relative', 'mass', 'log']),
-            'rows': st.sampled_from(['query_image', 'answer', 'answer_opening', 'box_end']),
-            'columns': st.sampled_from(['box_text', 'box_region', 'support_image', 'query_region']),
         }
     ),
+    pair=st.one_of(
+        st.tuples(
+            st.sampled_from(['query_image', 'query_region', 'answer', 'answer_opening', 'box_end']),
+            st.sampled_from(['box_text', 'box_region', 'support_image', 'query_region']),
+        ),
+        st.just(('coordinate', 'query_edge')),
+    ),
 )
-def test_loss_and_gradients_equal_eager_maps(shared_detector, family, head, seed, shots, more):
+def test_loss_and_gradients_equal_eager_maps(shared_detector, family, head, seed, shots, more, pair):
     detector = shared_detector(family, **head)
+    rows, columns = pair
     # What comes before its columns attends to none of them, which the logarithm cannot mend.
-    assume(not (more['rows'] in ('box_end', 'query_image') and more['columns'] == 'query_region'))
-    assume(not (more['rows'] == 'box_end' and more['columns'] == 'box_text'))
-    settings = AttentionSupervision(margin=0.9, weight=2.0, **more)
+    assume(not (rows in ('box_end', 'query_image', 'query_region') and columns == 'query_region'))
+    assume(pair != ('box_end', 'box_text'))
+    settings = AttentionSupervision(margin=0.9, weight=2.0, rows=rows, columns=columns, **more)
     batch = detector.data_preprocessor(random_batch(seed, shots))['inputs']
     detector.bbox_head.attention_supervision = (settings,)
     loss = detector.bbox_head.loss(batch, detector.pad_id)['loss_attention']
