@@ -1,0 +1,16 @@
+"""The small model with pretrained eyes: the 7B config with other sizes."""
+
+_base_ = 'focus_qwen2_vl_7b.py'
+
+model = dict(
+    pretrained='checkpoints/focus-small-base',
+    data_preprocessor=dict(may_be_absent=True),
+    bbox_head=dict(
+        dtype='float32',
+        lora=None,
+        freeze_vision='tower',
+        feature_cache=2.0,
+        gradient_checkpointing=False,
+        max_new_tokens=30,
+    ),
+)
