@@ -1,4 +1,4 @@
-"""Files that come with the package: configs, tools and the tiny base.
+"""Files that come with the package: configs, tools and small models.
 
 Imports nothing of the package: setup.py and the console command read it
 alone, because all of the package takes seconds.
@@ -10,6 +10,9 @@ from pathlib import Path
 INSTALLED = Path(__file__).resolve().parent / '.mim'
 #: The folder of ``configs``, ``tools`` and ``checkpoints``: in a clone its root.
 SHIPPED = INSTALLED if INSTALLED.is_dir() else INSTALLED.parent.parent
+
+#: What finds things where no config is named: the small model, trained.
+READY = 'configs/small/focus_small.py'
 
 _CLONE_DATA = (Path('data/realset'), Path('data/sprites'))
 

@@ -6,7 +6,7 @@ A support is a picture and the object's box in it, x1,y1,x2,y2 in pixels. Give -
 object. A frame of a video is clip.mp4#120, counted from 0 as it plays (the video is read from its
 beginning). A query is a picture, a frame, a video, of which each --every-th frame is asked, a folder, which
 stands for all pictures and videos in it and below, or a pattern such as 'photos/**/*.jpg'.
-Without --config and --checkpoint: the tiny model that tools/quickstart.sh trained.
+Without --config and --checkpoint: the small model that is shipped.
 
 Each answer is a line of JSON on stdout. A query that cannot be read is left out, and named at the end.
 Exit status: 0; 3 where some queries could not be read; 2 where none could, or the call is wrong; 130 after
@@ -32,6 +32,7 @@ from focus_mmdet.datasets.video import is_video
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.results import FORMATS, Located, ResultFiles
 from focus_mmdet.results.query_images import safe_name, save_picture
+from focus_mmdet.shipped import READY
 
 SOME_UNREAD = 3
 
@@ -50,17 +51,20 @@ def parse_support(text: str) -> Support:
     return path, box
 
 
-def quickstart_checkpoint() -> str:
-    """What the quick start trained last."""
-    pointer = Path('work_dirs/quickstart/stage2/last_checkpoint')
-    if not pointer.is_file():
-        raise InputError('give --checkpoint, or run bash tools/quickstart.sh in a clone first')
-    return pointer.read_text().strip()
+def chosen_checkpoint(config: str, checkpoint: str | None) -> str | None:
+    """The file that ``--checkpoint`` names; None for a pretrained model as it is, such as the shipped one.
+
+    Raises:
+        InputError: A config of one's own without a word on its checkpoint.
+    """
+    if checkpoint is None and config != READY:
+        raise InputError(f"--config {config}: give --checkpoint, or 'none' for its pretrained model as it is")
+    return None if checkpoint in (None, 'none') else checkpoint
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('--config', default='configs/focus_tiny_stage2.py')
+    parser.add_argument('--config', default=READY)
     parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
     parser.add_argument('--support', nargs='+', action='append', default=[], metavar='PICTURE:x1,y1,x2,y2')
     parser.add_argument('--name', nargs='+', default=[], help='of each --support; default: its first file')
@@ -189,9 +193,9 @@ def main() -> None:
     only_json_on_stdout()
     # What it tells of broken files, we tell.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    checkpoint = args.checkpoint or quickstart_checkpoint()
+    checkpoint = chosen_checkpoint(args.config, args.checkpoint)
     config = read_config(args.config, args.cfg_options)
-    find = InContextInferencer(config, None if checkpoint == 'none' else checkpoint, args.device)
+    find = InContextInferencer(config, checkpoint, args.device)
     known = [find.remember(*shown) for shown in supports_and_names(args)]
     if args.remember:
         known[0].save(args.remember)

@@ -2,8 +2,8 @@
 
     python tools/page.py --root ~/Pictures
 
-The page is served to this machine alone, until Ctrl-C. Without --config and --checkpoint: the tiny
-model as it is shipped. Needs the extra: pip install 'focus_mmdet[page]'.
+The page is served to this machine alone, until Ctrl-C. Without --config and --checkpoint: the small
+model that is shipped. Needs the extra: pip install 'focus_mmdet[page]'.
 """
 
 import argparse
@@ -12,11 +12,12 @@ from pathlib import Path
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.shipped import READY
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('--config', default='configs/focus_tiny_stage2.py')
+    parser.add_argument('--config', default=READY)
     parser.add_argument('--checkpoint', help='checkpoint file; without it the pretrained model as it is')
     parser.add_argument('--root', type=Path, help='a folder whose pictures can be searched where they are')
     parser.add_argument('--port', type=int, default=8000, help='0 for a free one; default: %(default)s')

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import mmcv
 import numpy as np
-from locate import parse_support, quickstart_checkpoint
+from locate import chosen_checkpoint, parse_support
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.reference import Reference
@@ -27,6 +27,7 @@ from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
 from focus_mmdet.results.track_files import TrackFiles
+from focus_mmdet.shipped import READY
 
 
 class Frames:
@@ -78,7 +79,7 @@ def references(find: InContextInferencer, args: argparse.Namespace) -> list[Refe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('--config', default='configs/focus_tiny_stage2.py')
+    parser.add_argument('--config', default=READY)
     parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
     parser.add_argument('--support', nargs='+', action='append', default=[], metavar='PICTURE:x1,y1,x2,y2')
     parser.add_argument('--name', nargs='+', default=[], help="of each --support; default: 'object 1', ...")
@@ -112,9 +113,9 @@ def main() -> None:
         raise InputError(f'--name {" ".join(args.name)}: give one for each of {len(args.support)} --support')
     check_folder('--out-dir', args.out_dir)
     frames = Frames(args.video, args.every, args.fps)
-    checkpoint = args.checkpoint or quickstart_checkpoint()
+    checkpoint = chosen_checkpoint(args.config, args.checkpoint)
     config = read_config(args.config, args.cfg_options)
-    find = InContextInferencer(config, None if checkpoint == 'none' else checkpoint, args.device)
+    find = InContextInferencer(config, checkpoint, args.device)
     known = references(find, args)
     seen = dict.fromkeys((reference.name for reference in known), 0)
     tracked = track(find, frames, known, learning, args.video, args.score_thr)

@@ -22,6 +22,7 @@ from focus_mmdet.cli import read_config
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
 from focus_mmdet.results.located import Located
+from focus_mmdet.shipped import READY
 
 References = Reference | Sequence[Reference] | Sequence[Support]
 
@@ -35,7 +36,7 @@ class InContextInferencer:
     Not for several threads at once.
 
     Args:
-        config: Config file, or a loaded config.
+        config: Config file, or a loaded config; default: the small model that is shipped.
         checkpoint: Written by ``tools/train.py``; None takes the pretrained
             model as it is.
         device: E.g. ``'cuda:0'``; default is a GPU where there is one.
@@ -52,7 +53,7 @@ class InContextInferencer:
 
     def __init__(
         self,
-        config: str | Path | Config,
+        config: str | Path | Config = READY,
         checkpoint: str | None = None,
         device: str | None = None,
         grammar: bool = True,

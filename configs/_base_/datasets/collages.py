@@ -1,7 +1,8 @@
-"""Photographs, and collages of what was cut out of them and of drawings.
+"""Photographs, and collages of what was cut out of them and of drawings, 15,000 pictures::
 
-python tools/dataset_converters/collages.py data/realset/train.json --drawings data/sprites/train \
-    --out work_dirs/collages
+    make="python tools/dataset_converters/collages.py data/realset/train.json --drawings data/sprites/train"
+    $make --out work_dirs/collages/few --pictures 6000
+    $make --out work_dirs/collages/more --pictures 9000 --seed 1
 
 The test objects, real and drawn, are never seen in training. The model's processor makes squares
 of all images, so nothing is resized here.
@@ -28,24 +29,27 @@ crop_pipeline = [
 
 train_photographed = dict(
     type='EpisodeDataset',
-    data_root=collages,
     ann_file='photographed.json',
-    episodes=dict(type='RandomEpisodes', shots=[1, 1, 2, 4], per_track=600, negatives=0.15),
+    episodes=dict(type='RandomEpisodes', shots=[1] * 8 + [2, 4], per_track=600, negatives=0.15),
     bad_records='drop',
     pipeline=pipeline,
 )
 train_drawn = dict(
     train_photographed,
     ann_file='drawn.json',
-    episodes=dict(type='RandomEpisodes', shots=1, per_track=24, negatives=0.15),
+    episodes=dict(type='RandomEpisodes', shots=1, per_track=16, negatives=0.15),
 )
+few, more = collages + 'few/', collages + 'more/'
+train_parts = [
+    dict(part, data_root=root) for root in (few, more) for part in (train_photographed, train_drawn)
+]
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
     persistent_workers=True,
     sampler=dict(type='InfiniteSampler', shuffle=True),
     collate_fn=dict(type='collate_episodes'),
-    dataset=dict(type='ConcatDataset', datasets=[train_photographed, train_drawn]),
+    dataset=dict(type='ConcatDataset', datasets=train_parts),
 )
 val_dataloader = dict(
     batch_size=16,

@@ -3,7 +3,7 @@
 _base_ = 'focus_qwen2_vl_7b.py'
 
 model = dict(
-    pretrained='checkpoints/focus-small-base',
+    pretrained='work_dirs/random-small',
     data_preprocessor=dict(may_be_absent=True),
     bbox_head=dict(
         dtype='float32',
