@@ -20,10 +20,10 @@ from locate import chosen_checkpoint, parse_support
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.reference import Reference
 from focus_mmdet.apis.tracking import Learning, track
-from focus_mmdet.apis.video import is_video, read_frames
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets.annotations.natural_order import natural_order
 from focus_mmdet.datasets.image_file import read_image
+from focus_mmdet.datasets.video import is_video, read_frames
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
 from focus_mmdet.results.track_files import TrackFiles

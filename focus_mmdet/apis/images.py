@@ -11,32 +11,16 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from focus_mmdet.apis.video import is_video, read_frames
 from focus_mmdet.datasets.image_file import read_image
+from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError
+from focus_mmdet.datasets.video import read_frames
 from focus_mmdet.errors import InputError
 
 #: A path, ``clip.mp4#120``, an RGB uint8 array (H, W, 3), or an image of Pillow's.
 Image = str | Path | np.ndarray | Pillow.Image
 #: An image and (x1, y1, x2, y2) in its pixels.
 Support = tuple[Image, Sequence[float]]
-
-
-def is_frame(path: str) -> bool:
-    """Whether ``path`` names a frame of a video, as ``clip.mp4#120`` does."""
-    return '#' in path and is_video(path.rpartition('#')[0]) and not os.path.isfile(path)
-
-
-def split_frame(path: str) -> tuple[str, int]:
-    """The video and the number in ``clip.mp4#120``.
-
-    Raises:
-        InputError: What follows ``#`` is no number.
-    """
-    video, _, number = path.rpartition('#')
-    if not number.isdecimal():
-        raise InputError(f'{path}: write VIDEO#FRAME, frames counted from 0')
-    return video, int(number)
 
 
 def check_local(path: str) -> None:
@@ -68,8 +52,8 @@ def read_rgb(image: Image, name: str) -> np.ndarray:
         raise InputError(f'{name}: give a path, an RGB array or a PIL image, not {type(image).__name__}')
     path = str(image)
     check_local(path)
-    if is_frame(path):
-        video, number = split_frame(path)
+    video, number = split_frame(path)
+    if number is not None:
         return next(read_frames(video, first=number))[1]
     if not os.path.isfile(path):
         raise InputError(f'{path}: no such image')

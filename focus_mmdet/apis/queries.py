@@ -1,6 +1,5 @@
 """What to look through: files, folders, globs, videos and images in memory, one image after the other."""
 
-import glob
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,16 +12,11 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from focus_mmdet.apis.images import Image, check_local, is_frame, read_rgb, split_frame
-from focus_mmdet.apis.video import is_video, read_frames
-from focus_mmdet.datasets.annotations.natural_order import natural_order
+from focus_mmdet.apis.images import Image, check_local, read_rgb
+from focus_mmdet.datasets.queries import list_queries as list_files
+from focus_mmdet.datasets.queries import split_frame
+from focus_mmdet.datasets.video import is_video, read_frames
 from focus_mmdet.errors import InputError
-
-#: Endings of the pictures that are taken from a folder.
-SUFFIXES = {
-    '.jpg', '.jpeg', '.jpe', '.jfif', '.png', '.webp', '.bmp', '.tif', '.tiff', '.gif', '.avif', '.heic',
-    '.heif', '.jp2', '.ppm', '.pgm',
-}  # fmt: skip
 
 Queries = Image | Iterable[Image]
 
@@ -61,24 +55,11 @@ def list_queries(queries: Queries) -> Iterable[Image]:
 def _files(query: Image) -> Sequence[Image]:
     if not isinstance(query, (str, Path)):
         return [query]
-    path = str(query)
-    check_local(path)
-    if os.path.isdir(path):
-        return _in_folder(path)
-    if glob.has_magic(path) and not os.path.exists(path) and not is_frame(path):
-        found = [file for file in glob.glob(path, recursive=True) if os.path.isfile(file)]
-        return sorted(found, key=natural_order) or [path]
-    return [path]
-
-
-def _in_folder(folder: str) -> list[str]:
-    """Pictures and videos in a folder and those below it; hidden ones are left out."""
-    found = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith('.')]
-        found += [os.path.join(root, name) for name in files if not name.startswith('.')]
-    taken = [path for path in found if Path(path).suffix.lower() in SUFFIXES or is_video(path)]
-    return sorted(taken, key=natural_order) or [folder]
+    check_local(str(query))
+    try:
+        return list_files([str(query)])
+    except InputError:
+        return [query]  # Reading it says what is wrong, and the others are answered.
 
 
 def each_query(images: Iterable[Image], every: int) -> Iterator[Query]:
@@ -87,21 +68,22 @@ def each_query(images: Iterable[Image], every: int) -> Iterator[Query]:
     A file that is missing or broken is a query, too, whose ``read`` says so.
     """
     for index, image in enumerate(images):
-        name = str(image) if isinstance(image, (str, Path)) else f'query {index}'
-        if isinstance(image, (str, Path)) and is_frame(name):
-            yield _frame(name)
-        elif isinstance(image, (str, Path)) and is_video(name):
-            yield from _frames(name, every)
+        if isinstance(image, (str, Path)):
+            yield from _in_file(str(image), every)
         else:
-            yield Query(name, None, partial(read_rgb, image, name))
+            yield Query(f'query {index}', None, partial(read_rgb, image, f'query {index}'))
 
 
-def _frame(path: str) -> Query:
+def _in_file(path: str, every: int) -> Iterator[Query]:
     try:
         video, number = split_frame(path)
     except InputError as error:
-        return _broken(path, error)
-    return Query(video, number, partial(read_rgb, path, path))
+        yield _broken(path, error)
+        return
+    if number is None and is_video(path):
+        yield from _frames(path, every)
+    else:
+        yield Query(video, number, partial(read_rgb, path, path))
 
 
 def _frames(video: str, every: int) -> Iterator[Query]:

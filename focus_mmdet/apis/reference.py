@@ -14,7 +14,8 @@ from mmengine.config import Config
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from focus_mmdet.apis.images import Support, checked_box, is_frame, read_rgb
+from focus_mmdet.apis.images import Support, checked_box, read_rgb
+from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.engine.checkpoints.atomic_backend import AtomicLocalBackend
 from focus_mmdet.errors import InputError
 
@@ -70,7 +71,7 @@ class Reference:
             height, width = pixels.shape[:2]
             images.append(pixels)
             boxes.append(checked_box(box, width, height, named))
-            whole = isinstance(image, (str, Path)) and not is_frame(named)
+            whole = isinstance(image, (str, Path)) and split_frame(named)[1] is None
             files.append(Path(named).read_bytes() if whole else None)
         first = supports[0][0]
         default = Path(first).stem if isinstance(first, (str, Path)) else 'object'

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from focus_mmdet.apis.video import read_frames
 from focus_mmdet.datasets import EpisodeDataset
+from focus_mmdet.datasets.video import read_frames
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
 from focus_mmdet.results.track_files import TrackFiles, draw_boxes
