@@ -173,6 +173,7 @@ def main() -> None:
         'cached_over_query_alone': round(taken[1] / taken[0], 3),
         'speedup_over_reencoding': round(taken[3] / taken[1], 3),
         'queries_per_second_batched_over_single': round(taken[1] / taken[2], 3),
+        'batched_speedup_over_reencoding': round(taken[3] / taken[2], 3),
         'queries_per_second_batched': round(args.queries / taken[2], 2),
         'supports_tokens': prefix.length,
         'reference_bytes_per_token': round(prefix.bytes / prefix.length),
