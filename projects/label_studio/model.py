@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
 
 from focus_mmdet.apis import InContextInferencer, Located
@@ -119,3 +120,7 @@ def pixels(drawn: dict[str, Any]) -> list[float]:
     x2, y2 = x1 + value['width'] / 100 * width, y1 + value['height'] / 100 * height
     # Percents are rounded, and may end outside.
     return [max(0.0, x1), max(0.0, y1), min(float(width), x2), min(float(height), y2)]
+
+
+if __name__ == '__main__':
+    init_app(FocusBackend).run('127.0.0.1', int(os.environ.get('PORT', '9090')))
