@@ -1,11 +1,13 @@
 """The command on a synthetic video, with the tiny model."""
 
+import importlib
 import json
 
 import cv2
 import numpy as np
 import pytest
 
+from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 from tests.forked_run import run_tool
 
@@ -48,10 +50,19 @@ def test_each_nth_frame_is_asked_about_each_object(track, clip, tmp_path):
     assert [image['frame_id'] for image in written['images']] == [0, 2, 4]
     assert len(written['annotations']) == sum(said['found'].values())
     assert cv2.VideoCapture(str(tmp_path / 'out/video.mp4')).get(cv2.CAP_PROP_FPS) == 10
-    # The frames that were written are a video again.
-    again = track('--support', first, '--name', 'cup', '--video', str(tmp_path / 'out/frames'), '--fps', '5')
-    assert json.loads(again.stdout.splitlines()[-1])['frames'] == 3
-    assert json.loads((tmp_path / 'out/annotations.json').read_text())['categories'][0]['name'] == 'cup'
+
+
+def test_a_folder_of_frames_is_a_video_in_the_order_of_their_numbers(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
+    frames = importlib.import_module('track').Frames
+    for number in (2, 9, 10, 11):
+        cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((8, 8, 3), number, np.uint8))
+    video = frames(str(tmp_path), 2, 30.0)
+    assert [(number, int(pixels.mean())) for number, pixels in video] == [(0, 2), (2, 10)]
+    assert (video.rate, video.count) == (15.0, 2)
+    (tmp_path / 'empty').mkdir()
+    with pytest.raises(InputError, match='empty: no frames in this folder'):
+        frames(str(tmp_path / 'empty'), 1, 30.0)
 
 
 @pytest.mark.parametrize(
