@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.attention.bias import causal_lower_right
 from torch.nn.functional import pad, scaled_dot_product_attention
 
-MARGIN_FORMS = ('per_token', 'relative', 'mass', 'log')
+MARGIN_FORMS = ('per_token', 'relative', 'mass', 'log', 'away')
 
 
 def lower_right_mask(count: int, total: int, like: Tensor) -> Any:
@@ -116,6 +116,7 @@ def margin_loss(mass: Tensor, marked: int, total: int, margin: float, form: str 
 
     ``p+_i = s_i / n+`` is the mean attention a marked token gets from row i
     and ``p-_i = (1 - s_i) / n-`` that of the others, because a row sums to 1.
+    ``away`` is for rows that shall not attend to what is marked.
 
     ===========  =====================================================  =======
     form         loss, mean over rows                                   margin
@@ -124,6 +125,7 @@ def margin_loss(mass: Tensor, marked: int, total: int, margin: float, form: str 
     relative     ``max(0, margin - n+ (p+_i - p-_i)) ** 2``             0..1
     mass         ``max(0, margin - s_i) ** 2``                          0..1
     log          ``max(0, log(margin / s_i))``                          0..1
+    away         ``max(0, log(margin / (1 - s_i)))``                    0..1
     ===========  =====================================================  =======
 
     Args:
@@ -134,6 +136,8 @@ def margin_loss(mass: Tensor, marked: int, total: int, margin: float, form: str 
             better than ``p+ = 1 / n+``: see :func:`reachable_margin`.
         form: One of ``MARGIN_FORMS``.
     """
+    if form == 'away':
+        mass, form = 1 - mass, 'log'
     if form == 'log':
         # Steep where there is no attention yet, unlike a square of the mass.
         return (margin / (mass + 1e-6)).log().clamp(min=0).mean()

@@ -21,7 +21,7 @@ KINDS = ('plain', 'coloured', 'stuffed')
 #: (width, height) of collages in pixels.
 _SIZES = ((320, 240), (288, 288), (240, 320), (320, 320), (352, 224))
 #: How many objects a collage shows, how often, and the largest share of its side that one takes.
-_COUNTS = (0.3, 0.3, 0.2, 0.12, 0.08)
+_COUNTS = (0.1, 0.35, 0.3, 0.15, 0.1)
 _LARGEST = (0.95, 0.62, 0.5, 0.42, 0.38)
 _SMALLEST = 0.13
 #: Objects lie under others by no more than this share of the smaller box.
@@ -79,9 +79,9 @@ class PictureMaker:
         self.cutouts |= {name: [drawing] for name, drawing in drawings.items()}
 
     def __call__(self, rng: np.random.Generator) -> Picture:
-        """A picture, one in three of them a view of a photograph, the others collages."""
+        """A picture, one in five of them a view of a photograph, the others collages."""
         while True:
-            made = self.view(rng) if rng.random() < 0.35 else self.collage(rng)
+            made = self.view(rng) if rng.random() < 0.2 else self.collage(rng)
             if made is not None:
                 return made
 

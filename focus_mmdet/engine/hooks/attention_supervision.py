@@ -36,8 +36,8 @@ class AttentionSupervisionHook(Hook):
         form: ``'per_token'`` (the paper's margin), ``'relative'`` or
             ``'mass'`` or ``'log'``; see
             :func:`focus_mmdet.core.attention.margin_loss`.
-        rows: Whose attention: ``'query_image'``, ``'query_region'``, ``'answer'``,
-            ``'answer_opening'``, ``'coordinate'`` or ``'box_end'`` tokens; see
+        rows: Whose attention: ``'query_image'``, ``'query_region'``, ``'query_outside'``,
+            ``'answer'``, ``'answer_opening'``, ``'coordinate'`` or ``'box_end'`` tokens; see
             :class:`AttentionSupervision`.
         columns: To what: ``'box_text'``, ``'box_end'``, ``'box_region'``,
             ``'support_image'``, ``'query_region'`` or ``'query_edge'`` tokens.

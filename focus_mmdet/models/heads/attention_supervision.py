@@ -1,6 +1,6 @@
 """Stage 1's attention loss, as settings the head can be armed with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,9 +13,18 @@ from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import MassProbe
 
-ROWS = ('query_image', 'query_region', 'answer', 'answer_opening', 'coordinate', 'box_end')
+ROWS = ('query_image', 'query_region', 'query_outside', 'answer', 'answer_opening', 'coordinate', 'box_end')
 #: ``query_edge`` is each coordinate's own.
 COLUMNS = (*MARKS, 'query_edge')
+
+#: (P,) bool, which tokens of the query image each of these is.
+_QUERY_ROWS: dict[str, Callable[[EpisodeBatch, int], Tensor]] = {
+    'query_image': lambda batch, index: batch.marks['query_image'][index],
+    'query_region': lambda batch, index: batch.marks['query_region'][index],
+    'query_outside': lambda batch, index: (
+        batch.marks['query_image'][index] & ~batch.marks['query_region'][index]
+    ),
+}
 
 #: Rows [start, stop) of a sequence and the (P,) bool marks that they shall attend to.
 Span = tuple[tuple[int, int], Tensor]
@@ -35,7 +44,8 @@ class AttentionSupervision:
         heads: ``'all'`` or a list of query-head indices to average over.
         form: See :func:`focus_mmdet.core.attention.margin_loss`.
         rows: Whose attention: ``'query_image'`` tokens; of them those of the
-            ``'query_region'``; ``'answer'`` tokens; ``'coordinate'``, the tokens that
+            ``'query_region'``, or all others, ``'query_outside'``; ``'answer'`` tokens;
+            ``'coordinate'``, the tokens that
             write the next one of a coordinate (columns ``'query_edge'`` only);
             ``'answer_opening'``, what stands before the first coordinate, where
             the object is chosen; ``'box_end'``, the last digit of each
@@ -109,7 +119,7 @@ def _coordinates(batch: EpisodeBatch, index: int) -> list[Span]:
 
 
 def _rows(kind: str, batch: EpisodeBatch, index: int) -> list[tuple[int, int]]:
-    if kind in ('query_image', 'query_region'):
+    if kind in _QUERY_ROWS:
         return [batch.query_rows[index]]
     if kind == 'box_end':
         return batch.box_ends[index]
@@ -163,8 +173,8 @@ def attention_loss(
         if not spans:
             continue
         parts = mass.split([stop - start for (start, stop), _ in spans])
-        if settings.rows in ('query_image', 'query_region'):  # without what stands between its visual tokens
-            (rows, _), marks = spans[0], batch.marks[settings.rows][index]
+        if settings.rows in _QUERY_ROWS:  # without what stands between its visual tokens
+            (rows, _), marks = spans[0], _QUERY_ROWS[settings.rows](batch, index)
             if not marks.any():
                 continue
             masses[index] = parts[0][marks[slice(*rows)]]
