@@ -303,6 +303,8 @@ def _located(
 ) -> tuple[Located, DetDataSample]:
     """What is said of a query, and the sample it was read from."""
     sample = answered.sample
+    scores = sample.pred_instances.scores
+    score = sample.get('presence', float(scores[0]) if len(scores) else 0.0)
     sample.pred_instances = sample.pred_instances[sample.pred_instances.scores >= threshold]
     found = sample.pred_instances
     height, width = sample.ori_shape[:2]
@@ -312,7 +314,7 @@ def _located(
         reference=reference.name,
         size=(width, height),
         box=tuple(found.bboxes[0].tolist()) if len(found) else None,
-        score=float(found.scores[0]) if len(found) else 0.0,
+        score=score,
         absent=sample.get('absent', False),
         answer=sample.get('answer', ''),
         picture=answered.picture,

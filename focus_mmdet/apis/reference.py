@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from focus_mmdet.apis.images import Support, checked_box, read_rgb
+from focus_mmdet.datasets.image_file import decode_image
 from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.engine.checkpoints.atomic_backend import AtomicLocalBackend
 from focus_mmdet.errors import InputError
@@ -111,10 +112,7 @@ class Reference:
             for index in range(len(said['boxes'])):
                 name = f'image_{index}'
                 content = file.get_tensor(name).tobytes() if name in file.keys() else b''  # noqa: SIM118
-                pixels = _decoded(content)
-                if pixels is None:
-                    raise InputError(f'{path}: {name} cannot be read. Make the reference again')
-                images.append(pixels)
+                images.append(_decoded(content, f'{path}: {name}'))
                 files.append(content)
         boxes = tuple(
             checked_box(box, pixels.shape[1], pixels.shape[0], f'{path}: support {index}')
@@ -146,22 +144,16 @@ def _described(path: Path) -> dict[str, Any]:
 
 def _encoded(pixels: np.ndarray, file: bytes | None) -> bytes:
     """A file that :func:`_decoded` reads as exactly these RGB pixels."""
-    if file is not None and file[:4] in (b'\x89PNG', *(b'\xff\xd8\xff' + bytes([end]) for end in range(256))):
-        read = _decoded(file)
-        if read is not None and np.array_equal(read, pixels):
-            return file
+    file = file or b''
+    is_kept = file.startswith((b'\x89PNG', b'\xff\xd8\xff'))
+    if is_kept and np.array_equal(_decoded(file, 'support'), pixels):
+        return file
     return cv2.imencode('.png', mmcv.rgb2bgr(pixels))[1].tobytes()
 
 
-def _decoded(file: bytes) -> np.ndarray | None:
-    """(H, W, 3) RGB pixels, turned as EXIF says; None where OpenCV cannot read them."""
-    if not file:
-        return None
-    try:
-        pixels = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        return None
-    return None if pixels is None else mmcv.bgr2rgb(pixels)
+def _decoded(file: bytes, name: str) -> np.ndarray:
+    """(H, W, 3) RGB pixels, turned as EXIF says."""
+    return mmcv.bgr2rgb(decode_image(file, name))
 
 
 def fingerprint(config: Config, checkpoint: str | None) -> str:

@@ -82,9 +82,18 @@ def read_image(path: str, side: int | None = None) -> np.ndarray:
         UnreadableImageError: No such file, not an image, or one of more pixels than twice
             ``PIL.Image.MAX_IMAGE_PIXELS`` by its header, in which case nothing is decoded.
     """
-    content = None
     try:
         content = Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(
+            f'{path}: cannot be read as an image ({error}). Replace or remove it', path
+        ) from error
+    return decode_image(content, path, side)
+
+
+def decode_image(content: bytes, path: str, side: int | None = None) -> np.ndarray:
+    """As :func:`read_image`, of a file's ``content``; ``path`` is for messages."""
+    try:
         size, orientation = _read_header(BytesIO(content))
         pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _flags(size, side))
         if pixels is None:

@@ -19,7 +19,8 @@ class Located:
             its EXIF tag says).
         box: (x1, y1, x2, y2) in pixels of the query image, clipped to it, or None
             where the model's answer holds no box in it.
-        score: 0..1, how sure the model is of its box; 0 where it gave none.
+        score: 0..1, how sure the model is that the object is there, also where it gave no box;
+            of a model that was not trained for absence, how sure of its box, and 0 without one.
         absent: The model said that the object is not there. Without a box this is
             False where the answer cannot be read.
         answer: What the model wrote; empty where it writes nothing.

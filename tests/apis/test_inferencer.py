@@ -243,7 +243,7 @@ def test_a_threshold_and_datasamples(inferencer, cup, photo, monkeypatch):
     monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
     (found,) = inferencer(photo[0], cup)
     (none,) = inferencer(photo[0], cup, pred_score_thr=min(1.0, found.score * 1.01))
-    assert (none.box, none.score, none.answer) == (None, 0.0, found.answer)
+    assert (none.box, none.score, none.answer) == (None, found.score, found.answer)
     (sample,) = inferencer(photo[0], cup, return_datasamples=True)
     assert tuple(sample.pred_instances.bboxes[0].tolist()) == found.box
 

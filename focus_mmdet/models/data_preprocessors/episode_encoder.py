@@ -146,6 +146,8 @@ class EpisodeEncoder:
             image_spans=[[span] for span in spans],
             box_ends=[[]] * count,
             regions=[[]] * count,
+            edges=[[]] * count,
+            coordinates=None,
             cells=torch.tensor([image.cells for image in seen]),
             targets=None,
             language=self.language,

@@ -46,6 +46,7 @@ def supervised(batch, settings):
             rows = {
                 'query_image': batch.query_rows[index],
                 'query_region': batch.query_rows[index],
+                'query_outside': batch.query_rows[index],
                 'answer': (prompt, prompt + answer),
                 'answer_opening': (prompt - 1, prompt + batch.openings[index]),
             }
@@ -68,8 +69,12 @@ def eager_attention_loss(detector, batch, settings):
     for index, start, stop, marks in supervised(batch, settings):
         total = len(sequences[index])
         rows = average[index, start:stop, :total]
-        if settings.rows in ('query_image', 'query_region'):
-            rows = rows[batch.marks[settings.rows][index][start:stop]]
+        if settings.rows.startswith('query'):
+            image, region = (batch.marks[name][index] for name in ('query_image', 'query_region'))
+            chosen_rows = {'query_image': image, 'query_region': region, 'query_outside': image & ~region}
+            rows = rows[chosen_rows[settings.rows][start:stop]]
+            if len(rows) == 0:  # An object that fills its image has no outside.
+                continue
         m = torch.zeros(total)
         m[: len(marks)] = marks.float()
         inside = (rows * m).sum(-1) / m.sum()
@@ -79,8 +84,9 @@ def eager_attention_loss(detector, batch, settings):
             'relative': m.sum() * (inside - outside),
             'mass': (rows * m).sum(-1),
             'log': (rows * m).sum(-1),
+            'away': (rows * (1 - m)).sum(-1),
         }[settings.form]
-        if settings.form == 'log':
+        if settings.form in ('log', 'away'):
             loss = (torch.tensor(settings.margin).log() - (gap + 1e-6).log()).clamp(min=0).mean()
         else:
             loss = (settings.margin - gap).clamp(min=0).square().mean()
@@ -113,12 +119,14 @@ CASES = [
         {
             'layers': st.sampled_from(['all', 'first:2', 'last:1', (0, 2)]),
             'heads': st.sampled_from(['all', (1,), (0, 1)]),
-            'form': st.sampled_from(['per_token', 'relative', 'mass', 'log']),
+            'form': st.sampled_from(['per_token', 'relative', 'mass', 'log', 'away']),
         }
     ),
     pair=st.one_of(
         st.tuples(
-            st.sampled_from(['query_image', 'query_region', 'answer', 'answer_opening', 'box_end']),
+            st.sampled_from(
+                ['query_image', 'query_region', 'query_outside', 'answer', 'answer_opening', 'box_end']
+            ),
             st.sampled_from(['box_text', 'box_region', 'support_image', 'query_region']),
         ),
         st.just(('coordinate', 'query_edge')),
@@ -128,7 +136,7 @@ def test_loss_and_gradients_equal_eager_maps(shared_detector, family, head, seed
     detector = shared_detector(family, **head)
     rows, columns = pair
     # What comes before its columns attends to none of them, which the logarithm cannot mend.
-    assume(not (rows in ('box_end', 'query_image', 'query_region') and columns == 'query_region'))
+    assume(not ((rows == 'box_end' or rows.startswith('query')) and columns == 'query_region'))
     assume(pair != ('box_end', 'box_text'))
     settings = AttentionSupervision(margin=0.9, weight=2.0, rows=rows, columns=columns, **more)
     batch = detector.data_preprocessor(random_batch(seed, shots))['inputs']
