@@ -1,15 +1,15 @@
 """Stage 1 on the small model, from pretrained eyes and a random decoder.
 
-Every step to the answer is supervised: the end of a support's box attends to what the box holds,
-the query's object to the support's, the answer's opening to the box and then to the query's object,
-each coordinate to its edge. The paper's loss alone teaches a model of this size little
-(docs/ablation.md)::
+Every step to the answer is supervised: the end of a support's box attends to what the box holds; the
+query's object attends to the end of the box, and what lies outside does not; the answer's opening
+attends to the box and then to the query's object, each coordinate to its edge. The paper's loss alone
+teaches a model of this size little (docs/ablation.md)::
 
     python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2
     python tools/train.py configs/small/focus_small_stage1.py
     python tools/train.py configs/small/focus_small_stage2.py
     python tools/model_converters/to_huggingface.py configs/small/focus_small_stage2.py \
-        work_dirs/focus_small_stage2/iter_120.pth work_dirs/focus-small
+        work_dirs/focus_small_stage2/iter_120.pth work_dirs/focus-small --dtype float16
 """
 
 _base_ = [
@@ -26,16 +26,18 @@ train_dataloader = dict(
 )
 
 attention = dict(type='AttentionSupervisionHook', form='log', margin=0.9, weight=0.5)
+marking = dict(attention, columns='box_end', layers=[2], heads=[2, 3], weight=1.0)
 custom_hooks = [
     dict(attention, name='reading', rows='box_end', columns='box_region', layers=[1], heads=[0, 1]),
-    dict(attention, name='matching', rows='query_region', columns='box_region', layers=[2], heads=[2, 3]),
+    dict(marking, name='marking', rows='query_region', margin=0.5),
+    dict(marking, name='sparing', rows='query_outside', form='away'),
     dict(attention, name='support', rows='answer_opening', columns='box_end', layers=[3], heads=[0, 1]),
     dict(attention, name='query', rows='answer_opening', columns='query_region', layers=[4]),
     dict(attention, name='edges', rows='coordinate', columns='query_edge', layers=[4]),
 ]
 
-max_iters = 900
-train_cfg = dict(max_iters=max_iters, val_interval=300, effective_batch=16)
+max_iters = 1800
+train_cfg = dict(max_iters=max_iters, val_interval=600, effective_batch=16)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=2e-3),
     clip_grad=dict(max_norm=1.0),

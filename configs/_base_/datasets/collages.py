@@ -1,8 +1,8 @@
-"""Photographs, and collages of what was cut out of them and of drawings, 15,000 pictures::
+"""Photographs, and collages of what was cut out of them and of drawings, 14,000 pictures::
 
     make="python tools/dataset_converters/collages.py data/realset/train.json --drawings data/sprites/train"
-    $make --out work_dirs/collages/few --pictures 6000
-    $make --out work_dirs/collages/more --pictures 9000 --seed 1
+    $make --out work_dirs/collages/first --pictures 7000
+    $make --out work_dirs/collages/second --pictures 7000 --seed 1
 
 The test objects, real and drawn, are never seen in training. The model's processor makes squares
 of all images, so nothing is resized here.
@@ -39,9 +39,9 @@ train_drawn = dict(
     ann_file='drawn.json',
     episodes=dict(type='RandomEpisodes', shots=1, per_track=16, negatives=0.15),
 )
-few, more = collages + 'few/', collages + 'more/'
+first, second = collages + 'first/', collages + 'second/'
 train_parts = [
-    dict(part, data_root=root) for root in (few, more) for part in (train_photographed, train_drawn)
+    dict(part, data_root=root) for root in (first, second) for part in (train_photographed, train_drawn)
 ]
 train_dataloader = dict(
     batch_size=16,
