@@ -46,7 +46,7 @@ def commands(tools: Path) -> dict[str, Any]:
         'zoom': analysis / 'measure_zoom.py',
         'tune-matcher': analysis / 'tune_feature_matcher.py',
         'mobilenet-v2': exports / 'mobilenet_v2.py',
-        'random-model': tools / 'build_tiny_vlm.py',
+        'random-model': {'tiny': tools / 'build_tiny_vlm.py', 'small': tools / 'build_small_vlm.py'},
     }
 
 
