@@ -80,6 +80,10 @@ def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str |
     with torch.no_grad():
         for name, weight in merged_weights(vlm.model, trained_only=False):
             own.pop(name).copy_(weight)
+        # Batch norms of a convolutional tower keep what they have seen in these.
+        kept = dict(model.named_buffers())
+        for name, buffer in vlm.model.named_buffers():
+            kept[name].copy_(buffer)
     if own:
         raise RuntimeError(f'not written: {sorted(own)}')
     if (source / 'generation_config.json').is_file():

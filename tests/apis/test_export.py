@@ -103,6 +103,20 @@ print(json.dumps(out[0].tolist()))
 """
 
 
+def test_what_batch_norms_have_seen_is_exported(trained, tmp_path):
+    detector = trained('fast_vlm', lora=None, freeze_vision=False)
+    model = detector.bbox_head.vlm.model
+    seen = {name: buffer for name, buffer in model.named_buffers() if 'running' in name}
+    assert seen
+    for buffer in seen.values():
+        buffer.add_(torch.rand_like(buffer))
+    folder = export_huggingface(detector, tmp_path / 'merged', dtype='float16')
+    plain = AutoModelForImageTextToText.from_pretrained(folder, dtype='float32').eval()
+    for name, buffer in plain.named_buffers():
+        if name in seen:
+            torch.testing.assert_close(buffer, seen[name], rtol=1e-3, atol=1e-3)
+
+
 def test_plain_transformers_answers_the_same(trained, tmp_path):
     """In a process that knows nothing of us, with what the published model says of generation."""
     source = tmp_path / 'source'
