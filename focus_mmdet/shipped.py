@@ -1,4 +1,4 @@
-"""Files that come with the package: configs, tools and small models.
+"""Files that come with the package: configs, tools, the tiny base and the matcher's backbone.
 
 Imports nothing of the package: setup.py and the console command read it
 alone, because all of the package takes seconds.
@@ -11,8 +11,8 @@ INSTALLED = Path(__file__).resolve().parent / '.mim'
 #: The folder of ``configs``, ``tools`` and ``checkpoints``: in a clone its root.
 SHIPPED = INSTALLED if INSTALLED.is_dir() else INSTALLED.parent.parent
 
-#: What finds things where no config is named: the small model, trained.
-READY = 'configs/small/focus_small.py'
+#: What finds things where no config is named: nothing here that was trained does it better.
+READY = 'configs/feature_matcher_mobilenet_v2.py'
 
 _CLONE_DATA = (Path('data/realset'), Path('data/sprites'))
 

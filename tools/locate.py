@@ -6,7 +6,7 @@ A support is a picture and the object's box in it, x1,y1,x2,y2 in pixels. Give -
 object. A frame of a video is clip.mp4#120, counted from 0 as it plays (the video is read from its
 beginning). A query is a picture, a frame, a video, of which each --every-th frame is asked, a folder, which
 stands for all pictures and videos in it and below, or a pattern such as 'photos/**/*.jpg'.
-Without --config and --checkpoint: the small model that is shipped.
+Without --config and --checkpoint: the FeatureMatcher that is shipped.
 
 Each answer is a line of JSON on stdout. A query that cannot be read is left out, and named at the end.
 Exit status: 0; 3 where some queries could not be read; 2 where none could, or the call is wrong; 130 after

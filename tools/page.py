@@ -2,8 +2,8 @@
 
     python tools/page.py --root ~/Pictures
 
-The page is served to this machine alone, until Ctrl-C. Without --config and --checkpoint: the small
-model that is shipped. Needs the extra: pip install 'focus_mmdet[page]'.
+The page is served to this machine alone, until Ctrl-C. Without --config and --checkpoint: the
+FeatureMatcher that is shipped. Needs the extra: pip install 'focus_mmdet[page]'.
 """
 
 import argparse

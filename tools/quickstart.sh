@@ -18,10 +18,8 @@ echo "== 2/3 stage 2: GRPO with IoU and format rewards"
 echo "== 3/3 test and pictures"
 "$python" tools/test.py $stage2 "$(cat $work/stage2/last_checkpoint)" --work-dir $work/test \
     --out $work/predictions.pkl --show-dir $work/pictures
-rows=(base=none stage1="$(cat $work/stage1/last_checkpoint)" stage2="$(cat $work/stage2/last_checkpoint)")
-if [ -d checkpoints/mobilenet-v2 ]; then # Its weights do not come with the repository.
-    rows+=(features=configs/feature_matcher_mobilenet_v2.py)
-fi
+rows=(base=none stage1="$(cat $work/stage1/last_checkpoint)" stage2="$(cat $work/stage2/last_checkpoint)"
+    features=configs/feature_matcher_mobilenet_v2.py)
 "$python" tools/analysis_tools/compare_checkpoints.py $stage2 --work-dir $work/compare "${rows[@]}" \
     --note "Pictures: $work/pictures
 A model of 2.0 million parameters on 8 large objects: this shows that the road works, not how good FOCUS is."

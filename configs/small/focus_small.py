@@ -1,6 +1,6 @@
-"""The small model that is shipped, ready to find things: what ``locate`` and the page take by themselves."""
+"""The small model after both stages, ready to find things."""
 
 _base_ = ['focus_small_stage2.py']
 
-model = dict(pretrained='checkpoints/focus-small', bbox_head=dict(feature_cache=0.0))
+model = dict(pretrained='work_dirs/focus-small', bbox_head=dict(feature_cache=0.0))
 load_from = None

@@ -36,7 +36,8 @@ class InContextInferencer:
     Not for several threads at once.
 
     Args:
-        config: Config file, or a loaded config; default: the small model that is shipped.
+        config: Config file, or a loaded config; default: the
+            ``FeatureMatcher`` that is shipped, which needs no training.
         checkpoint: Written by ``tools/train.py``; None takes the pretrained
             model as it is.
         device: E.g. ``'cuda:0'``; default is a GPU where there is one.

@@ -31,7 +31,7 @@ _SIZE = 1180, 1150
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('--config', default='configs/small/focus_small.py')
+    parser.add_argument('--config', default='configs/feature_matcher_mobilenet_v2.py')
     parser.add_argument('--checkpoint')
     parser.add_argument('--out', type=Path, default=ROOT / 'docs/page.png')
     args = parser.parse_args()

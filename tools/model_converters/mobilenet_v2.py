@@ -62,14 +62,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('weights', help="torchvision's mobilenet_v2-b0353104.pth")
     parser.add_argument('folder', help='new or empty')
+    parser.add_argument('--half', action='store_true', help='in half the bytes, as it is shipped')
     args = parser.parse_args()
     check_new(args.folder)
     check_folder('folder', args.folder)
-    convert(published_weights(args.weights)).save_pretrained(args.folder)
+    model = convert(published_weights(args.weights))
+    (model.half() if args.half else model).save_pretrained(args.folder)
     MobileNetV2ImageProcessorPil(
         image_mean=[0.485, 0.456, 0.406], image_std=[0.229, 0.224, 0.225]
     ).save_pretrained(args.folder)
-    (Path(args.folder) / 'README.md').write_text(README)
+    precision = 'The weights are rounded to half precision.\n' if args.half else ''
+    (Path(args.folder) / 'README.md').write_text(README + precision)
     print(f'wrote {args.folder}')
 
 

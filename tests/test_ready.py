@@ -1,4 +1,4 @@
-"""The shipped model finds things straight after installing."""
+"""What is shipped finds things straight after installing."""
 
 import pytest
 import torch
@@ -11,23 +11,20 @@ from tests.conftest import ROOT
 CAR = {0: (135, 77, 355, 382), 2: (144, 111, 337, 432), 4: (175, 105, 326, 374)}
 
 
-@pytest.fixture
-def find(monkeypatch):
-    monkeypatch.chdir(ROOT)
-    return InContextInferencer(device='cpu')
-
-
 def photo(number):
     return f'data/realset/images/rc_car_{number:05d}.jpg'
 
 
-def test_it_finds_an_object_that_it_knows(find):
+@pytest.mark.parametrize('batch_size', [1, 2])
+def test_it_finds_an_object_in_other_photographs(monkeypatch, batch_size):
+    monkeypatch.chdir(ROOT)
+    find = InContextInferencer(device='cpu')
     known = find.remember([(photo(0), CAR[0])])
-    found = find([photo(2), photo(4)], known)
+    found = find([photo(2), photo(4)], known, batch_size=batch_size)
     boxes = torch.tensor([each.box for each in found])
     assert (paired_iou(boxes, torch.tensor([CAR[2], CAR[4]])) > 0.5).all()
 
 
-def test_it_is_small():
-    folder = ROOT / 'checkpoints/focus-small'
-    assert sum(file.stat().st_size for file in folder.iterdir()) < 6e6
+def test_it_takes_few_bytes():
+    folders = [ROOT / 'checkpoints' / name for name in ('focus-tiny-base', 'mobilenet-v2')]
+    assert sum(file.stat().st_size for folder in folders for file in folder.iterdir()) < 13e6
