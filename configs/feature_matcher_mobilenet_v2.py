@@ -1,7 +1,5 @@
 """Features of MobileNetV2, matched without training, on the quick start's episodes.
 
-python tools/model_converters/mobilenet_v2.py mobilenet_v2-b0353104.pth checkpoints/mobilenet-v2
-
 Level, size and threshold were chosen on the training objects, which serve as validation here.
 """
 

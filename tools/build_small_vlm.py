@@ -1,6 +1,5 @@
 """Write the small VLM with pretrained eyes and a random decoder, from which its base is trained.
 
-python tools/model_converters/mobilenet_v2.py mobilenet_v2-b0353104.pth checkpoints/mobilenet-v2
 python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2
 """
 
