@@ -1,6 +1,6 @@
 """Take the picture of the page for docs/page.md, in a real browser with a real search.
 
-python -m tests.page.screenshot --checkpoint work_dirs/quickstart/stage2/iter_200.pth
+python -m tests.page.screenshot
 """
 
 import argparse
