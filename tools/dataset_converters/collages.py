@@ -4,9 +4,8 @@
         --out work_dirs/collages --pictures 6000
 
 Pictures are views of the photographs, and collages: objects cut out of them, drawings, and look-alikes
-of both, on backgrounds from the photographs. --out receives the pictures and three files of boxes:
-photographed.json and drawn.json with the objects of the photographs and those of the drawings, and
-lone.json with the pictures of one object.
+of both, on backgrounds from the photographs. --out receives the pictures and two files of boxes,
+photographed.json and drawn.json, with the objects of the photographs and those of the drawings.
 """
 
 import argparse
@@ -29,7 +28,7 @@ from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import progress
 
-FILES = ('photographed.json', 'drawn.json', 'lone.json')
+PHOTOGRAPHED, DRAWN = 'photographed.json', 'drawn.json'
 
 
 def read_photos(annotations: Path) -> list[Photo]:
@@ -71,15 +70,12 @@ def write(
     mmcv.imwrite(picture.pixels, str(folder / path), [cv2.IMWRITE_JPEG_QUALITY, 90])
     height, width = picture.pixels.shape[:2]
     for file, writer in writers.items():
-
-        def belongs(name: str, file: str = file) -> bool:
-            if file == 'lone.json':
-                return len(picture.boxes) == 1
-            return (name.partition(' ')[2] in photographed) == (file == 'photographed.json')
-
-        mine = [name for name in picture.boxes if belongs(name)]
-        absent = [name for name in picture.absent if belongs(name)]
-        if not mine and (not absent or file == 'lone.json'):
+        is_photographed = file == PHOTOGRAPHED
+        mine, absent = (
+            [name for name in names if (name.partition(' ')[2] in photographed) == is_photographed]
+            for names in (picture.boxes, picture.absent)
+        )
+        if not mine and not absent:
             continue
         writer.start_video(Path(path).stem)
         writer.add_image(path, width, height, 0)
@@ -109,7 +105,10 @@ def main() -> None:
     make = PictureMaker(read_photos(args.photos), {name: drawings[name] for name in few})
     options: dict[str, Any] = dict(objects_span_videos=True, exhaustive=False)
     with ExitStack() as stack:
-        writers = {name: stack.enter_context(CocoWriter(args.out / name, **options)) for name in FILES}
+        writers = {
+            name: stack.enter_context(CocoWriter(args.out / name, **options))
+            for name in (PHOTOGRAPHED, DRAWN)
+        }
         for number in progress(range(args.pictures)):
             picture = make(np.random.default_rng([args.seed, number + 1]))
             write(picture, f'pictures/{number:06d}.jpg', args.out, writers, set(make.photographed))

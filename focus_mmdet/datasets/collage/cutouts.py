@@ -31,6 +31,7 @@ def cut_out(image: np.ndarray, box: Sequence[float]) -> np.ndarray | None:
     third_x, third_y = (x2 - x1) // 3, (y2 - y1) // 3
     labels[y1 + third_y : y2 - third_y, x1 + third_x : x2 - third_x] = cv2.GC_FGD
     models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.setRNGSeed(0)  # Or a cut would depend on those before it.
     cv2.grabCut(image, labels, None, *models, _ROUNDS, cv2.GC_INIT_WITH_MASK)
     mask = _largest(np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.uint8))
     rows, columns = np.nonzero(mask)
