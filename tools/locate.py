@@ -25,41 +25,16 @@ import cv2
 from mmengine.logging import MMLogger
 
 from focus_mmdet.apis import InContextInferencer, Reference
+from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
 from focus_mmdet.apis.images import Support
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets.queries import list_queries
-from focus_mmdet.datasets.video import is_video
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.results import FORMATS, Located, ResultFiles
 from focus_mmdet.results.query_images import safe_name, save_picture
 from focus_mmdet.shipped import READY
 
 SOME_UNREAD = 3
-
-
-def parse_support(text: str) -> Support:
-    """``path:x1,y1,x2,y2`` to image and box."""
-    path, separator, numbers = text.rpartition(':')
-    try:
-        box = [float(number) for number in numbers.split(',')]
-    except ValueError:
-        box = []
-    if not separator or len(box) != 4:
-        raise InputError(f'--support {text}: write PICTURE:x1,y1,x2,y2')
-    if is_video(path):
-        raise InputError(f'--support {path}: write VIDEO#FRAME, frames counted from 0')
-    return path, box
-
-
-def chosen_checkpoint(config: str, checkpoint: str | None) -> str | None:
-    """The file that ``--checkpoint`` names; None for a pretrained model as it is, such as the shipped one.
-
-    Raises:
-        InputError: A config of one's own without a word on its checkpoint.
-    """
-    if checkpoint is None and config != READY:
-        raise InputError(f"--config {config}: give --checkpoint, or 'none' for its pretrained model as it is")
-    return None if checkpoint in (None, 'none') else checkpoint
 
 
 def parse_args() -> argparse.Namespace:

@@ -15,9 +15,9 @@ from pathlib import Path
 import cv2
 import mmcv
 import numpy as np
-from locate import chosen_checkpoint, parse_support
 
 from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
 from focus_mmdet.apis.reference import Reference
 from focus_mmdet.apis.tracking import Learning, track
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
@@ -26,7 +26,7 @@ from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.datasets.video import is_video, read_frames
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
-from focus_mmdet.results.track_files import TrackFiles
+from focus_mmdet.results.tracks.track_files import TrackFiles
 from focus_mmdet.shipped import READY
 
 

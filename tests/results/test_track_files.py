@@ -11,7 +11,7 @@ from focus_mmdet.datasets import EpisodeDataset
 from focus_mmdet.datasets.video import read_frames
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
-from focus_mmdet.results.track_files import TrackFiles, draw_boxes
+from focus_mmdet.results.tracks.track_files import TrackFiles, draw_boxes
 
 SIZE = (96, 64)
 

@@ -12,9 +12,9 @@ import mmcv
 import numpy as np
 
 from focus_mmdet.errors import InputError
-from focus_mmdet.results.coco_vid import CocoVideo
 from focus_mmdet.results.located import Located
-from focus_mmdet.results.mot import mot_lines
+from focus_mmdet.results.tracks.coco_vid import CocoVideo
+from focus_mmdet.results.tracks.mot import mot_lines
 
 _COLOURS = ((230, 40, 40), (0, 200, 80), (30, 120, 255), (255, 200, 0), (220, 60, 220), (0, 210, 220))
 VIDEO, LINES, JSON, FRAMES = 'video.mp4', 'mot.txt', 'annotations.json', 'frames'

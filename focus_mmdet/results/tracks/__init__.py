@@ -1,0 +1,1 @@
+"""What was found in a video: the video with boxes, MOT lines and COCO-VID JSON."""
