@@ -1,4 +1,4 @@
-"""Write the small VLM with pretrained eyes and a random decoder, from which its base is trained.
+"""Write the small VLM with pretrained eyes and a random decoder, where its stage 1 starts.
 
 python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2
 """

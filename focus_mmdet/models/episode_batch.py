@@ -121,6 +121,16 @@ def pad(sequences: list[Tensor], value: int, side: str) -> tuple[Tensor, Tensor]
     return ids, pad_sequence(ones, batch_first=True, padding_side=side)
 
 
+def answer_targets(prompts: list[Tensor], answers: list[Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Where each answer token is predicted, (batch, position), and its id."""
+    rows, columns = [], []
+    for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+        start = len(prompt) - 1
+        columns.append(torch.arange(start, start + len(answer), device=answer.device))
+        rows.append(torch.full_like(columns[-1], index))
+    return (torch.cat(rows), torch.cat(columns)), torch.cat(answers)
+
+
 def require_ground_truth(batch: EpisodeBatch, samples: Sequence[DetDataSample]) -> None:
     """Raise :class:`InputError` with the episodes of a batch that cannot be learned from."""
     if batch.targets is not None:

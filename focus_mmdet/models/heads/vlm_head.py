@@ -22,7 +22,7 @@ from focus_mmdet.core.prefix import SharedPrefix, share_prefix
 from focus_mmdet.core.vocabulary import token_logps
 from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
-from focus_mmdet.models.episode_batch import EpisodeBatch, pad
+from focus_mmdet.models.episode_batch import EpisodeBatch, answer_targets, pad
 from focus_mmdet.models.heads.attention_supervision import AttentionSupervision, attention_loss, build_probe
 from focus_mmdet.models.heads.presence import presence_logp
 from focus_mmdet.models.heads.rollout import Rollout
@@ -159,7 +159,7 @@ class VLMHead(BaseModule):
         sequences = [torch.cat(pair) for pair in zip(batch.prompt_ids, batch.answer_ids, strict=True)]
         input_ids, mask = pad(sequences, pad_id, 'right')
         positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.vision)
-        select, labels = _answer_targets(batch.prompt_ids, batch.answer_ids)
+        select, labels = answer_targets(batch.prompt_ids, batch.answer_ids)
         probes = [
             build_probe(settings, batch, input_ids.shape[1], self.vlm.layers, self.vlm.heads)
             for settings in self.attention_supervision
@@ -394,13 +394,3 @@ class VLMHead(BaseModule):
         losses['clip_ratio/high_mean'] = mean(terms.clipped_high)
         losses['clip_ratio/region_mean'] = mean(terms.clipped_low | terms.clipped_high)
         return losses
-
-
-def _answer_targets(prompts: list[Tensor], answers: list[Tensor]) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Where each answer token is predicted, (batch, position), and its id."""
-    rows, columns = [], []
-    for index, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
-        start = len(prompt) - 1
-        columns.append(torch.arange(start, start + len(answer), device=answer.device))
-        rows.append(torch.full_like(columns[-1], index))
-    return (torch.cat(rows), torch.cat(columns)), torch.cat(answers)
