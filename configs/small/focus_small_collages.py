@@ -1,6 +1,6 @@
 """The small model on collages of held-out objects, of any size and in any place, others beside them.
 
-python tools/dataset_converters/collages.py data/realset/test.json --drawings data/sprites/test \
+python tools/dataset_converters/collages.py data/realset/test.json --cutouts data/sprites/test \
     --out work_dirs/collages/test --pictures 600 --seed 7
 """
 
@@ -18,6 +18,4 @@ test_dataloader = dict(
         pipeline=_base_.pipeline,
     )
 )
-val_dataloader = test_dataloader
 test_evaluator = [dict(type='InContextMetric', by=['shots', 'size'])]
-val_evaluator = test_evaluator

@@ -36,8 +36,8 @@ custom_hooks = [
     dict(attention, name='edges', rows='coordinate', columns='query_edge', layers=[4]),
 ]
 
-max_iters = 1800
-train_cfg = dict(max_iters=max_iters, val_interval=600, effective_batch=16)
+max_iters = 2600
+train_cfg = dict(max_iters=max_iters, val_interval=400, effective_batch=16)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=2e-3),
     clip_grad=dict(max_norm=1.0),
@@ -47,4 +47,4 @@ param_scheduler = [
     dict(type='CosineAnnealingLR', by_epoch=False, begin=50, end=max_iters, eta_min=2e-5),
 ]
 auto_scale_lr = dict(base_batch_size=16)
-default_hooks = dict(checkpoint=dict(interval=300))
+default_hooks = dict(checkpoint=dict(interval=200))

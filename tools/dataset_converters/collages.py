@@ -1,16 +1,17 @@
-"""Make training pictures of a few photographs and many drawings, with exact boxes.
+"""Make training pictures of a few photographs and many cut-outs, with exact boxes.
 
-    python tools/dataset_converters/collages.py data/realset/train.json --drawings data/sprites/train \\
+    python tools/dataset_converters/collages.py data/realset/train.json --cutouts data/sprites/train \\
         --out work_dirs/collages --pictures 6000
 
-Pictures are views of the photographs, and collages: objects cut out of them, drawings, and look-alikes
-of both, on backgrounds from the photographs. --out receives the pictures and two files of boxes,
-photographed.json and drawn.json, with the objects of the photographs and those of the drawings.
+Pictures are views of the photographs, and collages: objects cut out of them, others that are cut out
+already (drawings, stamps, renderings), and look-alikes of both, on backgrounds from photographs.
+--out receives the pictures and two files of boxes, photographed.json and pasted.json, with the objects
+of the photographs and with the others.
 """
 
 import argparse
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,12 @@ from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import progress
 
-PHOTOGRAPHED, DRAWN = 'photographed.json', 'drawn.json'
+PHOTOGRAPHED, PASTED = 'photographed.json', 'pasted.json'
+#: Longest side of a background and of a cut-out in pixels.
+BACKGROUND, CUTOUT = 640, 260
+#: Of 4,096 colours, how many a cut-out has at least: signs and silhouettes have fewer.
+COLOURS = 40
+IMAGE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.webp')
 
 
 def read_photos(annotations: Path) -> list[Photo]:
@@ -41,26 +47,74 @@ def read_photos(annotations: Path) -> list[Photo]:
     return [Photo(read_image(path), boxes[path]) for path in sorted(boxes)]
 
 
-def read_drawings(folder: Path) -> dict[str, np.ndarray]:
-    """Drawings by name, BGRA.
+def list_cutouts(folder: Path, views: bool) -> dict[str, list[Path]]:
+    """Files by the object that they show: each file one, or all of a folder views of one.
 
     Raises:
-        InputError: There is none, or one cannot be read or has no transparency.
+        InputError: There is none.
     """
-    drawings = {}
-    for path in sorted(path for path in folder.glob('*') if path.suffix in ('.webp', '.png')):
+    objects: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted(path for path in folder.rglob('*') if path.suffix in ('.webp', '.png')):
+        shown = path.parent if views else path.with_suffix('')
+        objects[f'{folder.name}/{shown.relative_to(folder)}'].append(path)
+    if not objects:
+        raise InputError(f'{folder}: no pictures with transparency there (*.webp, *.png)')
+    return dict(objects)
+
+
+def read_cutouts(paths: Iterable[Path]) -> list[np.ndarray]:
+    """BGRA, scaled down, without those that are not cut out, show nothing or are in a few flat colours.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    cutouts = []
+    for path in paths:
         pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        drawing = None
-        if pixels is not None and pixels.ndim == 3 and pixels.shape[2] == 4:
-            drawing = trimmed(pixels)
-        if drawing is None:
-            raise InputError(
-                f'{path}: is no drawing with transparency (8 bit RGBA) that shows something. Remove it'
-            )
-        drawings[path.stem] = drawing
-    if not drawings:
-        raise InputError(f'--drawings {folder}: no drawings there (*.webp, *.png with transparency)')
-    return drawings
+        if pixels is None:
+            raise InputError(f'{path}: cannot be read as a picture. Mend or remove it')
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 4:
+            continue
+        cutout = trimmed(pixels)
+        if cutout is None or pixels[..., 3].min() == 255:
+            continue
+        shown = cutout[..., :3][cutout[..., 3] > 0] // 16
+        if len(np.unique(shown, axis=0)) >= COLOURS:
+            zoom = min(1, CUTOUT / max(cutout.shape[:2]))
+            cutouts.append(cv2.resize(cutout, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA))
+    return cutouts
+
+
+def read_some(folder: Path, views: bool, most: int, rng: np.random.Generator) -> dict[str, list[np.ndarray]]:
+    """As many objects of a folder as ``most``, any of them; says how many files are no cut-outs.
+
+    Raises:
+        InputError: There is none.
+    """
+    objects = list_cutouts(folder, views)
+    chosen = rng.permutation(sorted(objects))[:most].tolist()
+    read = {name: read_cutouts(objects[name]) for name in chosen}
+    count, left = sum(len(objects[name]) for name in chosen), sum(map(len, read.values()))
+    if left < count:
+        print(f'{folder}: {count - left} of {count} files left out: no 8 bit RGBA cut-outs, or flat')
+    if not left:
+        raise InputError(f'{folder}: nothing there is a picture with transparency (8 bit RGBA) of something')
+    return {name: cutouts for name, cutouts in read.items() if cutouts}
+
+
+def read_backgrounds(folders: Iterable[Path]) -> list[np.ndarray]:
+    """All photographs below some folders, scaled down.
+
+    Raises:
+        InputError: A folder has none, or one cannot be read.
+    """
+    found = []
+    for folder in folders:
+        paths = sorted(path for path in folder.rglob('*') if path.suffix.lower() in IMAGE_SUFFIXES)
+        if not paths:
+            raise InputError(f'--backgrounds {folder}: no photographs there')
+        found += [mmcv.imrescale(read_image(str(path)), (BACKGROUND, BACKGROUND)) for path in paths]
+    return found
 
 
 def write(
@@ -90,8 +144,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('photos', type=Path, help='COCO JSON with instances, beside its images')
     parser.add_argument(
-        '--drawings', type=Path, required=True, help='folder of RGBA drawings, *.webp or *.png'
+        '--cutouts', type=Path, nargs='+', default=[], help='folders of RGBA pictures, each of an object'
     )
+    parser.add_argument(
+        '--views', type=Path, nargs='+', default=[], help='folders of folders: RGBA views of an object'
+    )
+    parser.add_argument('--backgrounds', type=Path, nargs='+', default=[], help='folders of photographs')
     parser.add_argument('--out', type=Path, required=True, help='folder to write into')
     parser.add_argument('--pictures', type=int, default=6000, help='default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
@@ -99,15 +157,22 @@ def main() -> None:
     check_number('--pictures', args.pictures, low=1, whole=True)
     check_number('--seed', args.seed, low=0, whole=True)
     check_folder('--out', args.out)
-    drawings = read_drawings(args.drawings)
+    folders = [(folder, False) for folder in args.cutouts] + [(folder, True) for folder in args.views]
+    if not folders:
+        raise InputError('--cutouts or --views: name a folder of objects to paste')
     # So few that each of them and its look-alikes come again.
-    few = np.random.default_rng(args.seed).permutation(sorted(drawings))[: max(10, args.pictures // 12)]
-    make = PictureMaker(read_photos(args.photos), {name: drawings[name] for name in few})
+    most = max(10, args.pictures // (12 * len(folders)))
+    chance = np.random.default_rng(args.seed)
+    make = PictureMaker(
+        read_photos(args.photos),
+        [read_some(folder, views, most, chance) for folder, views in folders],
+        read_backgrounds(args.backgrounds),
+    )
     options: dict[str, Any] = dict(objects_span_videos=True, exhaustive=False)
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(CocoWriter(args.out / name, **options))
-            for name in (PHOTOGRAPHED, DRAWN)
+            for name in (PHOTOGRAPHED, PASTED)
         }
         for number in progress(range(args.pictures)):
             picture = make(np.random.default_rng([args.seed, number + 1]))

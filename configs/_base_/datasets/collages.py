@@ -1,10 +1,10 @@
-"""Photographs, and collages of what was cut out of them and of drawings, 14,000 pictures::
+"""Photographs, and collages of what was cut out of them and of other cut-outs, 20,000 pictures.
 
-    make="python tools/dataset_converters/collages.py data/realset/train.json --drawings data/sprites/train"
-    $make --out work_dirs/collages/first --pictures 7000
-    $make --out work_dirs/collages/second --pictures 7000 --seed 1
+Ten photographed objects are learned from (``fit.json``), six are for validation (``val.json``). What is
+pasted are the drawings in ``data``, photographed objects of Tux Paint's stamps and renderings of Sweet
+Home 3D's models; docs/small_model.md says where these come from, and makes the pictures.
 
-The test objects, real and drawn, are never seen in training. The model's processor makes squares
+The test objects, photographed and drawn, are never seen in training. The model's processor makes squares
 of all images, so nothing is resized here.
 """
 
@@ -27,21 +27,23 @@ crop_pipeline = [
     dict(type='PackEpisodeInputs'),
 ]
 
+shots = [1] * 8 + [2, 4]
 train_photographed = dict(
     type='EpisodeDataset',
     ann_file='photographed.json',
-    episodes=dict(type='RandomEpisodes', shots=[1] * 8 + [2, 4], per_track=600, negatives=0.15),
+    episodes=dict(type='RandomEpisodes', shots=shots, per_track=150, negatives=0.12),
     bad_records='drop',
     pipeline=pipeline,
 )
-train_drawn = dict(
+train_pasted = dict(
     train_photographed,
-    ann_file='drawn.json',
-    episodes=dict(type='RandomEpisodes', shots=1, per_track=16, negatives=0.15),
+    ann_file='pasted.json',
+    episodes=dict(type='RandomEpisodes', shots=shots, per_track=8, negatives=0.12),
 )
-first, second = collages + 'first/', collages + 'second/'
 train_parts = [
-    dict(part, data_root=root) for root in (first, second) for part in (train_photographed, train_drawn)
+    dict(part, data_root=f'{collages}{number}/')
+    for number in range(4)
+    for part in (train_photographed, train_pasted)
 ]
 train_dataloader = dict(
     batch_size=16,
@@ -51,7 +53,43 @@ train_dataloader = dict(
     collate_fn=dict(type='collate_episodes'),
     dataset=dict(type='ConcatDataset', datasets=train_parts),
 )
+
+held_out = dict(type='EpisodeDataset', bad_records='drop', test_mode=True, pipeline=pipeline)
+val_parts = [
+    dict(
+        held_out,
+        data_root=photos,
+        ann_file='val.json',
+        episodes=dict(type='RandomEpisodes', shots=1, per_track=20),
+        pipeline=crop_pipeline,
+    ),
+    dict(
+        held_out,
+        data_root=collages + 'val/',
+        ann_file='photographed.json',
+        episodes=dict(type='RandomEpisodes', shots=1, per_track=5),
+    ),
+    dict(
+        held_out,
+        data_root=collages + 'val/',
+        ann_file='pasted.json',
+        episodes=dict(type='RandomEpisodes', shots=1, per_track=2),
+    ),
+]
 val_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='collate_episodes'),
+    dataset=dict(type='ConcatDataset', datasets=val_parts),
+)
+val_evaluator = dict(
+    type='MultiDatasetsEvaluator',
+    metrics=[dict(type='InContextMetric', by=['size'])] * len(val_parts),
+    dataset_prefixes=['crops', 'photographed', 'pasted'],
+)
+
+test_dataloader = dict(
     batch_size=16,
     num_workers=1,
     sampler=dict(type='DefaultSampler', shuffle=False),
@@ -65,10 +103,7 @@ val_dataloader = dict(
         pipeline=crop_pipeline,
     ),
 )
-test_dataloader = val_dataloader
-
-val_evaluator = [
+test_evaluator = [
     dict(type='InContextMetric', matcher=True, by=['shots', 'size']),
     dict(type='CocoMetric', metric='bbox'),
 ]
-test_evaluator = val_evaluator

@@ -2,7 +2,7 @@
 
 Every object comes with look-alikes: the same one in other colours, and its shape made of
 other stuff. An object's name begins with its kind, ``plain``, ``coloured`` or ``stuffed``;
-what follows names the photographed object or the drawing, alike for look-alikes.
+what follows names the photographed object or the one pasted, alike for look-alikes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,10 @@ Box = tuple[float, float, float, float]
 KINDS = ('plain', 'coloured', 'stuffed')
 #: (width, height) of collages in pixels.
 _SIZES = ((320, 240), (288, 288), (240, 320), (320, 320), (352, 224))
+#: Shares of pictures that are views of a photograph, and of pasted objects that were photographed.
+_VIEWS, _PHOTOGRAPHED = 0.15, 0.2
 #: How many objects a collage shows, how often, and the largest share of its side that one takes.
-_COUNTS = (0.1, 0.35, 0.3, 0.15, 0.1)
+_COUNTS = (0.25, 0.3, 0.25, 0.12, 0.08)
 _LARGEST = (0.95, 0.62, 0.5, 0.42, 0.38)
 _SMALLEST = 0.13
 #: Objects lie under others by no more than this share of the smaller box.
@@ -59,15 +61,23 @@ class Picture:
 
 
 class PictureMaker:
-    """Makes pictures of the objects of photographs and of drawings.
+    """Makes pictures of the objects of photographs and of others that are pasted.
 
     Args:
-        photos: At least one.
-        drawings: (H, W, 4) uint8 BGRA by name, trimmed.
+        photos: At least one that shows an object.
+        collections: What is pasted, from each collection as often; views of every object by its name, each
+            (H, W, 4) uint8 BGRA, trimmed.
+        backgrounds: Further photographs, of none of the objects; (H, W, 3) uint8 BGR.
     """
 
-    def __init__(self, photos: Sequence[Photo], drawings: Mapping[str, np.ndarray]) -> None:
-        self.photos = photos
+    def __init__(
+        self,
+        photos: Sequence[Photo],
+        collections: Sequence[Mapping[str, Sequence[np.ndarray]]],
+        backgrounds: Sequence[np.ndarray] = (),
+    ) -> None:
+        self.photos = [photo for photo in photos if photo.boxes]
+        self.scenes = [*photos, *(Photo(pixels, {}) for pixels in backgrounds)]
         self.cutouts: dict[str, list[np.ndarray]] = {}
         for photo in photos:
             for name, box in photo.boxes.items():
@@ -75,19 +85,20 @@ class PictureMaker:
                     cutout = cut_out(photo.pixels, box)
                     self.cutouts.setdefault(name, []).extend([] if cutout is None else [cutout])
         self.photographed = sorted(name for name, cutouts in self.cutouts.items() if cutouts)
-        self.drawn = sorted(drawings)
-        self.cutouts |= {name: [drawing] for name, drawing in drawings.items()}
+        self.pools = [sorted(collection) for collection in collections]
+        for collection in collections:
+            self.cutouts |= {name: list(views) for name, views in collection.items()}
 
     def __call__(self, rng: np.random.Generator) -> Picture:
-        """A picture, one in five of them a view of a photograph, the others collages."""
+        """A picture, some of them views of a photograph, the others collages."""
         while True:
-            made = self.view(rng) if rng.random() < 0.2 else self.collage(rng)
+            made = self.view(rng) if rng.random() < _VIEWS else self.collage(rng)
             if made is not None:
                 return made
 
     def view(self, rng: np.random.Generator) -> Picture | None:
         """A crop of a photograph round one of its objects, in other light, perhaps mirrored."""
-        photo = self._any_photo(rng)
+        photo = self.photos[int(rng.integers(len(self.photos)))]
         target = list(photo.boxes.values())[int(rng.integers(len(photo.boxes)))]
         height, width = photo.pixels.shape[:2]
         left, right = _span(rng, target[0], target[2], width)
@@ -142,7 +153,7 @@ class PictureMaker:
         first = cutouts[int(own.integers(len(cutouts)))]
         if kind == 'coloured':
             return in_other_colours(first, own.uniform(0.2, 0.8))
-        return of_other_stuff(first, self._any_photo(own).pixels, own)
+        return of_other_stuff(first, self._any_scene(own).pixels, own)
 
     def _cast(self, rng: np.random.Generator, count: int, behind: Mapping[str, Box]) -> list[str]:
         """Names of objects that may stand together: none of them is in the background."""
@@ -157,9 +168,11 @@ class PictureMaker:
         return names
 
     def _any_object(self, rng: np.random.Generator) -> tuple[str, str]:
-        """A kind and what of: photographed as often as drawn."""
-        kind = str(rng.choice(KINDS, p=(0.55, 0.15, 0.3)))
-        pool = self.photographed if self.photographed and rng.random() < 0.5 else self.drawn
+        """A kind and what of."""
+        kind = str(rng.choice(KINDS, p=(0.6, 0.15, 0.25)))
+        pool = self.pools[int(rng.integers(len(self.pools)))]
+        if self.photographed and rng.random() < _PHOTOGRAPHED:
+            pool = self.photographed
         return kind, pool[int(rng.integers(len(pool)))]
 
     def _absent(
@@ -171,8 +184,8 @@ class PictureMaker:
         certain = [name for name in [*rng.permutation(alike)[:2].tolist(), *others] if name not in boxes]
         return [name for name in dict.fromkeys(certain) if name.partition(' ')[2] not in behind]
 
-    def _any_photo(self, rng: np.random.Generator) -> Photo:
-        return self.photos[int(rng.integers(len(self.photos)))]
+    def _any_scene(self, rng: np.random.Generator) -> Photo:
+        return self.scenes[int(rng.integers(len(self.scenes)))]
 
     def _background(
         self, rng: np.random.Generator, width: int, height: int
@@ -181,7 +194,7 @@ class PictureMaker:
         if rng.random() < 0.2:
             coarse = rng.uniform(20, 235, (*rng.integers(2, 5, 2), 3)).astype(np.uint8)
             return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC), {}
-        photo, zoom = self._any_photo(rng), rng.uniform(0.25, 1)
+        photo, zoom = self._any_scene(rng), rng.uniform(0.25, 1)
         rows, columns = (max(4 * _FEWEST_PIXELS, int(side * zoom)) for side in photo.pixels.shape[:2])
         pixels = cv2.resize(
             random_patch(photo.pixels, rng, rows, columns), (width, height), interpolation=cv2.INTER_AREA

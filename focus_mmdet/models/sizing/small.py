@@ -16,6 +16,11 @@ from focus_mmdet.models.vlm.towers import MobileNetV2GridConfig
 
 #: Pixels of an image's side, and by how many the model counts along it.
 SIDE, CELLS = 320, 100
+#: Width and number of attention heads.
+HEAD, HEADS = 64, 4
+#: So large that most of a head's pairs hardly turn over a prompt's length: what tokens look like is
+#: compared through these. Where a visual token looks it knows from its features.
+ROPE_THETA = 1e8
 
 
 def build_small_vlm(
@@ -37,6 +42,12 @@ def build_small_vlm(
     tokenizer = build_tokenizer(tiny, FastVLM.stop_token)
     ids = {token: int(tokenizer.convert_tokens_to_ids(token)) for token in tiny.special_tokens}
     text = text_options(TinySizes(width, layers, 0), tokenizer.pad_token_id, tokenizer.eos_token_id)
+    text |= dict(
+        head_dim=HEAD,
+        num_attention_heads=HEADS,
+        num_key_value_heads=HEADS,
+        rope_parameters=dict(rope_type='default', rope_theta=ROPE_THETA),
+    )
     vision = MobileNetV2GridConfig()
     config = FastVlmConfig(
         text_config=Qwen2Config(**text),

@@ -27,7 +27,7 @@ def photo():
 @pytest.fixture(scope='module')
 def maker(photo):
     rng = np.random.default_rng(1)
-    return PictureMaker([photo], {f'card {number}': drawing(rng) for number in range(6)})
+    return PictureMaker([photo], [{f'card {number}': [drawing(rng)] for number in range(6)}])
 
 
 def test_an_object_is_cut_out_of_its_photograph(photo):

@@ -1,8 +1,10 @@
-"""Pictures made of photographs and drawings: two files of boxes that training reads, each time alike."""
+"""Pictures made of photographs and cut-outs: two files of boxes that training reads, each time alike."""
 
 import json
 import shutil
 
+import cv2
+import numpy as np
 import pytest
 from mmdet.registry import DATASETS
 
@@ -31,9 +33,9 @@ def photos(tmp_path):
 def test_both_files_are_read_with_objects_that_come_again_or_are_absent(convert, photos, tmp_path):
     outs = [tmp_path / 'a', tmp_path / 'b']
     for out in outs:
-        done = convert('collages', photos, '--drawings', SPRITES, '--out', out, '--pictures', 30)
+        done = convert('collages', photos, '--cutouts', SPRITES, '--out', out, '--pictures', 60)
         assert done.status == 0, done.err
-    for name in ('photographed.json', 'drawn.json'):
+    for name in ('photographed.json', 'pasted.json'):
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
         tracks = AnnotationFile(str(outs[0] / name), str(outs[0])).tracks()
         assert any(len(track.frames) > 1 for track in tracks)
@@ -54,6 +56,31 @@ def test_both_files_are_read_with_objects_that_come_again_or_are_absent(convert,
     }
 
 
-def test_drawings_without_transparency_are_named(convert, photos, tmp_path):
-    done = convert('collages', photos, '--drawings', REALSET, '--out', tmp_path / 'out')
-    assert (done.status, 'no drawings there' in done.err) == (2, True)
+def test_views_of_an_object_are_pasted_as_one(convert, photos, tmp_path):
+    for number, path in enumerate(sorted(SPRITES.glob('*.webp'))[:6]):
+        shown = tmp_path / f'views/thing {number // 3}/{number % 3}.webp'
+        shown.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, shown)
+    out = tmp_path / 'out'
+    done = convert('collages', photos, '--views', tmp_path / 'views', '--out', out, '--pictures', 20)
+    assert done.status == 0, done.err
+    instances = json.loads((out / 'pasted.json').read_text())['instances']
+    names = {instance['name'].partition(' ')[2] for instance in instances}
+    assert names == {'views/thing 0', 'views/thing 1'}
+
+
+@pytest.mark.parametrize(
+    ('name', 'pixels', 'message'),
+    [
+        ('solid.png', np.full((40, 40, 3), 9, np.uint8), 'left out'),
+        ('flat.png', np.full((40, 40, 4), 9, np.uint8), 'left out'),
+        ('cut.png', b'\x89PNG\r\n\x1a\n', 'cut.png: cannot be read'),
+        ('notes.txt', b'', 'no pictures with transparency there'),
+    ],
+)
+def test_a_folder_of_no_cut_outs_is_said(convert, photos, tmp_path, name, pixels, message):
+    path = tmp_path / 'cutouts' / name
+    path.parent.mkdir()
+    path.write_bytes(pixels if isinstance(pixels, bytes) else cv2.imencode('.png', pixels)[1].tobytes())
+    done = convert('collages', photos, '--cutouts', path.parent, '--out', tmp_path / 'out')
+    assert (done.status, message in done.out + done.err) == (2, True)

@@ -27,7 +27,7 @@ class MobileNetV2GridConfig(MobileNetV2Config):
     model_type = 'mobilenet_v2_grid'
 
     def __init__(
-        self, levels: tuple[int, ...] = (11, 14), frequencies: int = 6, stride: int = 32, **kwargs: Any
+        self, levels: tuple[int, ...] = (11, 12), frequencies: int = 6, stride: int = 32, **kwargs: Any
     ) -> None:
         super().__init__(**{'tf_padding': False, 'layer_norm_eps': 1e-5, **kwargs})
         self.levels = list(levels)
