@@ -16,7 +16,7 @@ from focus_mmdet.apis.reference import Reference
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.models.detectors.focus_detector import FocusDetector
 from focus_mmdet.models.vlm.families import SeenImage
-from focus_mmdet.models.vlm.known_prefix import KnownPrefix, PrefixSpace
+from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 from focus_mmdet.visualization.episode_visualizer import draw_episode
 
 
@@ -69,7 +69,6 @@ class Answerer:
         self.model = model
         self.pipeline = Compose(pipeline)
         self._known: WeakKeyDictionary[Reference, Known] = WeakKeyDictionary()
-        self._space = PrefixSpace()
 
     def prepare(self, pixels: np.ndarray, path: str = '') -> Prepared:
         """An RGB query image (H, W, 3) as the model takes it; may run in other threads."""
@@ -140,6 +139,6 @@ class Answerer:
         if asked.features is None:
             asked.features = head.vlm.image_features(batch)
         batch.features = asked.features
-        found = head.predict(batch, samples, speech.encoder, (prefix, self._space))
+        found = head.predict(batch, samples, speech.encoder, prefix)
         answers: list[DetDataSample] = self.model.add_pred_to_datasample(samples, found)
         return answers

@@ -29,7 +29,7 @@ from focus_mmdet.models.heads.rollout import Rollout
 from focus_mmdet.models.vlm.attention_probe import MassProbe, ProbeGroup
 from focus_mmdet.models.vlm.generation import Generated, Sampling, generate
 from focus_mmdet.models.vlm.grammar import AnswerGrammar
-from focus_mmdet.models.vlm.known_prefix import KnownPrefix, PrefixSpace, know_prefix
+from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 from focus_mmdet.models.vlm.lora import add_lora, check_drawn
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
@@ -228,21 +228,22 @@ class VLMHead(BaseModule):
             behind: Ids of the same episode from the query image on, by themselves.
 
         Returns:
-            None where supports cannot be read apart from a query: see :func:`know_prefix`; or the
+            None where supports cannot be read apart from a query: see
+            :meth:`VisionLanguageModel.know_prefix`; or the
             tokenizer joins them.
         """
         ids, stop = batch.prompt_ids[0], batch.image_spans[0][-1][0]
         if not torch.equal(ids[stop:].cpu(), behind.cpu()):
             return None
         features = self.vlm.image_features(batch)[:-1]
-        return know_prefix(self.vlm, ids[:stop], batch.vision[:-1], features)
+        return self.vlm.know_prefix(ids[:stop], batch.vision[:-1], features)
 
     def predict(
         self,
         batch: EpisodeBatch,
         samples: list[Any],
         speech: EpisodeEncoder,
-        prefix: tuple[KnownPrefix, PrefixSpace] | None = None,
+        prefix: KnownPrefix | None = None,
     ) -> list[InstanceData]:
         """One box per episode in pixels of the original query image, or none.
 

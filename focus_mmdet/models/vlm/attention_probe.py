@@ -18,6 +18,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from focus_mmdet.core.attention import attention_mass, attention_received, lower_right_mask
+from focus_mmdet.models.vlm.known_prefix import behind_prefix
 from focus_mmdet.models.vlm.prefix_attention import causal_prefix
 
 #: Attention backends that can be probed, and their names in transformers.
@@ -148,6 +149,9 @@ def register_attention() -> None:
     SDPA gets a name of its own. FlashAttention 2 keeps its name, by which
     transformers finds its kernels; without a probe nothing changes.
     """
-    AttentionInterface.register(BACKENDS['sdpa'], _probed(causal_prefix(sdpa_attention_forward)))
+    AttentionInterface.register(
+        BACKENDS['sdpa'], _probed(behind_prefix(causal_prefix(sdpa_attention_forward)))
+    )
     AttentionMaskInterface.register(BACKENDS['sdpa'], sdpa_mask)
-    AttentionInterface.register(BACKENDS['flash_attention_2'], _probed(flash_attention_forward))
+    flash = _probed(behind_prefix(flash_attention_forward))
+    AttentionInterface.register(BACKENDS['flash_attention_2'], flash)

@@ -19,7 +19,7 @@ from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.vlm.attention_probe import AttentionProbe, ReceivedProbe
 from focus_mmdet.models.vlm.grammar import AnswerGrammar
-from focus_mmdet.models.vlm.known_prefix import KnownPrefix, PrefixSpace
+from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 from focus_mmdet.models.vlm.sharding import is_sharded
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
@@ -142,7 +142,7 @@ def generate(
     noise: Tensor | None = None,
     record_attention: bool = False,
     grammar: AnswerGrammar | None = None,
-    prefix: tuple[KnownPrefix, PrefixSpace] | None = None,
+    prefix: KnownPrefix | None = None,
 ) -> Generated:
     """Write G answers to each of B prompts.
 
@@ -160,22 +160,21 @@ def generate(
         grammar: Answers keep to it. Their opening is read with the prompt, and what must follow a token with
             that one; the log-probabilities of the latter, and of the ending, are given as 0. Those of the
             opening and of chosen tokens remain the model's own where decoding is greedy.
-        prefix: What the model has read before all of these prompts, and the memory to go on in.
+        prefix: What the model has read before all of these prompts.
 
     Raises:
         InputError: The longest prompt and answer exceed the model's window.
     """
     steps = max_new_tokens if grammar is None else grammar.steps
-    room = steps if grammar is None else steps * (1 + grammar.forced.shape[1])
     opening = [] if grammar is None else grammar.opening
-    known = 0 if prefix is None else prefix[0].length
+    known = 0 if prefix is None else prefix.length
     longest = known + max(len(prompt) for prompt in batch.prompt_ids)
     if longest + len(opening) + steps > vlm.window:
         raise InputError(
             f"a prompt of {longest} tokens and an answer of {len(opening) + steps} exceed the model's window "
             f'of {vlm.window}. Lower the pixel budget (max_pixels), the shots, or the longest answer'
         )
-    read = _read_prompts(vlm, batch, pad_id, opening, record_attention, prefix, room)
+    read = _read_prompts(vlm, batch, pad_id, opening, record_attention, prefix)
     if num_generations > 1:
         read.cache.batch_repeat_interleave(num_generations)
         read.logits, read.mask, read.following = (
@@ -184,7 +183,9 @@ def generate(
         )
     forbidden = torch.tensor(forbidden_ids, device=read.logits.device, dtype=torch.long)
     read.logits[..., forbidden] = float('-inf')
-    answers = _write_answers(vlm, read, forbidden, stop_id, steps, sampling or Sampling(), noise, grammar)
+    answers = _write_answers(
+        vlm, read, forbidden, stop_id, steps, sampling or Sampling(), noise, grammar, prefix
+    )
     if grammar is not None:
         _add_what_is_certain(answers, read, grammar)
     answers.attention = read.attention
@@ -197,8 +198,7 @@ def _read_prompts(
     pad_id: int,
     opening: Sequence[int],
     record_attention: bool,
-    prefix: tuple[KnownPrefix, PrefixSpace] | None,
-    room: int,
+    prefix: KnownPrefix | None,
 ) -> _Prompts:
     """The prompts, each with the opening of its answer."""
     input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
@@ -218,14 +218,11 @@ def _read_prompts(
         mask, following = torch.cat([mask, torch.ones_like(said)], 1), following + len(opening)
     cache: Cache = DynamicCache(config=vlm.model.config.get_text_config())
     if prefix is not None:
-        known, space = prefix
-        cache = space.cache(known, size, input_ids.shape[1] + room)
-        positions, following = positions + known.following, following + known.following
-        mask = torch.cat([mask.new_ones(size, known.length), mask], 1)
+        positions, following = positions + prefix.following, following + prefix.following
     ends = torch.arange(width - 1, input_ids.shape[1], device=input_ids.device)
     select = (torch.arange(size, device=ends.device).repeat_interleave(len(ends)), ends.repeat(size))
     features = vlm.image_features(batch)
-    logits = vlm(input_ids, mask, positions, features, select=select, probe=probe, cache=cache)
+    logits = vlm(input_ids, mask, positions, features, select=select, probe=probe, cache=cache, prefix=prefix)
     attention = None
     if probe is not None:
         attention = [row[skip:width] for row, skip in zip(probe.mean_over_layers(), first, strict=True)]
@@ -241,6 +238,7 @@ def _write_answers(
     sampling: Sampling,
     noise: Tensor | None,
     grammar: AnswerGrammar | None,
+    prefix: KnownPrefix | None,
 ) -> Generated:
     """What follows the prompts, or the opening of the answers, token by token."""
     logits, mask = read.logits[:, -1], read.mask
@@ -269,7 +267,7 @@ def _write_answers(
         mask = torch.cat([mask, (place >= 0).to(mask.dtype)], 1)
         positions = vlm.family.text_positions(following[:, None] + place.clamp(min=0))
         following = following + place[:, -1] + 1
-        logits = vlm(tokens, mask, positions, cache=read.cache)
+        logits = vlm(tokens, mask, positions, cache=read.cache, prefix=prefix)
         logits[:, forbidden] = float('-inf')
     table, scores, counts = torch.stack(ids, 1), torch.stack(logps, 1), lengths.tolist()
     return Generated(

@@ -14,7 +14,8 @@ import torch
 from mmengine.logging import print_log
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
+from transformers import AutoModelForImageTextToText, BitsAndBytesConfig, DynamicCache
+from transformers.cache_utils import DynamicLayer
 from transformers.utils import is_accelerate_available, is_bitsandbytes_available, is_flash_attn_2_available
 
 from focus_mmdet.core.vocabulary import read_logits
@@ -23,6 +24,7 @@ from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.vlm.attention_probe import BACKENDS, AttentionProbe, register_attention
 from focus_mmdet.models.vlm.families import FAMILIES, VLMFamily
 from focus_mmdet.models.vlm.feature_cache import FeatureCache
+from focus_mmdet.models.vlm.known_prefix import BehindPrefix, KnownPrefix
 from focus_mmdet.models.vlm.loading import load_weights as load_weights_of
 from focus_mmdet.models.vlm.model_folder import load_config, model_folder, reading
 from focus_mmdet.models.vlm.sharding import forget_gathered
@@ -252,6 +254,28 @@ class VisionLanguageModel(nn.Module):
         """
         return self.family.prompt_positions(self.model, input_ids, attention_mask, images)
 
+    @torch.no_grad()
+    def know_prefix(
+        self, ids: Tensor, images: Sequence[dict[str, Tensor]], features: Sequence[Any]
+    ) -> KnownPrefix | None:
+        """Read the beginning of prompts once, for ``prefix`` of :meth:`forward`; in eval mode.
+
+        Args:
+            ids: (S,).
+            images: ``EpisodeBatch.vision`` of the images in it.
+            features: Of these, from :meth:`image_features`.
+
+        Returns:
+            None for a model that does not keep all tokens (sliding windows).
+        """
+        mask = torch.ones_like(ids)[None]
+        positions, following = self.prompt_positions(ids[None], mask, images)
+        cache = DynamicCache(config=self.model.config.get_text_config())
+        self(ids[None], mask, positions, features, cache=cache)
+        if any(type(layer) is not DynamicLayer for layer in cache.layers):
+            return None
+        return KnownPrefix([(layer.keys, layer.values) for layer in cache.layers], following)
+
     def forward(
         self,
         input_ids: Tensor,
@@ -263,6 +287,7 @@ class VisionLanguageModel(nn.Module):
         cache: Any = None,
         labels: Tensor | None = None,
         read: Callable[[Tensor, Tensor], Any] | None = None,
+        prefix: KnownPrefix | None = None,
     ) -> Tensor | list[Any]:
         """Next-token logits in float32, or what is read of them.
 
@@ -280,12 +305,15 @@ class VisionLanguageModel(nn.Module):
             labels: (S,) ids for ``read``.
             read: What to compute of the logits of a few tokens and their
                 labels, where all logits at once would be too large.
+            prefix: What stands before all sequences, in neither mask nor cache; not with a probe.
 
         Returns:
             (S, V), or (B, V) without ``select``; with ``read``, what it gave
             for one chunk of S after the other.
         """
-        extra = {} if probe is None else {'probe': probe}
+        extra: dict[str, Any] = {} if probe is None else {'probe': probe}
+        if prefix is not None:
+            extra['behind'] = BehindPrefix.of(prefix, attention_mask, input_ids.shape[1])
         joined = None if features is None else self.family.joined_features(features)
         with given_features(self.model.model, joined) as images:
             hidden = self.model.model(

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from focus_mmdet.models.vlm.known_prefix import PrefixSpace
 from tests.conftest import FAMILIES, random_frame
 
 SIZES = [(32, 32), (48, 32), (32, 64), (80, 48)]
@@ -48,7 +47,7 @@ def test_answers_are_those_of_whole_prompts(shared_detector, family, shots):
     whole = detector.data_preprocessor(data)['inputs']
     for grammar in (None, detector.data_preprocessor.encoder.grammar()):
         expected, logps = answers(detector, whole, grammar)
-        found, same = answers(detector, queries, grammar, (prefix, PrefixSpace()))
+        found, same = answers(detector, queries, grammar, prefix)
         assert found == expected
         torch.testing.assert_close(same, logps, rtol=1e-3, atol=1e-4)
 
@@ -57,11 +56,10 @@ def test_a_prefix_is_the_same_after_many_queries(shared_detector):
     detector = shared_detector('qwen3_vl').eval()
     prefix, queries = parts(detector, episodes(2, 4, 0))
     kept = [tensor.clone() for layer in prefix.layers for tensor in layer]
-    space = PrefixSpace()
-    first, _ = answers(detector, queries, prefix=(prefix, space))
+    first, _ = answers(detector, queries, prefix=prefix)
     other, others = parts(detector, episodes(1, 3, 5))
     for start in range(4):
-        answers(detector, queries.select(start, 4), prefix=(prefix, space))
-        answers(detector, others.select(0, start % 3 + 1), prefix=(other, space))
-    assert answers(detector, queries, prefix=(prefix, space))[0] == first
+        answers(detector, queries.select(start, 4), prefix=prefix)
+        answers(detector, others.select(0, start % 3 + 1), prefix=other)
+    assert answers(detector, queries, prefix=prefix)[0] == first
     assert all(map(torch.equal, kept, (tensor for layer in prefix.layers for tensor in layer)))
