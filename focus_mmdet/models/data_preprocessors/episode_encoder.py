@@ -161,7 +161,12 @@ class EpisodeEncoder:
         """
         vocabulary = int(self.family.config.get_text_config().vocab_size)
         return AnswerGrammar.build(
-            self.tokenizer, self.may_be_absent, self.stop_id, self.forbidden_ids, vocabulary
+            self.tokenizer,
+            self.may_be_absent,
+            self.family.largest_coordinate,
+            self.stop_id,
+            self.forbidden_ids,
+            vocabulary,
         )
 
     def _answers(

@@ -16,8 +16,6 @@ from torch.nn.utils.rnn import pad_sequence
 from focus_mmdet.core.prompt import ABSENT_ANSWER, format_answer
 from focus_mmdet.errors import InputError
 
-#: Most digits of a coordinate: thousandths, or pixels of what a VLM sees.
-_DIGITS = 4
 #: First coordinates that a tokenizer may join in different ways with what stands before them.
 _EXAMPLES = (*range(10), 10, 57, 100, 123, 999, 1000)
 #: How tokenizers write a space: byte-level ones, and SentencePiece.
@@ -36,6 +34,7 @@ class AnswerGrammar:
         following: (states, V) the state behind each of them.
         forced: (states, F) ids that must follow in a state, in order, before there is a choice.
         count: (states,) how many of the F these are.
+        settled: (states,) the state behind these.
         ended: (states,) bool, only one end is left.
         endings: Per state the ids to that end, the stop token included.
         steps: Most tokens that are chosen.
@@ -46,19 +45,27 @@ class AnswerGrammar:
     following: Tensor
     forced: Tensor
     count: Tensor
+    settled: Tensor
     ended: Tensor
     endings: list[list[int]]
     steps: int
 
     @classmethod
     def build(
-        cls, tokenizer: Any, may_be_absent: bool, stop_id: int, forbidden: Collection[int], vocabulary: int
+        cls,
+        tokenizer: Any,
+        may_be_absent: bool,
+        largest: int,
+        stop_id: int,
+        forbidden: Collection[int],
+        vocabulary: int,
     ) -> 'AnswerGrammar':
         """The grammar of a tokenizer.
 
         Args:
             tokenizer: Of transformers.
             may_be_absent: The answer may be that the query lacks the object.
+            largest: Coordinate; at least 1.
             stop_id: Ends an answer.
             forbidden: Ids that are no text.
             vocabulary: V, the width of the model's logits.
@@ -66,7 +73,7 @@ class AnswerGrammar:
         Raises:
             InputError: The tokenizer cannot write an answer.
         """
-        automaton = _automaton(may_be_absent)
+        automaton = _automaton(may_be_absent, largest)
         opening = _opening(tokenizer, may_be_absent)
         pieces = tokenizer.convert_ids_to_tokens(list(range(min(len(tokenizer), vocabulary))))
         texts = [(piece or '').translate(_SPACES) for piece in pieces]
@@ -93,16 +100,19 @@ class AnswerGrammar:
         order = [start, *(state for state in range(len(automaton)) if state != start)]
         allowed, following = allowed[order], torch.tensor(order).argsort()[following[order].long()]
         endings = [_ending(automaton, state, tokenizer, stop_id) for state in order]
-        forced = [_forced(allowed, following, endings, state) for state in range(len(order))]
+        forced, settled = zip(
+            *(_forced(allowed, following, endings, state) for state in range(len(order))), strict=True
+        )
         return cls(
             opening=opening,
             allowed=allowed,
             following=following.short(),
             forced=pad_sequence([torch.tensor(ids, dtype=torch.long) for ids in forced], batch_first=True),
             count=torch.tensor([len(ids) for ids in forced]),
+            settled=torch.tensor(settled),
             ended=torch.tensor([bool(ending) for ending in endings]),
             endings=endings,
-            steps=len(format_answer([10**_DIGITS - 1] * 4)),
+            steps=len(format_answer([largest] * 4)),
         )
 
     def go_on(self, state: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -119,11 +129,11 @@ class AnswerGrammar:
         state = self.following[state, chosen].long()
         count = self.count[state]
         width = 1 + int(count.max())
+        if width == 1:
+            return chosen[:, None], torch.zeros_like(chosen[:, None]), state
         place = torch.arange(width, device=chosen.device) - (width - 1 - count)[:, None]
         ids = torch.cat([chosen[:, None], self.forced[state]], 1).gather(1, place.clamp(min=0))
-        for index in range(self.forced.shape[1]):
-            state = torch.where(index < count, self.following[state, self.forced[state, 0]].long(), state)
-        return ids, place, state
+        return ids, place, self.settled[state]
 
     def whole(self, chosen: Sequence[int]) -> tuple[list[int], list[bool]]:
         """The ids of an answer, and which of them were chosen, from those that were."""
@@ -131,8 +141,7 @@ class AnswerGrammar:
         for index in chosen:
             state = int(self.following[state, index])
             must = self.forced[state, : int(self.count[state])].tolist()
-            for follower in must:
-                state = int(self.following[state, follower])
+            state = int(self.settled[state])
             must += self.endings[state]
             ids += [index, *must]
             was_chosen += [True, *[False] * len(must)]
@@ -140,12 +149,12 @@ class AnswerGrammar:
 
     def to(self, device: torch.device) -> 'AnswerGrammar':
         """The same with its tables on ``device``."""
-        names = ('allowed', 'following', 'forced', 'count', 'ended')
+        names = ('allowed', 'following', 'forced', 'count', 'settled', 'ended')
         tables = {name: getattr(self, name).to(device) for name in names}
         return replace(self, **tables)
 
 
-def _automaton(may_be_absent: bool) -> Automaton:
+def _automaton(may_be_absent: bool, largest: int) -> Automaton:
     """Per state, the state behind each character; the last one ends an answer."""
     before, after = format_answer((0, 0, 0, 0)).split('0, 0, 0, 0')
     common = len(_common_beginning([before, ABSENT_ANSWER]))
@@ -161,17 +170,10 @@ def _automaton(may_be_absent: bool) -> Automaton:
     branch = write(0, before[:common])
     state = write(branch, before[common:])
     for separator in (', ', ', ', ', ', after[0]):
-        first = len(states)
-        states += [{} for _ in range(_DIGITS)]
-        for place in range(_DIGITS):
-            source = state if place == 0 else first + place - 1
-            states[source].update(dict.fromkeys('0123456789', first + place))
-        # No number begins with 0 but this one.
-        states[state]['0'] = first + _DIGITS - 1
-        behind = write(first, separator)
-        for place in range(1, _DIGITS):
-            states[first + place][separator[0]] = states[first][separator[0]]
-        state = behind
+        numbers = _add_number(states, state, str(largest))
+        state = write(numbers[0], separator)
+        for number in numbers:
+            states[number][separator[0]] = states[numbers[0]][separator[0]]
     if not may_be_absent:
         write(state, after[1:])
         return states
@@ -180,6 +182,31 @@ def _automaton(may_be_absent: bool) -> Automaton:
     state = write(state, after[1:])
     states[absent][after[-1]] = state
     return states
+
+
+def _add_number(states: Automaton, start: int, largest: str) -> list[int]:
+    """Whole numbers from 0 to ``largest``, behind the state ``start``: the new states, behind whole ones."""
+    added: dict[tuple[int, int], int] = {}
+
+    def reach(length: int, order: int) -> int:
+        """Behind so many digits, which are less than as many of ``largest`` (-1), equal (0) or more (1)."""
+        if (length, order) not in added:
+            states.append({})
+            added[length, order] = len(states) - 1
+            go_on(added[length, order], length, order)
+        return added[length, order]
+
+    def go_on(state: int, length: int, order: int) -> None:
+        if length == len(largest):
+            return
+        for digit in '0123456789' if length else '123456789':
+            behind = order or (digit > largest[length]) - (digit < largest[length])
+            if length + 1 < len(largest) or behind <= 0:
+                states[state][digit] = reach(length + 1, behind)
+
+    go_on(start, 0, 0)
+    states[start]['0'] = reach(len(largest), -1)  # No other number begins with it.
+    return list(added.values())
 
 
 def _drop_dead_ends(allowed: Tensor, following: Tensor) -> Tensor:
@@ -217,13 +244,15 @@ def _common_beginning(sequences: Sequence[Any]) -> Any:
     return first[: [*same, False].index(False)]
 
 
-def _forced(allowed: Tensor, following: Tensor, endings: Sequence[list[int]], state: int) -> list[int]:
-    """Ids that must follow in a state."""
+def _forced(
+    allowed: Tensor, following: Tensor, endings: Sequence[list[int]], state: int
+) -> tuple[list[int], int]:
+    """Ids that must follow in a state, and the state behind them."""
     ids: list[int] = []
     while not endings[state] and int(allowed[state].sum()) == 1:
         ids.append(int(allowed[state].int().argmax()))
         state = int(following[state, ids[-1]])
-    return ids
+    return ids, state
 
 
 def _ending(automaton: Automaton, state: int, tokenizer: Any, stop_id: int) -> list[int]:

@@ -37,12 +37,14 @@ def real_tokenizer() -> PreTrainedTokenizerFast:
 
 
 @cache
-def grammar_of(build, may_be_absent):
+def grammar_of(build, may_be_absent, largest=9999):
     """A tokenizer, its stop token, and its grammar for a model of a few ids more."""
     tokenizer = build()
     special = {*tokenizer.all_special_ids, *tokenizer.added_tokens_decoder}
     stop = tokenizer.eos_token_id
-    return tokenizer, stop, AnswerGrammar.build(tokenizer, may_be_absent, stop, special, len(tokenizer) + 3)
+    vocabulary = len(tokenizer) + 3
+    grammar = AnswerGrammar.build(tokenizer, may_be_absent, largest, stop, special, vocabulary)
+    return tokenizer, stop, grammar
 
 
 def written(grammar, stop_id, seed):
@@ -87,12 +89,41 @@ def test_what_models_are_taught_may_be_written(build):
             state = int(grammar.following[state, index])
 
 
+@pytest.mark.parametrize('build', [joining_tokenizer, real_tokenizer])
+@pytest.mark.parametrize('largest', [7, 255, 1000])
+def test_coordinates_reach_the_largest_and_no_further(build, largest):
+    tokenizer, _, grammar = grammar_of(build, False, largest)
+
+    def is_allowed(*box):
+        state = 0
+        for index in tokenizer(format_answer(box), add_special_tokens=False)['input_ids'][
+            len(grammar.opening) :
+        ]:
+            if not grammar.allowed[state, index]:
+                return False
+            state = int(grammar.following[state, index])
+        return True
+
+    numbers = sorted({0, 1, 6, 7, 8, 9, 10, 25, 99, 100, 254, 255, 256, 300, 999, 1000, 1001, 1010, 2000})
+    for number in numbers:
+        assert is_allowed(0, number, 5, number) == (number <= largest), number
+
+
+def test_what_follows_three_digits_of_thousandths_is_not_asked():
+    tokenizer, _, grammar = grammar_of(real_tokenizer, False, 1000)
+    chosen = [*'123', *'100', ',', *'7', ',', *'999']
+    state = torch.zeros(1, dtype=torch.long)
+    for token in chosen:
+        _, _, state = grammar.go_on(state, torch.tensor(tokenizer.convert_tokens_to_ids([token])))
+    assert bool(grammar.ended[state])
+
+
 def test_a_tokenizer_that_lacks_digits_is_refused():
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer(models.WordLevel({'<stop>': 0, 'none': 1}, '<stop>')), eos_token='<stop>'
     )
     with pytest.raises(InputError, match='grammar=False'):
-        AnswerGrammar.build(tokenizer, False, 0, [], 2)
+        AnswerGrammar.build(tokenizer, False, 1000, 0, [], 2)
 
 
 def test_a_model_that_wants_nonsense_still_answers_with_a_box(make_detector):

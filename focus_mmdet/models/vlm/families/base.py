@@ -53,6 +53,8 @@ class VLMFamily(ABC):
     vision_weights: str
     #: Regular expression of those of the projector alone.
     projector_weights: str
+    #: Largest of all coordinates in text, of any image.
+    largest_coordinate = 1000
     #: Regular expression of those that no output depends on: they never train.
     unused_weights: str | None = None
     #: The token that ends an answer.

@@ -45,7 +45,7 @@ class FastVLM(VLMFamily):
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
-        self._cells = int(getattr(config, 'coordinate_cells', 1000))
+        self.largest_coordinate = int(getattr(config, 'coordinate_cells', 1000))
         self._grids: dict[tuple[int, int], tuple[int, int]] = {}
 
     def see(self, images: Sequence[np.ndarray], processor: Any) -> list[SeenImage]:
@@ -64,7 +64,7 @@ class FastVLM(VLMFamily):
             tensors={'pixel_values': pixels},
             text=self.image_token * (rows * columns),
             places=grid_places(rows, columns, window),
-            cells=(self._cells, self._cells),
+            cells=(self.largest_coordinate, self.largest_coordinate),
         )
 
     def _grid(self, height: int, width: int) -> tuple[int, int]:
