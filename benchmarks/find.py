@@ -5,11 +5,11 @@
     python benchmarks/find.py --model 7b --side 532   # true 7B sizes, on a GPU
 
 Queries of one size are asked at 4 supports, by four ways: the query alone (no supports: the least that
-can be), after remembered supports, in batches of these, and with the supports read each time. Ways take
-turns, and the quickest of --repeat rounds counts; on a CPU these are the seconds that it worked.
-The supports are read from noise and answers are of random weights, so the grammar keeps them of a like
-length. Then: the memory of a reference, how a folder of photographs keeps up, and the first answer of a
-fresh process, from the command line to the box, of the embedded model.
+can be), after remembered supports, in batches of these, and with the supports read each time. Each begins
+with pixels in memory and ends with a box. Ways take turns, and the quickest of --repeat rounds counts; on a
+CPU these are the seconds that it worked. Images are noise and weights random, so the grammar keeps answers
+as long as real ones: of numbers of three digits. Then: the memory of a reference, how a folder of photographs
+keeps up, and the first answer of a fresh process, from the command line to the box, of the embedded model.
 
 The last line is JSON: ratios of the same run.
 """
@@ -32,7 +32,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from focus_mmdet.apis import InContextInferencer, Reference
-from focus_mmdet.apis.answerer import Asked, Prepared
+from focus_mmdet.apis.answerer import Asked
+from focus_mmdet.apis.images import record_of
 from focus_mmdet.errors import check_number
 from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
 
@@ -76,24 +77,22 @@ def noise(rng: np.random.Generator, side: int) -> np.ndarray:
     return np.asarray(Image.fromarray(blocks).resize((side, side), Image.Resampling.NEAREST))
 
 
-def alone(find: InContextInferencer, query: Prepared) -> Any:
-    """The same model's answer to a query that follows no support."""
+def whole(find: InContextInferencer, query: np.ndarray, reference: Reference | None) -> Any:
+    """An answer that reads the supports with the query, or without any."""
     speech, head = find.model.data_preprocessor, find.model.bbox_head
+    packed = find.answerer.pipeline({**record_of(query, ''), 'supports': []})
+    images, sample = packed['inputs'], packed['data_samples']
+    if reference is not None:
+        known = find.answerer.know(reference)
+        images, sample.supports = [*known.images, *images], known.samples
     with torch.no_grad():
-        data = {'inputs': [[query.image]], 'data_samples': [query.sample.clone()]}
-        data['data_samples'][0].supports = []
-        batch = speech(data)['inputs']
-        return head.predict(batch, data['data_samples'], speech.encoder)
-
-
-def again(find: InContextInferencer, reference: Reference, query: Prepared) -> Any:
-    """An answer that reads the supports with the query."""
-    speech, head, known = find.model.data_preprocessor, find.model.bbox_head, find.answerer.know(reference)
-    with torch.no_grad():
-        sample = query.sample.clone()
-        sample.supports = known.samples
-        batch = speech({'inputs': [[*known.images, query.image]], 'data_samples': [sample]})['inputs']
+        batch = speech({'inputs': [images], 'data_samples': [sample]})['inputs']
         return head.predict(batch, [sample], speech.encoder)
+
+
+def remembered(find: InContextInferencer, queries: list[np.ndarray], reference: Reference) -> Any:
+    """Answers that read the queries alone."""
+    return find.answerer.answer(reference, Asked([find.answerer.prepare(query) for query in queries]))
 
 
 def seconds(device: str, ways: dict[str, Callable[[], Any]], repeat: int) -> dict[str, float]:
@@ -153,15 +152,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         find = build(args, f'{folder}/model')
         reference = find.remember([(noise(rng, args.side), box) for _ in range(SHOTS)])
-        asked = [find.answerer.prepare(noise(rng, args.side)) for _ in range(args.queries)]
+        asked = [noise(rng, args.side) for _ in range(args.queries)]
         prefix = find.answerer.know(reference).prefix
         if prefix is None:
             raise SystemExit('this model does not keep its supports')
         ways = {
-            'query alone': lambda: [alone(find, query) for query in asked],
-            'supports remembered': lambda: [find.answerer.answer(reference, Asked([q])) for q in asked],
-            f'in batches of {args.queries}': lambda: find.answerer.answer(reference, Asked(list(asked))),
-            'supports read again': lambda: [again(find, reference, query) for query in asked],
+            'query alone': lambda: [whole(find, query, None) for query in asked],
+            'supports remembered': lambda: [remembered(find, [query], reference) for query in asked],
+            f'in batches of {args.queries}': lambda: remembered(find, asked, reference),
+            'supports read again': lambda: [whole(find, query, reference) for query in asked],
         }
         taken = list(seconds(args.device, ways, args.repeat).values())
         for name, total in zip(ways, taken, strict=True):
