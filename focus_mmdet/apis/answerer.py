@@ -1,12 +1,14 @@
 """From a reference and some queries to a detector's answers."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
+from mmdet.datasets.transforms import LoadAnnotations
 from mmdet.structures import DetDataSample
 from mmengine.dataset import Compose
 from torch import Tensor
@@ -14,6 +16,9 @@ from torch import Tensor
 from focus_mmdet.apis.images import record_of
 from focus_mmdet.apis.reference import Reference
 from focus_mmdet.datasets.collate import collate_episodes
+from focus_mmdet.datasets.image_file import Size
+from focus_mmdet.datasets.transforms import ForEachFrame, PackEpisodeInputs, ResizeToPixelBudget
+from focus_mmdet.models.detectors.feature_matcher import FeatureMatcher
 from focus_mmdet.models.detectors.focus_detector import FocusDetector
 from focus_mmdet.models.vlm.families import SeenImage
 from focus_mmdet.models.vlm.known_prefix import KnownPrefix
@@ -70,10 +75,32 @@ class Answerer:
         self.pipeline = Compose(pipeline)
         self._known: WeakKeyDictionary[Reference, Known] = WeakKeyDictionary()
 
-    def prepare(self, pixels: np.ndarray, path: str = '') -> Prepared:
-        """An RGB query image (H, W, 3) as the model takes it; may run in other threads."""
-        packed = self.pipeline({**record_of(pixels, path), 'supports': []})
+    @cached_property
+    def is_enough(self) -> Callable[[Size, Size], bool] | None:
+        """Does the model see as much of a smaller copy as of an image, by their sizes? None: not known."""
+        shrunk = _shrunk(self.pipeline, self.model)
+        if shrunk is None:
+            return None
+
+        def is_enough(size: Size, smaller: Size) -> bool:
+            seen = shrunk(*size)
+            return seen == shrunk(*smaller) and seen[0] <= smaller[0] and seen[1] <= smaller[1]
+
+        return is_enough
+
+    def prepare(self, pixels: np.ndarray, path: str = '', size: Size | None = None) -> Prepared:
+        """A query as the model takes it; may run in other threads.
+
+        Args:
+            pixels: (H, W, 3) uint8 RGB.
+            path: Of its file.
+            size: (width, height) of that, where ``pixels`` are fewer, but :attr:`is_enough`.
+        """
+        packed = self.pipeline({**record_of(pixels, path, size), 'supports': []})
         (image,) = packed['inputs']
+        if size is not None and 'scale_factor' in packed['data_samples']:
+            height, width = packed['data_samples'].img_shape[:2]
+            packed['data_samples'].set_metainfo({'scale_factor': (width / size[0], height / size[1])})
         seen = None
         if isinstance(self.model, FocusDetector):
             (seen,) = self.model.data_preprocessor.encoder.see([image])
@@ -142,3 +169,17 @@ class Answerer:
         found = head.predict(batch, samples, speech.encoder, prefix)
         answers: list[DetDataSample] = self.model.add_pred_to_datasample(samples, found)
         return answers
+
+
+def _shrunk(pipeline: Compose, model: Any) -> Callable[[int, int], Size] | None:
+    """What becomes of an image's width and height; None where that is not known, or all of it is used."""
+    first, *rest = pipeline.transforms
+    steps = first.transforms.transforms if isinstance(first, ForEachFrame) else [first]
+    changing = [step for step in steps if not isinstance(step, LoadAnnotations)]
+    if [type(step) for step in rest] != [PackEpisodeInputs]:
+        return None
+    if [type(step) for step in changing] == [ResizeToPixelBudget]:
+        return changing[0].size
+    if not changing and isinstance(model, FeatureMatcher):
+        return lambda *_: (model.size, model.size)
+    return None

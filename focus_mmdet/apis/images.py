@@ -2,16 +2,16 @@
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import mmcv
 import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from focus_mmdet.datasets.image_file import read_image
+from focus_mmdet.datasets.image_file import Size, read_image, read_reduced
 from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError
 from focus_mmdet.datasets.video import read_frames
@@ -29,16 +29,33 @@ def check_local(path: str) -> None:
         raise InputError(f'{path}: addresses are not opened; download it, and give its path')
 
 
-def read_rgb(image: Image, name: str) -> np.ndarray:
-    """(H, W, 3) uint8 RGB pixels of an image, turned as it is seen.
+class SeenPixels(NamedTuple):
+    """An image as it is seen: (H, W, 3) uint8 RGB, and its own (width, height), which may be larger."""
+
+    pixels: np.ndarray
+    size: Size
+
+
+def read_seen(image: Image, name: str, is_enough: Callable[[Size, Size], bool] | None = None) -> SeenPixels:
+    """Pixels of an image, of a file maybe fewer than it has.
 
     Args:
         image: What to read.
         name: Of an image that is no file, for messages.
+        is_enough: As of :func:`focus_mmdet.datasets.image_file.read_reduced`; None: only all pixels are.
 
     Raises:
         InputError: It is no image, or cannot be read.
     """
+    if is_enough is not None and isinstance(image, (str, Path)) and split_frame(str(image))[1] is None:
+        pixels, size = read_reduced(_checked_file(str(image)), is_enough)
+        return SeenPixels(mmcv.bgr2rgb(pixels), size)
+    pixels = read_rgb(image, name)
+    return SeenPixels(pixels, (pixels.shape[1], pixels.shape[0]))
+
+
+def read_rgb(image: Image, name: str) -> np.ndarray:
+    """(H, W, 3) uint8 RGB pixels of an image, turned as it is seen; arguments as of :func:`read_seen`."""
     if isinstance(image, np.ndarray):
         if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
             raise InputError(f'{name}: an array must be (H, W, 3) uint8 RGB, not {image.shape} {image.dtype}')
@@ -50,24 +67,34 @@ def read_rgb(image: Image, name: str) -> np.ndarray:
             raise UnreadableImageError(f'{name}: cannot be read as an image ({error})', name) from error
     if not isinstance(image, (str, Path)):
         raise InputError(f'{name}: give a path, an RGB array or a PIL image, not {type(image).__name__}')
-    path = str(image)
-    check_local(path)
-    video, number = split_frame(path)
+    video, number = split_frame(str(image))
     if number is not None:
+        check_local(video)
         return next(read_frames(video, first=number))[1]
+    return mmcv.bgr2rgb(read_image(_checked_file(str(image))))
+
+
+def _checked_file(path: str) -> str:
+    check_local(path)
     if not os.path.isfile(path):
         raise InputError(f'{path}: no such image')
-    return mmcv.bgr2rgb(read_image(path))
+    return path
 
 
-def record_of(pixels: np.ndarray, path: str) -> dict[str, Any]:
-    """An RGB image as the transforms of an inference pipeline take it, without a box."""
-    height, width = pixels.shape[:2]
+def record_of(pixels: np.ndarray, path: str, size: Size | None = None) -> dict[str, Any]:
+    """An RGB image as the transforms of an inference pipeline take it, without a box.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        path: Of its file.
+        size: (width, height) of that, where ``pixels`` are fewer.
+    """
+    width, height = size or pixels.shape[1::-1]
     return {
         'img': mmcv.rgb2bgr(pixels),
         'img_id': 0,
         'img_path': path,
-        'img_shape': (height, width),
+        'img_shape': pixels.shape[:2],
         'ori_shape': (height, width),
         'height': height,
         'width': width,

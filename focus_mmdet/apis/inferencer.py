@@ -259,7 +259,8 @@ class InContextInferencer:
         )
 
     def _read(self, query: Query) -> Prepared:
-        return self.answerer.prepare(query.read(), str(query))
+        seen = query.read(is_enough=self.answerer.is_enough)
+        return self.answerer.prepare(seen.pixels, str(query), seen.size)
 
     def _readable(self, batch: Sequence[tuple[Query, Future[Prepared]]]) -> list[tuple[Query, Prepared]]:
         """Those of a batch that could be read."""

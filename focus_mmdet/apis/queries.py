@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from focus_mmdet.apis.images import Image, check_local, read_rgb
+from focus_mmdet.apis.images import Image, SeenPixels, check_local, read_seen
 from focus_mmdet.datasets.queries import list_queries as list_files
 from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.datasets.video import is_video, read_frames
@@ -28,12 +28,12 @@ class Query:
     Attributes:
         name: The file's path, or ``'query 3'``.
         frame: Of a video, which one, from 0; else None.
-        read: Gives its (H, W, 3) uint8 RGB pixels, or raises ``InputError``.
+        read: Gives its pixels, or raises ``InputError``; takes ``is_enough`` as :func:`read_seen` does.
     """
 
     name: str
     frame: int | None
-    read: Callable[[], np.ndarray]
+    read: Callable[..., SeenPixels]
 
     def __str__(self) -> str:
         return self.name if self.frame is None else f'{self.name}#{self.frame}'
@@ -71,7 +71,7 @@ def each_query(images: Iterable[Image], every: int) -> Iterator[Query]:
         if isinstance(image, (str, Path)):
             yield from _in_file(str(image), every)
         else:
-            yield Query(f'query {index}', None, partial(read_rgb, image, f'query {index}'))
+            yield Query(f'query {index}', None, partial(read_seen, image, f'query {index}'))
 
 
 def _in_file(path: str, every: int) -> Iterator[Query]:
@@ -83,19 +83,19 @@ def _in_file(path: str, every: int) -> Iterator[Query]:
     if number is None and is_video(path):
         yield from _frames(path, every)
     else:
-        yield Query(video, number, partial(read_rgb, path, path))
+        yield Query(video, number, partial(read_seen, path, path))
 
 
 def _frames(video: str, every: int) -> Iterator[Query]:
     try:
         for number, pixels in read_frames(video, every):
-            yield Query(video, number, partial(read_rgb, pixels, video))
+            yield Query(video, number, partial(read_seen, pixels, video))
     except InputError as error:
         yield _broken(video, error)
 
 
 def _broken(name: str, error: InputError) -> Query:
-    def fail() -> np.ndarray:
+    def fail(*_: Any, **__: Any) -> SeenPixels:
         raise error
 
     return Query(name, None, fail)

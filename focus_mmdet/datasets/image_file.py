@@ -8,6 +8,7 @@ that is stored. Of 16 bits the upper 8 count. HEIC is read where ``pillow-heif``
 
 import os
 import struct
+from collections.abc import Callable
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -34,7 +35,12 @@ _FORMATS = (
     'SUN',
 )  # fmt: skip
 
+#: (width, height) in pixels.
+Size = tuple[int, int]
+
 _ORIENTATION = 0x0112
+#: By what an image may be smaller, and how OpenCV is told.
+_REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
 #: Bytes that hold all of an ordinary JPEG's header.
 _BEGINNING = 4096
 #: Pillow has its own say on pictures beyond these.
@@ -82,20 +88,60 @@ def read_image(path: str, side: int | None = None) -> np.ndarray:
         UnreadableImageError: No such file, not an image, or one of more pixels than twice
             ``PIL.Image.MAX_IMAGE_PIXELS`` by its header, in which case nothing is decoded.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise UnreadableImageError(
-            f'{path}: cannot be read as an image ({error}). Replace or remove it', path
-        ) from error
-    return decode_image(content, path, side)
+    return decode_image(_content(path), path, side)
+
+
+def read_reduced(path: str, is_enough: Callable[[Size, Size], bool]) -> tuple[np.ndarray, Size]:
+    """Pixels of an image that will be shrunk, and its own size.
+
+    Args:
+        path: The file.
+        is_enough: Of its (width, height), and a half, quarter or eighth of that, whether the latter will
+            do. JPEGs alone are decoded faster so; others come whole.
+
+    Returns:
+        (H, W, 3) uint8 BGR, and (width, height) of the file, turned alike.
+
+    Raises:
+        UnreadableImageError: As of :func:`read_image`.
+    """
+    content = _content(path)
+
+    def factor(size: Size) -> int:
+        if not content.startswith(b'\xff\xd8'):
+            return 1
+        small = {factor: (-(-size[0] // factor), -(-size[1] // factor)) for factor in _REDUCED}
+        return next((factor for factor in _REDUCED if is_enough(size, small[factor])), 1)
+
+    return _decoded(content, path, factor)
 
 
 def decode_image(content: bytes, path: str, side: int | None = None) -> np.ndarray:
     """As :func:`read_image`, of a file's ``content``; ``path`` is for messages."""
+
+    def factor(size: Size) -> int:
+        spare = 1 if side is None else min(max(size) // side, *size)
+        return next((factor for factor in _REDUCED if factor <= spare), 1)
+
+    return _decoded(content, path, factor)[0]
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(
+            f'{path}: cannot be read as an image ({error}). Replace or remove it', path
+        ) from error
+
+
+def _decoded(content: bytes, path: str, factor: Callable[[Size], int]) -> tuple[np.ndarray, Size]:
+    """Pixels, at most by the ``factor`` of its size smaller, and that size; both as seen."""
     try:
         size, orientation = _read_header(BytesIO(content))
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), _flags(size, side))
+        size = size[::-1] if orientation >= 5 else size
+        flags = _REDUCED.get(factor(size), cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
         if pixels is None:
             pixels = _decoded_by_pillow(content)
     except Exception as error:
@@ -103,15 +149,7 @@ def decode_image(content: bytes, path: str, side: int | None = None) -> np.ndarr
         raise UnreadableImageError(
             f'{path}: cannot be read as an image ({why}). Replace or remove it', path
         ) from error
-    return _turned(pixels, orientation)
-
-
-def _flags(size: tuple[int, int], side: int | None) -> int:
-    """How OpenCV is to decode: unturned, and no larger than is needed."""
-    spare = 1 if side is None else min(max(size) // side, *size)
-    reduced = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
-    fitting = (flag for factor, flag in reduced.items() if factor <= spare)
-    return next(fitting, cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
+    return _turned(pixels, orientation), size
 
 
 def _decoded_by_pillow(content: bytes) -> np.ndarray:

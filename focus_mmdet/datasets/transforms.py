@@ -193,9 +193,13 @@ class ResizeToPixelBudget(BaseTransform):
         self.max_pixels = max_pixels
         self.multiple = multiple
 
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """(width, height) to which an image is resized."""
+        return budget_size(width, height, self.max_pixels, self.multiple)
+
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         height, width = results['img'].shape[:2]
-        size = budget_size(width, height, self.max_pixels, self.multiple)
+        size = self.size(width, height)
         if any(max(sides) > MAX_ASPECT * min(sides) for sides in ((width, height), size)):
             name = results.get('img_path') or 'an image'
             raise InputError(

@@ -54,7 +54,7 @@ def test_images_in_memory_are_numbered_and_turned(folder):
     turned.getexif()[0x0112] = 6
     queries = list(each_query(list_queries([np.zeros((5, 4, 3), np.uint8), turned, folder / '2.png']), 1))
     assert [query.name for query in queries] == ['query 0', 'query 1', f'{folder}/2.png']
-    assert [query.read().shape for query in queries] == [(5, 4, 3), (8, 6, 3), (6, 8, 3)]
+    assert [query.read().pixels.shape for query in queries] == [(5, 4, 3), (8, 6, 3), (6, 8, 3)]
 
 
 @pytest.mark.parametrize('query', ['https://a.example/b.jpg', 's3://bucket/b.jpg'])

@@ -13,7 +13,7 @@ from PIL import Image, features
 from PIL.PngImagePlugin import PngInfo
 
 from focus_mmdet.datasets import image_file
-from focus_mmdet.datasets.image_file import image_size, read_image
+from focus_mmdet.datasets.image_file import image_size, read_image, read_reduced
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError
 from focus_mmdet.errors import InputError
 
@@ -132,6 +132,24 @@ def test_a_heic_is_read_as_it_turns_itself(tmp_path):
         stored.info['exif'] = tag(orientation).tobytes()
         stored.save(tmp_path / 'turned.heic', quality=90)
         check(tmp_path / 'turned.heic', picture())
+
+
+@pytest.mark.parametrize('name', ['1.jpg', '6.jpg', '1.png'])
+def test_a_jpeg_comes_as_small_as_is_enough_with_its_own_size(tmp_path, name):
+    exif, path = Image.Exif(), str(tmp_path / name)
+    exif[0x0112] = int(name[0])
+    Image.new('RGB', (101, 50), 'teal').save(path, exif=exif)
+    width, height = own = (50, 101) if name[0] == '6' else (101, 50)
+
+    def is_enough(size, smaller):
+        assert size == own
+        return smaller[0] * 5 >= width
+
+    pixels, size = read_reduced(path, is_enough)
+    assert size == own
+    assert pixels.shape == ((height, width, 3) if name == '1.png' else (-(-height // 4), -(-width // 4), 3))
+    with pytest.raises(UnreadableImageError, match=r'gone\.jpg: cannot be read'):
+        read_reduced(str(tmp_path / 'gone.jpg'), is_enough)
 
 
 def large_png(side):
