@@ -3,6 +3,8 @@
 import argparse
 import errno
 import gc
+import os
+import select
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,7 +26,7 @@ _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 def run_cli(main: Callable[[], None]) -> None:
     """Run a tool; bad input or a full disk prints one message and exits with status 2.
 
-    Ctrl-C exits with 130, as shells expect.
+    Ctrl-C exits with 130, as shells expect, and a reader of stdout that has left, as ``head`` does, with 141.
     """
     status = _status(main)
     if not status:
@@ -39,10 +41,15 @@ def run_cli(main: Callable[[], None]) -> None:
 def _status(main: Callable[[], None]) -> int:
     try:
         main()
+        sys.stdout.flush()
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         return 130
     except Exception as error:
+        if isinstance(error, BrokenPipeError) and _is_reader_gone():
+            # Python flushes once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
         message = _input_message(error)
         if message is None:
             raise
@@ -50,6 +57,13 @@ def _status(main: Callable[[], None]) -> int:
         print(f'error: {message}'.encode(errors='backslashreplace').decode(), file=sys.stderr)
         return 2
     return 0
+
+
+def _is_reader_gone() -> bool:
+    """Does nobody read what is written to stdout any more?"""
+    poll = select.poll()
+    poll.register(sys.stdout, 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _input_message(error: Exception) -> str | None:

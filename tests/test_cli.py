@@ -1,11 +1,12 @@
 """Where tools may write is known before they work."""
 
+import os
 import runpy
 import sys
 
 import pytest
 
-from focus_mmdet.cli import _input_message, check_folder, read_config
+from focus_mmdet.cli import _input_message, check_folder, read_config, run_cli
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 
@@ -36,6 +37,26 @@ def test_what_is_in_the_way_of_a_folder_is_named(tmp_path, monkeypatch):
 
 def test_a_place_that_turns_out_forbidden_is_named():
     assert _input_message(PermissionError(13, 'Permission denied', 'a/b')) == 'a/b: Permission denied'
+
+
+@pytest.mark.parametrize('flush', [True, False])
+def test_who_reads_no_further_ends_a_tool_quietly(monkeypatch, capfd, flush):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, 'w') as stdout:
+        monkeypatch.setattr('sys.stdout', stdout)
+        with pytest.raises(SystemExit) as ended:
+            run_cli(lambda: print('found', flush=flush))
+    assert ended.value.code == 141
+    assert capfd.readouterr().err == ''
+
+
+def test_another_broken_pipe_is_an_error():
+    def main():
+        raise BrokenPipeError(32, 'a worker died')
+
+    with pytest.raises(BrokenPipeError):
+        run_cli(main)
 
 
 def test_a_config_without_a_model_is_named(tmp_path):
