@@ -6,6 +6,8 @@ A support is a picture and the object's box in it, x1,y1,x2,y2 in pixels. Give -
 object. A frame of a video is clip.mp4#120, counted from 0 as it plays (the video is read from its
 beginning). A query is a picture, a frame, a video, of which each --every-th frame is asked, a folder, which
 stands for all pictures and videos in it and below, or a pattern such as 'photos/**/*.jpg'.
+What may be mistaken for the object is shown like it, by --not-this: where it is surer to be, the answer is
+that the object is absent.
 Without --config and --checkpoint: the FeatureMatcher that is shipped.
 
 Each answer is a line of JSON on stdout. A query that cannot be read is left out, and named at the end.
@@ -42,6 +44,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--config', default=READY)
     parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
     parser.add_argument('--support', nargs='+', action='append', default=[], metavar='PICTURE:x1,y1,x2,y2')
+    parser.add_argument('--not-this', nargs='+', action='append', default=[], metavar='PICTURE:x1,y1,x2,y2')
     parser.add_argument('--name', nargs='+', default=[], help='of each --support; default: its first file')
     parser.add_argument('--reference', nargs='+', default=[], metavar='FILE', help='objects saved before')
     parser.add_argument(
@@ -103,6 +106,8 @@ def check_objects(args: argparse.Namespace) -> None:
         InputError: An image cannot be read, a box is wrong, a file is no reference, or two have one name.
     """
     shown = [Reference.of(supports, name) for supports, name in supports_and_names(args)]
+    for supports in not_this(args):
+        Reference.of(supports)
     names = Counter(each.name for each in [*shown, *map(Reference.load, args.reference)])
     if names.total() > len(names):
         raise InputError(f'several objects are called {names.most_common(1)[0][0]!r}: tell them by --name')
@@ -114,6 +119,11 @@ def supports_and_names(args: argparse.Namespace) -> Iterator[tuple[list[Support]
         yield [parse_support(text) for text in texts], name
 
 
+def not_this(args: argparse.Namespace) -> list[list[Support]]:
+    """Of each ``--not-this``."""
+    return [[parse_support(text, '--not-this') for text in texts] for texts in args.not_this]
+
+
 def search(
     find: InContextInferencer, known: list[Reference], queries: list[str], args: argparse.Namespace
 ) -> None:
@@ -123,6 +133,7 @@ def search(
         for located in find.stream(
             queries,
             known,
+            not_this=[find.remember(supports) for supports in not_this(args)],
             batch_size=args.batch_size,
             picture=not args.no_pictures,
             every=args.every,

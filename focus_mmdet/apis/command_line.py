@@ -6,17 +6,17 @@ from focus_mmdet.errors import InputError
 from focus_mmdet.shipped import READY
 
 
-def parse_support(text: str) -> Support:
-    """``path:x1,y1,x2,y2`` to image and box."""
+def parse_support(text: str, flag: str = '--support') -> Support:
+    """``path:x1,y1,x2,y2``, given by a ``flag``, to image and box."""
     path, separator, numbers = text.rpartition(':')
     try:
         box = [float(number) for number in numbers.split(',')]
     except ValueError:
         box = []
     if not separator or len(box) != 4:
-        raise InputError(f'--support {text}: write PICTURE:x1,y1,x2,y2')
+        raise InputError(f'{flag} {text}: write PICTURE:x1,y1,x2,y2')
     if is_video(path):
-        raise InputError(f'--support {path}: write VIDEO#FRAME, frames counted from 0')
+        raise InputError(f'{flag} {path}: write VIDEO#FRAME, frames counted from 0')
     return path, box
 
 

@@ -17,6 +17,7 @@ from focus_mmdet.apis.export import load_detector
 from focus_mmdet.apis.images import Support
 from focus_mmdet.apis.queries import Queries, Query, each_query, list_queries, read_ahead
 from focus_mmdet.apis.reference import Reference, fingerprint
+from focus_mmdet.apis.rivals import give_way
 from focus_mmdet.apis.written import Written
 from focus_mmdet.cli import read_config
 from focus_mmdet.errors import InputError, check_number
@@ -114,6 +115,7 @@ class InContextInferencer:
         queries: Queries,
         references: References,
         *,
+        not_this: References = (),
         batch_size: int = 1,
         pred_score_thr: float = 0.0,
         picture: bool = False,
@@ -129,6 +131,8 @@ class InContextInferencer:
                 and videos in them and below), globs, videos. From a generator, twice ``batch_size`` are
                 taken before the first is answered.
             references: One or several, or pairs of images and boxes.
+            not_this: The same of what may be mistaken for them. Each query is asked for it, too; where it is
+                found in the same place (IoU over 0.5) with a higher score, the answer is "absent".
             batch_size: Queries that go through the model together.
             pred_score_thr: A box with a lower score is left out of its answer; 0..1.
             picture: Also draw a strip of supports, query and attention: slower.
@@ -138,7 +142,7 @@ class InContextInferencer:
         Raises:
             InputError: A bad argument, or not one query could be answered.
         """
-        found = self._run(queries, references, batch_size, pred_score_thr, picture, every)
+        found = self._run(queries, references, not_this, batch_size, pred_score_thr, picture, every)
         return (sample if return_datasamples else located for located, sample in found)
 
     def __call__(
@@ -154,6 +158,7 @@ class InContextInferencer:
         show_progress: bool = False,
         picture: bool = False,
         every: int = 30,
+        not_this: References = (),
     ) -> list[Any]:
         """All answers of :meth:`stream`, in a list, and in files.
 
@@ -172,6 +177,7 @@ class InContextInferencer:
             show_progress: Tell on stderr how far it is.
             picture: Likewise; also where pictures are written.
             every: Likewise.
+            not_this: Likewise.
 
         Raises:
             InputError: As of :meth:`stream`; or ``out_dir`` cannot be written.
@@ -183,7 +189,7 @@ class InContextInferencer:
         self.found = []
         asked: set[str] = set()
         for located, sample in self._run(
-            files, references, batch_size, pred_score_thr, picture or drawn, every
+            files, references, not_this, batch_size, pred_score_thr, picture or drawn, every
         ):
             if written is not None:
                 written.add(located)
@@ -199,6 +205,7 @@ class InContextInferencer:
         self,
         queries: Queries,
         references: References,
+        not_this: References,
         batch_size: int,
         pred_score_thr: float,
         picture: bool,
@@ -209,10 +216,13 @@ class InContextInferencer:
         check_number('pred_score_thr', pred_score_thr, low=0, high=1)
         check_number('every', every, low=1, whole=True)
         known = self._known(references)
-        for reference in known:
+        rivals = [] if isinstance(not_this, Sequence) and not not_this else self._known(not_this)
+        if both := set(known) & set(rivals):
+            raise InputError(f'not_this: {next(iter(both)).name!r} is also what is looked for')
+        for reference in [*known, *rivals]:
             self.answerer.know(reference)
         asked = each_query(list_queries(queries), every)
-        return self._answers(asked, known, batch_size, pred_score_thr, picture)
+        return self._answers(asked, known, rivals, batch_size, pred_score_thr, picture)
 
     def _known(self, references: References) -> list[Reference]:
         if isinstance(references, Reference):
@@ -229,6 +239,7 @@ class InContextInferencer:
         self,
         queries: Iterable[Query],
         references: Sequence[Reference],
+        rivals: Sequence[Reference],
         batch_size: int,
         threshold: float,
         picture: bool,
@@ -238,14 +249,18 @@ class InContextInferencer:
         for batch in _batches(read_ahead(queries, self._read, 2 * batch_size), batch_size):
             read = self._readable(batch)
             asked = Asked([prepared for _, prepared in read])
-            each = [
-                self._ask([query for query, _ in read], asked, reference, picture) for reference in references
-            ]
-            for answers in zip(*each, strict=True):
-                for reference, answer in zip(references, answers, strict=True):
-                    if answer is not None:
+            asking = [query for query, _ in read]
+            wanted = [self._ask(asking, asked, reference, picture) for reference in references]
+            others = [self._ask(asking, asked, rival, False) for rival in rivals]
+            for answers in zip(*wanted, *others, strict=True):
+                asked_too = list(zip(rivals, answers[len(references) :], strict=True))
+                others_found = [(rival.name, answer[1].sample) for rival, answer in asked_too if answer]
+                for reference, answer in zip(references, answers, strict=False):
+                    # Nobody knows whose place it is where a rival could not be asked for.
+                    if answer is not None and len(others_found) == len(rivals):
                         count += 1
                         query, answered = answer
+                        give_way(answered.sample, others_found)
                         yield _located(query, answered, reference, threshold)
         if not self.unread:
             return
@@ -319,6 +334,7 @@ def _located(
         score=score,
         absent=sample.get('absent', False),
         answer=sample.get('answer', ''),
+        instead=sample.get('instead'),
         picture=answered.picture,
     )
     return located, sample

@@ -56,4 +56,5 @@ def _as_json(located: Located) -> dict[str, object]:
         'size': list(located.size),
         'absent': located.absent,
         'answer': located.answer,
+        'instead': located.instead,
     }

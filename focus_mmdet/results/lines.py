@@ -11,6 +11,7 @@ from focus_mmdet.results.result_writer import ResultWriter, printable
 
 COLUMNS = (
     'query', 'frame', 'reference', 'width', 'height', 'x1', 'y1', 'x2', 'y2', 'score', 'absent', 'answer',
+    'instead',
 )  # fmt: skip
 
 
@@ -71,6 +72,7 @@ class CsvResults(_Lines):
             record['score'],
             int(located.absent),
             _no_formula(located.answer, "'"),
+            _no_formula(located.instead or '', "'"),
         ]
         line = StringIO()
         csv.writer(line, lineterminator='\n').writerow(row)

@@ -21,11 +21,12 @@ class Located:
             where the model's answer holds no box in it.
         score: 0..1, how sure the model is that the object is there, also where it gave no box;
             of a model that was not trained for absence, how sure of its box, and 0 without one.
-        absent: The model said that the object is not there. Without a box this is
-            False where the answer cannot be read.
+        absent: The model said that the object is not there, or something else is in its place.
+            Without a box this is False where the answer cannot be read.
         answer: What the model wrote; empty where it writes nothing.
         picture: (H, W, 3) uint8 RGB strip of supports, query and attention, where it
             was asked for.
+        instead: By its name, what was given as ``not_this`` and stands in the place that the model gave.
     """
 
     query: str
@@ -37,6 +38,7 @@ class Located:
     absent: bool
     answer: str
     picture: np.ndarray | None = None
+    instead: str | None = None
 
     def record(self) -> dict[str, Any]:
         """As one JSON object, without the picture; pixels to one decimal, the score to four."""
@@ -49,6 +51,7 @@ class Located:
             'score': round(self.score, 4),
             'absent': self.absent,
             'answer': self.answer,
+            'instead': self.instead,
         }
 
     def at_least(self, score: float) -> 'Located':

@@ -26,7 +26,8 @@ class AtOnePlace:
     def recall(self, path):
         return Reference.load(path)
 
-    def stream(self, queries, references, batch_size, picture, every):
+    def stream(self, queries, references, not_this, batch_size, picture, every):
+        told = ' '.join(each.name for each in not_this)
         for number, query in enumerate(queries):
             if query.endswith('stop.jpg'):
                 raise KeyboardInterrupt
@@ -36,7 +37,7 @@ class AtOnePlace:
             drawn = np.zeros((9, 9, 3), np.uint8) if picture else None
             for each in references:
                 score = (number + 1) / 10
-                yield Located(query, None, each.name, (64, 48), (1, 2, 30, 40), score, False, '', drawn)
+                yield Located(query, None, each.name, (64, 48), (1, 2, 30, 40), score, False, told, drawn)
         if len(self.unread) == len(queries):
             raise InputError(self.unread[0][1])
 
@@ -92,6 +93,18 @@ def test_saved_objects_are_looked_for_by_their_names(call, tmp_path):
     assert not (tmp_path / 'out').exists()
 
 
+def test_what_may_be_mistaken_for_the_object_goes_along(call):
+    other = [
+        '--not-this',
+        'photos/1.jpg:1,1,9,9',
+        'photos/2.jpg:1,1,9,9',
+        '--not-this',
+        'photos/10.jpg:1,1,9,9',
+    ]
+    _, lines, _ = call(*CUP, *other, '--query', 'photos/2.jpg', '--no-pictures')
+    assert [line['answer'] for line in lines] == ['1 10']
+
+
 def test_what_cannot_be_read_is_named_at_the_end(call, tmp_path):
     (tmp_path / 'photos/bad.jpg').touch()
     status, lines, told = call(*CUP, '--query', 'photos', '--no-pictures')
@@ -114,6 +127,14 @@ WRONG = {
     'nothing to search': (CUP, 'give --query'),
     'nowhere to write': ([*CUP, '--query', 'photos'], 'give --out-dir, or --no-pictures'),
     'no number': (['--support', 'cup.png:1,2,x,4', '--query', 'photos', '--no-pictures'], 'write PICTURE:x1'),
+    'no box of what is unwanted': (
+        [*CUP, '--not-this', 'cup.png', '--query', 'photos', '--no-pictures'],
+        '--not-this cup.png: write PICTURE:x1',
+    ),
+    'unreadable and unwanted': (
+        [*CUP, '--not-this', 'gone.png:1,1,5,5', '--query', 'photos', '--no-pictures'],
+        'gone.png: no such',
+    ),
     'reversed': (
         ['--support', 'cup.png:20,20,1,1', '--query', 'photos', '--no-pictures'],
         'is reversed',
