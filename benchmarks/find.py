@@ -1,15 +1,16 @@
 """What does a query cost once its supports are remembered?
 
-    python benchmarks/find.py                      # a FastVLM of the shipped kind, random weights
-    python benchmarks/find.py --family qwen3_vl --side 256
-    python benchmarks/find.py --model 7b --side 532   # true 7B sizes, on a GPU
+    python benchmarks/find.py                            # a FastVLM of width 128, 256 tokens an image
+    python benchmarks/find.py --width 512                # a wider one
+    python benchmarks/find.py --model small --side 320   # the small model: 100 tokens an image
+    python benchmarks/find.py --model 7b --side 532      # true 7B sizes, on a GPU
 
 Queries of one size are asked at 4 supports, by four ways: the query alone (no supports: the least that
 can be), after remembered supports, in batches of these, and with the supports read each time. Each begins
 with pixels in memory and ends with a box. Ways take turns, and the quickest of --repeat rounds counts; on a
 CPU these are the seconds that it worked. Images are noise and weights random, so the grammar keeps answers
-as long as real ones: of numbers of three digits. Then: the memory of a reference, how a folder of photographs
-keeps up, and the first answer of a fresh process, from the command line to the box, of the embedded model.
+as long as real ones. Then: the memory of a reference, how a folder of photographs keeps up, and the first
+answer of a fresh process, from the command line to the box, of the embedded model.
 
 The last line is JSON: ratios of the same run.
 """
@@ -19,7 +20,6 @@ import json
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ from focus_mmdet.apis import InContextInferencer, Reference
 from focus_mmdet.apis.answerer import Asked
 from focus_mmdet.apis.images import record_of
 from focus_mmdet.errors import check_number
+from focus_mmdet.models.sizing.small import build_small_vlm
 from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
 
 SHOTS = 4
@@ -52,8 +53,10 @@ def build(args: argparse.Namespace, folder: str) -> InContextInferencer:
     if args.model == '7b':
         build_folder('7b', folder)
         config.model.bbox_head.update(load_weights=False, dtype='bfloat16')
+    elif args.model == 'small':
+        build_small_vlm(folder, 'checkpoints/mobilenet-v2', args.width)
     else:
-        build_tiny_vlm(folder, args.family, width=128, layers=6, vision=96)
+        build_tiny_vlm(folder, args.family, args.width, layers=6, vision=96)
         if args.family == 'fast_vlm':
             see_all(Path(folder), args.side)
     config.model.pretrained = folder
@@ -109,22 +112,24 @@ def seconds(device: str, ways: dict[str, Callable[[], Any]], repeat: int) -> dic
     return best
 
 
-def reading_share(find: InContextInferencer, reference: Reference, folder: Path, count: int) -> float:
-    """Seconds of a folder of 12-megapixel JPEGs over those of the same queries in memory."""
-    rng, size = np.random.default_rng(1), (4000, 3000)
+def reading_share(
+    find: InContextInferencer, reference: Reference, folder: Path, count: int, device: str
+) -> float:
+    """Seconds of a folder of 12-megapixel JPEGs over those of the same queries as the model takes them."""
+    read, rng, size = clock(device), np.random.default_rng(1), (4000, 3000)
     photo = Image.fromarray(noise(rng, 64)).resize(size, Image.Resampling.BICUBIC)
     pixels = np.asarray(photo)
     for index in range(count):
         photo.save(folder / f'{index}.jpg', quality=90)
     prepared = find.answerer.prepare(pixels)
-    started = time.perf_counter()
+    started = read()
     for _ in range(count):
         find.answerer.answer(reference, Asked([prepared]))
-    in_memory = time.perf_counter() - started
-    started = time.perf_counter()
+    in_memory = read() - started
+    started = read()
     for _ in find.stream(folder, reference):
         pass
-    return (time.perf_counter() - started) / in_memory
+    return (read() - started) / in_memory
 
 
 def first_answer() -> float:
@@ -137,7 +142,8 @@ def first_answer() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--family', choices=TINY_FAMILIES, default='fast_vlm')
-    parser.add_argument('--model', choices=['tiny', '7b'], default='tiny', help='7b is Qwen2-VL')
+    parser.add_argument('--model', choices=['tiny', 'small', '7b'], default='tiny', help='7b is Qwen2-VL')
+    parser.add_argument('--width', type=int, default=128, help='of the decoder: default %(default)s')
     parser.add_argument('--side', type=int, default=256, help='pixels of an image: default %(default)s')
     parser.add_argument('--queries', type=int, default=16)
     parser.add_argument('--repeat', type=int, default=5)
@@ -167,7 +173,7 @@ def main() -> None:
             print(f'{name:>24}{1000 * total / len(asked):>10.1f} ms a query')
         photos = Path(folder) / 'photos'
         photos.mkdir()
-        share = reading_share(find, reference, photos, args.photos) if args.photos else 0.0
+        share = reading_share(find, reference, photos, args.photos, args.device) if args.photos else 0.0
     figures = {
         'cached_over_query_alone': round(taken[1] / taken[0], 3),
         'speedup_over_reencoding': round(taken[3] / taken[1], 3),
