@@ -170,10 +170,13 @@ def _part(material: Material, faces: _Faces, contents: _Contents) -> Part:
 
 
 def _content(folder: Folder, name: str) -> bytes:
+    file = folder.joinpath(name)
     try:
-        return folder.joinpath(name).read_bytes()
-    except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(f'{folder / name}: cannot be read ({error}). Replace it') from error
+        if file.is_file():
+            return file.read_bytes()
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(f'{file}: cannot be read ({error}). Replace it') from error
+    raise InputError(f'{file}: is missing')
 
 
 def _lines(folder: Folder, name: str) -> list[str]:

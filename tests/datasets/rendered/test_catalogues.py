@@ -53,7 +53,7 @@ def test_nothing_outside_a_zip_is_read(tmp_path):
     names = ('../secret.obj', f'{tmp_path}/secret.obj', 'a/../../secret.obj')
     records = ''.join(f'model#{number}={name}\n' for number, name in enumerate(names))
     for source in find_sources([write_catalogue(tmp_path / 'shop.sh3f', records)]):
-        with pytest.raises(InputError, match='cannot be read'):
+        with pytest.raises(InputError, match='is missing'):
             read_model(source.folder, source.file)
 
 

@@ -52,7 +52,7 @@ def test_textures_and_materials_that_are_missing_are_listed(tmp_path):
 @pytest.mark.parametrize(
     ('obj', 'mtl', 'message'),
     [
-        ('mtllib red paint.mtl\nf 1 2 3', None, r'red paint\.mtl: cannot be read'),
+        ('mtllib red paint.mtl\nf 1 2 3', None, r'red paint\.mtl: is missing'),
         ('mtllib red paint.mtl\nf 1 2 3', 'newmtl a\nKd red', r'red paint\.mtl, line 2: cannot be read'),
         ('', None, 'has no faces'),
         ('f 1 2 x', None, 'line 5: cannot be read'),
