@@ -68,7 +68,7 @@ setup(
         # Converters that read JSON larger than memory: TAO, BURST, YouTube-VIS, COCO, LVIS.
         'converters': ['ijson'],
         # Views of 3D models.
-        'render': ['vtk'],
+        'render': ['trimesh', 'vtk'],
         # Photographs of iPhones (HEIC).
         'heif': ['pillow-heif'],
         # Further logs of MMEngine's, and what mmdet's analyze_logs draws with.

@@ -6,12 +6,11 @@ A source is a catalogue of Sweet Home 3D (.sh3f) or a folder of OBJ models with 
 and textures, y up. Every object gets a folder in --out with its views, 00.webp and so on: RGBA,
 from elsewhere and in other light each time. CREDITS.txt says whose each is, as far as the
 catalogue does. Doors, windows and stairs are left out, and what shows nearly nothing: neither
-colour nor detail. Needs vtk (the extra "render" of setup.py); no display, no GPU.
+colour nor detail. Needs the extra "render" of setup.py (trimesh, vtk); no display, no GPU.
 """
 
 import argparse
 from collections import defaultdict
-from fnmatch import fnmatch
 from pathlib import Path
 from zlib import crc32
 
@@ -24,23 +23,6 @@ from focus_mmdet.datasets.rendered.renderer import Renderer
 from focus_mmdet.datasets.rendered.wavefront import read_model
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import progress
-
-
-def without(sources: list[Source], patterns: list[str]) -> list[Source]:
-    """Those that no pattern matches.
-
-    Raises:
-        InputError: A pattern matches none, or all are matched.
-    """
-    matched = set()
-    for pattern in patterns:
-        names = {source.name for source in sources if fnmatch(source.name, pattern)}
-        if not names:
-            raise InputError(f'--without {pattern}: no object is called so; there is {sources[0].name}')
-        matched |= names
-    if len(matched) == len(sources):
-        raise InputError(f'--without {" ".join(patterns)}: leaves no object')
-    return [source for source in sources if source.name not in matched]
 
 
 def is_plain(views: list[np.ndarray]) -> bool:
@@ -101,7 +83,6 @@ def main() -> None:
     parser.add_argument(
         '--side', type=int, default=200, help='longer side of a view in pixels; default: %(default)s'
     )
-    parser.add_argument('--without', nargs='+', default=[], help="objects to leave out, as 'scopia-square-*'")
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     args = parser.parse_args()
     check_number('--views', args.views, low=1, high=1000, whole=True)
@@ -110,7 +91,7 @@ def main() -> None:
     check_folder('--out', args.out)
     if args.out.is_dir() and any(args.out.iterdir()):
         raise InputError(f'--out {args.out}: is not empty. Choose another folder')
-    sources = without(find_sources(args.sources), args.without)
+    sources = find_sources(args.sources)
     written, remarks = render_all(sources, args.out, args.side, args.views, args.seed)
     for remark, names in remarks.items():
         print(f'{len(names)} {remark}: {", ".join(names)}')

@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from focus_mmdet.datasets.rendered.wavefront import Material, Model, Part
+from focus_mmdet.datasets.rendered.wavefront import Model, Part, trimesh
 from focus_mmdet.errors import InputError
 
 try:
@@ -32,12 +32,12 @@ class Renderer:
         side: Longer side of a view, in pixels.
 
     Raises:
-        InputError: VTK is not installed, or finds no OpenGL.
+        InputError: VTK or trimesh is not installed, or VTK finds no OpenGL.
     """
 
     def __init__(self, side: int) -> None:
-        if vtk is None:
-            raise InputError('3D models are rendered by VTK: pip install vtk')
+        if vtk is None or trimesh is None:
+            raise InputError('3D models are read by trimesh and rendered by VTK: pip install trimesh vtk')
         # It tells of every display that it tried.
         vtk.vtkLogger.SetStderrVerbosity(vtk.vtkLogger.VERBOSITY_OFF)
         self._side = side
@@ -64,20 +64,19 @@ class Renderer:
         Returns:
             ``count`` of them, or fewer where little is seen.
         """
-        points = np.vstack([part.points for part in model.parts]) @ rotation.T
-        if not np.ptp(points, 0).any():
-            return []
         scene = vtk.vtkRenderer()
         scene.SetBackgroundAlpha(0)
         scene.AutomaticLightCreationOff()
         actors = [_actor(part, rotation) for part in model.parts]
         for actor in actors:
             scene.AddActor(actor)
+        size = np.ptp(np.reshape(scene.ComputeVisiblePropBounds(), (3, 2)), 1)
+        if not size.any():
+            return []
         self._window.AddRenderer(scene)
         views = []
         for _ in range(count):
-            scene.SetActiveCamera(_camera(points, rng))
-            scene.ResetCameraClippingRange()
+            _aim(scene, size, rng)
             _light(scene, actors, rng)
             self._window.Render()
             views.append(_smoothed(self._pixels(), self._side))
@@ -108,41 +107,23 @@ def _smoothed(pixels: np.ndarray, side: int) -> np.ndarray | None:
     return np.dstack([colours, opacity]).round().clip(0, 255).astype(np.uint8)
 
 
-def _camera(points: np.ndarray, rng: np.random.Generator) -> Any:
-    """A camera that looks at the points and has them just in its picture."""
-    low, high = points.min(0), points.max(0)
-    middle, radius = (low + high) / 2, np.linalg.norm(high - low) / 2
-    turn, lift = _viewpoint(high - low, rng)
-    away = np.array([np.cos(lift) * np.sin(turn), np.sin(lift), np.cos(lift) * np.cos(turn)])
+def _aim(scene: Any, size: np.ndarray, rng: np.random.Generator) -> None:
+    """Look at an object of (x, y, z) size, which just fills the picture.
+
+    Its back is not seen, which is often bare, nor the edge of what is flat.
+    """
+    flat = size < _THIN * np.sort(size)[1]
+    turn = np.deg2rad((60 if flat[0] or flat[2] else 130) * rng.uniform(-1, 1) + 90 * flat[0])
+    lift = np.deg2rad(rng.uniform(30, 80) if flat[1] else 60 * rng.uniform() ** 1.3)
     camera = vtk.vtkCamera()
-    camera.SetFocalPoint(*middle)
-    camera.SetPosition(*(middle + radius * rng.uniform(1.7, 6) * away))
+    camera.SetPosition(np.cos(lift) * np.sin(turn), np.sin(lift), np.cos(lift) * np.cos(turn))
     camera.SetViewUp(0, 1, 0)
     camera.Roll(rng.normal(0, 4))
-    matrix = camera.GetViewTransformMatrix()
-    matrix = np.array([[matrix.GetElement(row, column) for column in range(4)] for row in range(3)])
-    seen = points @ matrix[:, :3].T + matrix[:, 3]
-    tangents = seen[:, :2] / -seen[:, 2:]
-    first, last = tangents.min(0), tangents.max(0)
-    half = 1.02 * (last - first).max() / 2
-    camera.SetViewAngle(np.rad2deg(2 * np.arctan(half)))
-    camera.SetWindowCenter(*((first + last) / 2 / half))
-    return camera
-
-
-def _viewpoint(size: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """Azimuth from the front and elevation, in radians, for an object of (x, y, z) size.
-
-    The back is not seen, which is often bare, nor the edge of what is flat.
-    """
-    thin = int(size.argmin())
-    if size[thin] > _THIN * np.sort(size)[1]:
-        turn, lift = rng.uniform(-130, 130), 60 * rng.uniform() ** 1.3
-    elif thin == 1:
-        turn, lift = rng.uniform(-180, 180), rng.uniform(30, 80)
-    else:
-        turn, lift = rng.uniform(-60, 60) + (90 if thin == 0 else 0), 60 * rng.uniform() ** 1.3
-    return np.deg2rad(turn), np.deg2rad(lift)
+    # ResetCamera goes as far away as this angle needs, in radii of the object.
+    camera.SetViewAngle(np.rad2deg(2 * np.arcsin(1 / rng.uniform(1.7, 6))))
+    scene.SetActiveCamera(camera)
+    scene.ResetCamera()
+    scene.ResetCameraScreenSpace(0.98)
 
 
 def _light(scene: Any, actors: list[Any], rng: np.random.Generator) -> None:
@@ -165,37 +146,46 @@ def _light(scene: Any, actors: list[Any], rng: np.random.Generator) -> None:
 
 def _actor(part: Part, rotation: np.ndarray) -> Any:
     """What VTK draws of a part. Every corner of a face is a point of its own."""
+    corners = part.faces.ravel()
     points = part.points @ rotation.T
-    surface = _surface(points[part.corners], np.arange(len(part.corners)), part.sizes)
-    surface.GetPointData().SetNormals(numpy_to_vtk(_normals(points, part), deep=True))
-    surface.GetPointData().SetTCoords(numpy_to_vtk(part.texture_points.astype(np.float32), deep=True))
-    triangles = vtk.vtkTriangleFilter()
-    triangles.SetInputData(surface)
-    triangles.Update()
+    surface = _surface(points[corners], np.arange(len(corners)))
+    surface.GetPointData().SetNormals(numpy_to_vtk(_normals(points, corners), deep=True))
+    surface.GetPointData().SetTCoords(numpy_to_vtk(part.texture_points[corners], deep=True))
     mapper = vtk.vtkPolyDataMapper()
-    mapper.SetInputData(triangles.GetOutput())
+    mapper.SetInputData(surface)
     actor = vtk.vtkActor()
     actor.SetMapper(mapper)
-    _apply(part.material, actor)
+    colour = part.colour
+    if part.texture is not None:
+        actor.SetTexture(_texture(part.texture))
+        colour = np.maximum(colour, _UNDER_TEXTURE) if colour.max() < _UNDER_TEXTURE else colour
+    look = actor.GetProperty()
+    look.SetColor(*colour)
+    look.SetSpecularColor(*part.specular)
+    look.SetSpecular(0.6)
+    look.SetSpecularPower(part.shininess)
+    look.SetOpacity(part.opacity)
+    look.SetInterpolationToPhong()
     return actor
 
 
-def _surface(points: np.ndarray, corners: np.ndarray, sizes: np.ndarray) -> Any:
-    ends = np.concatenate([[0], np.cumsum(sizes)])
+def _surface(points: np.ndarray, corners: np.ndarray) -> Any:
     faces = vtk.vtkCellArray()
-    faces.SetData(*(numpy_to_vtkIdTypeArray(each.astype(np.int64), deep=True) for each in (ends, corners)))
+    faces.SetData(3, numpy_to_vtkIdTypeArray(corners.astype(np.int64), deep=True))
     places = vtk.vtkPoints()
-    places.SetData(numpy_to_vtk(np.ascontiguousarray(points), deep=True))
+    places.SetData(numpy_to_vtk(points, deep=True))
     surface = vtk.vtkPolyData()
     surface.SetPoints(places)
     surface.SetPolys(faces)
     return surface
 
 
-def _normals(points: np.ndarray, part: Part) -> np.ndarray:
+def _normals(points: np.ndarray, corners: np.ndarray) -> np.ndarray:
     """(C, 3) of the corners: smooth but across sharp edges. VTK keeps the order of faces and corners."""
+    # Points that differ only in their place in the texture are one.
+    places, indices = np.unique(points, axis=0, return_inverse=True)
     normals = vtk.vtkPolyDataNormals()
-    normals.SetInputData(_surface(points, part.corners, part.sizes))
+    normals.SetInputData(_surface(places, indices.ravel()[corners]))
     normals.SetFeatureAngle(_SHARP)
     normals.ConsistencyOff()
     normals.Update()
@@ -204,26 +194,11 @@ def _normals(points: np.ndarray, part: Part) -> np.ndarray:
     return vtk_to_numpy(surface.GetPointData().GetNormals())[corners]
 
 
-def _apply(material: Material, actor: Any) -> None:
-    look = actor.GetProperty()
-    colour = np.array(material.colour)
-    if material.texture is not None:
-        actor.SetTexture(_texture(material.texture))
-        colour = np.maximum(colour, _UNDER_TEXTURE) if colour.max() < _UNDER_TEXTURE else colour
-    look.SetColor(*colour)
-    look.SetSpecularColor(*material.specular)
-    look.SetSpecular(0.6)
-    look.SetSpecularPower(material.shininess)
-    look.SetOpacity(material.opacity)
-    look.SetInterpolationToPhong()
-
-
 def _texture(pixels: np.ndarray) -> Any:
     height, width, channels = pixels.shape
-    code = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA
-    upwards = np.ascontiguousarray(cv2.cvtColor(pixels, code)[::-1]).reshape(-1, channels)
     image = vtk.vtkImageData()
     image.SetDimensions(width, height, 1)
+    upwards = np.ascontiguousarray(pixels[::-1]).reshape(-1, channels)
     image.GetPointData().SetScalars(numpy_to_vtk(upwards, deep=True))
     texture = vtk.vtkTexture()
     texture.SetInputData(image)

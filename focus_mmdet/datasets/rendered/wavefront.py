@@ -1,20 +1,26 @@
-"""Wavefront OBJ models: surfaces, and the materials and textures of their MTL files.
+"""Wavefront OBJ models with the materials and textures of their MTL file, read by trimesh.
 
-Read from a folder or from a zip, which is never unpacked: a name that leads out of a zip finds nothing.
-Normals are not read, nor lines, curves and any map but that of the diffuse colour.
+From a folder or from a zip, which is never unpacked: a name that leads out of a zip finds nothing.
+Polygons become fans of triangles, which fill notches; of several MTL files the first is read.
 """
 
+import io
+import re
 import zipfile
 import zlib
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-import cv2
 import numpy as np
+from PIL import Image
 
 from focus_mmdet.errors import InputError
+
+try:
+    import trimesh
+except ImportError:
+    trimesh = None
 
 Folder = Path | zipfile.Path
 
@@ -23,106 +29,36 @@ _TEXTURE_SIDE = 1024
 
 
 @dataclass(frozen=True)
-class Material:
-    """How a surface looks.
-
-    Attributes:
-        colour: Diffuse RGB, 0..1.
-        specular: RGB of highlights, 0..1.
-        shininess: Exponent of highlights.
-        opacity: 0..1.
-        texture: (H, W, 3 or 4) uint8 BGR or BGRA, times the colour.
-    """
-
-    colour: tuple[float, ...] = (0.8, 0.8, 0.8)
-    specular: tuple[float, ...] = (0.0, 0.0, 0.0)
-    shininess: float = 1.0
-    opacity: float = 1.0
-    texture: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
 class Part:
     """The faces of one material.
 
     Attributes:
-        material: Of all of them.
         points: (P, 3) float.
-        corners: (C,) indices of points, face after face.
-        texture_points: (C, 2) float, the place in the texture of each corner, from its lower left.
-        sizes: (F,) corners of each face, 3 or more.
+        faces: (F, 3) indices of points.
+        texture_points: (P, 2) float, their places in the texture from its lower left.
+        colour: (3,) diffuse RGB, 0..1.
+        specular: (3,) RGB of highlights, 0..1.
+        shininess: Exponent of highlights.
+        opacity: 0..1.
+        texture: (H, W, 4) uint8 RGBA, times the colour.
     """
 
-    material: Material
     points: np.ndarray
-    corners: np.ndarray
+    faces: np.ndarray
     texture_points: np.ndarray
-    sizes: np.ndarray
+    colour: np.ndarray
+    specular: np.ndarray
+    shininess: float
+    opacity: float
+    texture: np.ndarray | None
 
 
 @dataclass(frozen=True)
 class Model:
-    """An object.
-
-    Attributes:
-        parts: One or more.
-        missing: Textures and materials that it names and that are not there.
-    """
+    """An object: one or more parts, and the textures that it names and that cannot be read."""
 
     parts: list[Part]
     missing: list[str]
-
-
-@dataclass
-class _Faces:
-    corners: list[int] = field(default_factory=list)
-    texture_points: list[int] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-
-
-@dataclass
-class _Contents:
-    """What the lines of an OBJ file have told so far; faces by the name of their material."""
-
-    points: list[tuple[float, float, float]] = field(default_factory=list)
-    texture_points: list[tuple[float, float]] = field(default_factory=list)
-    faces: dict[str, _Faces] = field(default_factory=lambda: defaultdict(_Faces))
-    libraries: list[str] = field(default_factory=list)
-    material: str = ''
-
-    def read(self, line: str) -> None:
-        """Raises ValueError where it is not as it should be."""
-        key, _, rest = line.partition(' ')
-        words = rest.split()
-        if key == 'v':
-            x, y, z = map(float, words[:3])
-            self.points.append((x, y, z))
-        elif key == 'vt':
-            u, v = map(float, [*words, '0'][:2])
-            self.texture_points.append((u, v))
-        elif key == 'f' and len(words) >= 3:
-            self._read_face(words)
-        elif key == 'usemtl':
-            self.material = rest.strip()
-        elif key == 'mtllib':
-            self.libraries.append(rest.strip())
-
-    def _read_face(self, words: Sequence[str]) -> None:
-        """Corners are like 3, 3/7 or 3/7/2: point, place in the texture, normal."""
-        faces = self.faces[self.material]
-        for word in words:
-            point, texture_point, *_ = [*word.split('/'), '']
-            faces.corners.append(_index(point, len(self.points)))
-            faces.texture_points.append(
-                _index(texture_point, len(self.texture_points)) if texture_point else -1
-            )
-        faces.sizes.append(len(words))
-
-
-def _index(word: str, total: int) -> int:
-    """From 0, of a number that counts from 1, or from -1 backwards."""
-    number = int(word)
-    return number + total if number < 0 else number - 1
 
 
 def read_model(folder: Folder, name: str) -> Model:
@@ -133,44 +69,27 @@ def read_model(folder: Folder, name: str) -> Model:
     Raises:
         InputError: It or its MTL file is missing or cannot be read, or it has no faces.
     """
-    contents = _Contents()
-    for number, line in enumerate(_lines(folder, name), start=1):
-        try:
-            contents.read(line)
-        except ValueError as error:
-            raise InputError(f'{folder / name}, line {number}: cannot be read: {line[:80]!r}') from error
-    if not contents.faces:
-        raise InputError(f'{folder / name}: has no faces')
-    parent = PurePosixPath(name).parent
-    beside = folder.joinpath(str(parent)) if parent.name else folder
-    materials, missing = _read_materials(beside, contents.libraries)
-    missing += [f'material {used}' for used in contents.faces if used and used not in materials]
+    content = _content(folder.joinpath(name))
+    backwards = re.search(rb'^f\s.*-', content, re.MULTILINE)
+    if backwards and b'\nv ' in content[backwards.end() :]:
+        # trimesh would count them from the end of the file.
+        raise InputError(f'{folder / name}: has negative indices before its last point. Export it without')
+    beside = _Beside(folder.joinpath(*PurePosixPath(name).parts[:-1]))
     try:
-        parts = [
-            _part(materials.get(used, Material()), faces, contents) for used, faces in contents.faces.items()
-        ]
-    except ValueError as error:
-        raise InputError(f'{folder / name}: {error}') from error
-    return Model(parts, sorted(missing))
+        scene = trimesh.load_scene(io.BytesIO(content), file_type='obj', resolver=beside, process=False)
+        parts = [_part(mesh) for mesh in scene.geometry.values() if isinstance(mesh, trimesh.Trimesh)]
+    except Exception as error:  # trimesh raises whatever its parsing stumbles over
+        raise InputError(f'{folder / name}: cannot be read ({error}). Replace it') from error
+    if beside.error is not None:
+        raise beside.error
+    if not any(len(part.faces) for part in parts):
+        raise InputError(f'{folder / name}: has no faces')
+    if not all(part.points.shape[1] == 3 and np.isfinite(part.points).all() for part in parts):
+        raise InputError(f'{folder / name}: a point is not three finite numbers')
+    return Model(parts, sorted(beside.missing))
 
 
-def _part(material: Material, faces: _Faces, contents: _Contents) -> Part:
-    points = np.array(contents.points).reshape(-1, 3)
-    # The last row is for corners without.
-    texture_points = np.array([*contents.texture_points, (0.0, 0.0)])
-    used, corners = np.unique(faces.corners, return_inverse=True)
-    places = np.array(faces.texture_points)
-    if used[0] < 0 or used[-1] >= len(points):
-        raise ValueError('a face names a point that is not there')
-    if not -1 <= places.min() <= places.max() < len(contents.texture_points):
-        raise ValueError('a face names a place in the texture that is not there')
-    if not (np.isfinite(points[used]).all() and np.isfinite(texture_points[places]).all()):
-        raise ValueError('a point is not finite')
-    return Part(material, points[used], corners, texture_points[places], np.array(faces.sizes))
-
-
-def _content(folder: Folder, name: str) -> bytes:
-    file = folder.joinpath(name)
+def _content(file: Folder) -> bytes:
     try:
         if file.is_file():
             return file.read_bytes()
@@ -179,66 +98,51 @@ def _content(folder: Folder, name: str) -> bytes:
     raise InputError(f'{file}: is missing')
 
 
-def _lines(folder: Folder, name: str) -> list[str]:
-    """Lines of any encoding: only names are not ASCII, and they are compared with one another."""
-    text = _content(folder, name).decode('latin-1').replace('\r\n', '\n').replace('\\\n', ' ')
-    return [line.strip().replace('\t', ' ') for line in text.split('\n')]
+class _Beside:
+    """Where trimesh looks for an MTL file, by [], and for textures, by get. It goes on without them."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.missing: set[str] = set()
+        self.error: InputError | None = None
+
+    def __getitem__(self, name: str) -> bytes:
+        try:
+            return _content(self.folder.joinpath(name))
+        except InputError as error:
+            self.error = error
+            raise
+
+    def get(self, name: str) -> bytes:
+        """Of a path on another computer the last part may lie here."""
+        for each in (name, name.replace('\\', '/').rsplit('/', 1)[-1]):
+            try:
+                content = _content(self.folder.joinpath(each))
+                Image.open(io.BytesIO(content)).load()
+            except (InputError, OSError, SyntaxError, ValueError):
+                continue
+            return content
+        self.missing.add(name)
+        raise FileNotFoundError(name)
 
 
-def _read_materials(folder: Folder, libraries: Sequence[str]) -> tuple[dict[str, Material], list[str]]:
-    """Materials by name, and the textures that are missing."""
-    materials: dict[str, Material] = {}
-    textures: dict[str, np.ndarray | None] = {}
-    for library in libraries:
-        name = ''
-        for number, line in enumerate(_lines(folder, library), start=1):
-            key, _, rest = line.partition(' ')
-            if key == 'newmtl':
-                name = rest.strip()
-                materials[name] = Material()
-            elif key == 'map_Kd' and name in materials:
-                if rest not in textures:
-                    textures[rest] = _read_texture(folder, rest.strip())
-                materials[name] = replace(materials[name], texture=textures[rest])
-            elif name in materials:
-                try:
-                    materials[name] = replace(materials[name], **_property(key, rest.split()))
-                except (ValueError, IndexError) as error:
-                    place = f'{folder / library}, line {number}'
-                    raise InputError(f'{place}: cannot be read: {line[:80]!r}') from error
-    return materials, [f'texture {name}' for name, texture in textures.items() if texture is None]
-
-
-def _property(key: str, words: Sequence[str]) -> dict:
-    """What a line of an MTL file sets, bounded to what makes sense."""
-    if key in ('Kd', 'Ks'):
-        red, green, blue = np.clip([float(word) for word in words[:3]], 0, 1).tolist()
-        return {'colour' if key == 'Kd' else 'specular': (red, green, blue)}
-    if key == 'Ns':
-        return {'shininess': float(np.clip(float(words[0]), 1, 128))}
-    if key in ('d', 'Tr'):
-        value = float(np.clip(float(words[-1]), 0, 1))
-        return {'opacity': value if key == 'd' else 1 - value}
-    return {}
-
-
-def _read_texture(folder: Folder, name: str) -> np.ndarray | None:
-    """(H, W, 3 or 4) uint8 BGR or BGRA; None where there is none that can be read.
-
-    Of a path on another computer the last part may lie here.
-    """
-    candidates = (folder.joinpath(each) for each in (name, name.replace('\\', '/').rsplit('/', 1)[-1]))
-    try:
-        file = next((each for each in candidates if each.is_file()), None)
-        content = b'' if file is None else file.read_bytes()
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED) if content else None
-    except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error, cv2.error):
-        pixels = None
-    if pixels is None:
-        return None
-    if pixels.dtype != np.uint8:
-        pixels = (pixels / 257).astype(np.uint8)
-    if pixels.ndim == 2:
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_GRAY2BGR)
-    zoom = _TEXTURE_SIDE / max(pixels.shape)
-    return cv2.resize(pixels, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA) if zoom < 1 else pixels
+def _part(mesh: Any) -> Part:
+    material = getattr(mesh.visual, 'material', None)
+    # One without a name is not the file's, but trimesh's own for what has none.
+    told = material.kwargs if material is not None and material.name else {}
+    image = material.image if told else None
+    if image is not None:
+        image = image.convert('RGBA')
+        image.thumbnail((_TEXTURE_SIDE, _TEXTURE_SIDE))
+    places = getattr(mesh.visual, 'uv', None)
+    opacity = float(told['d'][-1]) if 'd' in told else 1 - float(told.get('tr', [0])[-1])
+    return Part(
+        points=np.asarray(mesh.vertices, float),
+        faces=np.asarray(mesh.faces),
+        texture_points=np.zeros((len(mesh.vertices), 2)) if places is None else np.asarray(places, float),
+        colour=np.broadcast_to(told.get('kd', 0.8), 3).clip(0, 1),
+        specular=np.broadcast_to(told.get('ks', 0.0), 3).clip(0, 1),
+        shininess=float(np.clip(told.get('ns', 1), 1, 128)),
+        opacity=float(np.clip(opacity, 0, 1)),
+        texture=None if image is None else np.asarray(image),
+    )

@@ -7,6 +7,8 @@ import pytest
 from focus_mmdet.datasets.rendered.wavefront import read_model
 from focus_mmdet.errors import InputError
 
+pytest.importorskip('trimesh')
+
 POINTS = 'v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n'
 
 
@@ -23,20 +25,21 @@ def test_faces_have_the_material_and_the_texture_that_they_name(tmp_path):
         *write(
             tmp_path,
             f'mtllib red paint.mtl\r\n{POINTS}vt 0 0\nvt 1 0\nvt 1 1\n'
-            'usemtl paint\nf 1//1 2//1 3//1 4//1\nf 1 2\nusemtl wood\nf -4/-3 \\\n -3/2 3/3\n',
+            'usemtl paint\nf 1//1 2//1 3//1 4//1\nf 1 2\nusemtl wood\nf -4/-3 \\\n -3/2 3/3\n'
+            'usemtl gold\nf 1 2 3\n',
             'newmtl paint\nKd 0.9 0 0\nd 0.5\nnewmtl wood\nmap_Kd C:\\Textures\\wood.png\n',
         )
     )
-    paint, wood = model.parts
-    assert (paint.material.colour, paint.material.opacity, paint.material.texture) == ((0.9, 0, 0), 0.5, None)
-    assert paint.sizes.tolist() == [4]
-    assert wood.points[wood.corners].tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
-    assert wood.texture_points.tolist() == [[0, 0], [1, 0], [1, 1]]
-    assert wood.material.texture[0, 0].tolist() == [10, 20, 30]
+    gold, paint, wood = sorted(model.parts, key=lambda part: (part.texture is not None, part.colour[0]))
+    assert gold.colour.tolist() == [0.8, 0.8, 0.8]
+    assert (paint.colour.tolist(), paint.opacity, len(paint.faces)) == ([0.9, 0, 0], 0.5, 2)
+    assert wood.points[wood.faces[0]].tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
+    assert wood.texture_points[wood.faces[0]].tolist() == [[0, 0], [1, 0], [1, 1]]
+    assert wood.texture[0, 0].tolist() == [30, 20, 10, 255]
     assert model.missing == []
 
 
-def test_textures_and_materials_that_are_missing_are_listed(tmp_path):
+def test_textures_that_are_missing_are_listed(tmp_path):
     (tmp_path / 'broken.png').write_bytes(b'no image')
     model = read_model(
         *write(
@@ -46,21 +49,20 @@ def test_textures_and_materials_that_are_missing_are_listed(tmp_path):
         )
     )
     assert len(model.parts) == 2
-    assert model.missing == ['material gold', 'texture broken.png', 'texture wood.png']
+    assert model.missing == ['broken.png', 'wood.png']
 
 
 @pytest.mark.parametrize(
     ('obj', 'mtl', 'message'),
     [
         ('mtllib red paint.mtl\nf 1 2 3', None, r'red paint\.mtl: is missing'),
-        ('mtllib red paint.mtl\nf 1 2 3', 'newmtl a\nKd red', r'red paint\.mtl, line 2: cannot be read'),
+        ('mtllib red paint.mtl\nusemtl a\nf 1 2 3', 'newmtl a\nd red', r'card\.obj: cannot be read'),
         ('', None, 'has no faces'),
-        ('f 1 2 x', None, 'line 5: cannot be read'),
-        ('v 1 2\nf 1 2 3', None, 'line 5: cannot be read'),
-        ('f 1 2 9', None, 'a point that is not there'),
-        ('f 0 1 2', None, 'a point that is not there'),
-        ('f 1/1 2/1 3/1', None, 'a place in the texture that is not there'),
-        ('v nan 0 0\nf 1 2 5', None, 'not finite'),
+        ('f 1 2 x', None, r'card\.obj: cannot be read'),
+        ('v 1 2\nf 1 2 3', None, 'three finite numbers'),
+        ('f 1 2 9', None, r'card\.obj: cannot be read'),
+        ('f -4 -3 -2\nv 1 2 3', None, 'negative indices'),
+        ('v nan 0 0\nf 1 2 5', None, 'three finite numbers'),
     ],
 )
 def test_what_is_broken_is_named(tmp_path, obj, mtl, message):
