@@ -67,9 +67,7 @@ def render_all(
             remarks['left out, nearly nothing to see'].append(source.name)
             continue
         if model.missing:
-            remarks['drawn in plain colours where it lacks'].append(
-                f'{source.name} ({", ".join(model.missing)})'
-            )
+            remarks['drawn plain where it lacks'].append(f'{source.name} ({", ".join(model.missing)})')
         write_views(views, out / source.name)
         written.append(source)
     return written, remarks

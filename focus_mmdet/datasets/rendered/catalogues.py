@@ -4,7 +4,7 @@ import re
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -55,7 +55,7 @@ def find_sources(paths: Sequence[Path]) -> list[Source]:
             while name in sources:
                 number += 1
                 name = f'{source.name}-{number}'
-            sources[name] = Source(name, source.folder, source.file, source.rotation, source.credit)
+            sources[name] = replace(source, name=name)
         if len(sources) == before:
             raise InputError(f'{path}: no models there (*.obj)')
     return list(sources.values())

@@ -129,11 +129,13 @@ class _Beside:
 def _part(mesh: Any) -> Part:
     material = getattr(mesh.visual, 'material', None)
     # One without a name is not the file's, but trimesh's own for what has none.
-    told = material.kwargs if material is not None and material.name else {}
-    image = material.image if told else None
-    if image is not None:
-        image = image.convert('RGBA')
+    if material is None or not material.name:
+        material = trimesh.visual.material.SimpleMaterial()
+    told, texture = material.kwargs, None
+    if material.image is not None:
+        image = material.image.convert('RGBA')
         image.thumbnail((_TEXTURE_SIDE, _TEXTURE_SIDE))
+        texture = np.asarray(image)
     places = getattr(mesh.visual, 'uv', None)
     opacity = float(told['d'][-1]) if 'd' in told else 1 - float(told.get('tr', [0])[-1])
     return Part(
@@ -144,5 +146,5 @@ def _part(mesh: Any) -> Part:
         specular=np.broadcast_to(told.get('ks', 0.0), 3).clip(0, 1),
         shininess=float(np.clip(told.get('ns', 1), 1, 128)),
         opacity=float(np.clip(opacity, 0, 1)),
-        texture=None if image is None else np.asarray(image),
+        texture=texture,
     )

@@ -1,5 +1,7 @@
 """OBJ models with their materials; what is missing or broken is said."""
 
+import zipfile
+
 import cv2
 import numpy as np
 import pytest
@@ -68,3 +70,15 @@ def test_textures_that_are_missing_are_listed(tmp_path):
 def test_what_is_broken_is_named(tmp_path, obj, mtl, message):
     with pytest.raises(InputError, match=message):
         read_model(*write(tmp_path, POINTS + obj, mtl))
+
+
+@pytest.mark.parametrize('place', ['', 'toys/'])
+def test_a_zip_is_read_where_it_lies(tmp_path, place):
+    cv2.imwrite(str(tmp_path / 'wood.png'), np.zeros((2, 2, 3), np.uint8))
+    write(tmp_path, f'mtllib red paint.mtl\n{POINTS}usemtl wood\nf 1 2 3', 'newmtl wood\nmap_Kd wood.png')
+    with zipfile.ZipFile(tmp_path / 'toys.zip', 'w') as archive:
+        for name in ('card.obj', 'red paint.mtl', 'wood.png'):
+            archive.write(tmp_path / name, place + name)
+    model = read_model(zipfile.Path(tmp_path / 'toys.zip'), f'{place}card.obj')
+    assert model.parts[0].texture.shape == (2, 2, 4)
+    assert model.missing == []
