@@ -128,12 +128,10 @@ class _Beside:
 
 def _part(mesh: Any) -> Part:
     material = getattr(mesh.visual, 'material', None)
-    # One without a name is not the file's, but trimesh's own for what has none.
-    if material is None or not material.name:
-        material = trimesh.visual.material.SimpleMaterial()
-    told, texture = material.kwargs, None
-    if material.image is not None:
-        image = material.image.convert('RGBA')
+    told, image, texture = getattr(material, 'kwargs', {}), getattr(material, 'image', None), None
+    # trimesh makes up an image, of no format, where a material is missing.
+    if image is not None and image.format:
+        image = image.convert('RGBA')
         image.thumbnail((_TEXTURE_SIDE, _TEXTURE_SIDE))
         texture = np.asarray(image)
     places = getattr(mesh.visual, 'uv', None)

@@ -28,12 +28,12 @@ def test_faces_have_the_material_and_the_texture_that_they_name(tmp_path):
             tmp_path,
             f'mtllib red paint.mtl\r\n{POINTS}vt 0 0\nvt 1 0\nvt 1 1\n'
             'usemtl paint\nf 1//1 2//1 3//1 4//1\nf 1 2\nusemtl wood\nf -4/-3 \\\n -3/2 3/3\n'
-            'usemtl gold\nf 1 2 3\n',
+            'usemtl gold\nf 1/1 2/2 3/3\n',
             'newmtl paint\nKd 0.9 0 0\nd 0.5\nnewmtl wood\nmap_Kd C:\\Textures\\wood.png\n',
         )
     )
     gold, paint, wood = sorted(model.parts, key=lambda part: (part.texture is not None, part.colour[0]))
-    assert gold.colour.tolist() == [0.8, 0.8, 0.8]
+    assert (gold.colour.tolist(), gold.texture) == ([0.8, 0.8, 0.8], None)
     assert (paint.colour.tolist(), paint.opacity, len(paint.faces)) == ([0.9, 0, 0], 0.5, 2)
     assert wood.points[wood.faces[0]].tolist() == [[0, 0, 0], [1, 0, 0], [1, 1, 0]]
     assert wood.texture_points[wood.faces[0]].tolist() == [[0, 0], [1, 0], [1, 1]]
