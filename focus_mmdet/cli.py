@@ -27,6 +27,7 @@ def run_cli(main: Callable[[], None]) -> None:
     """Run a tool; bad input or a full disk prints one message and exits with status 2.
 
     Ctrl-C exits with 130, as shells expect, and a reader of stdout that has left, as ``head`` does, with 141.
+    ``KeyboardInterrupt`` may say how far it was.
     """
     status = _status(main)
     if not status:
@@ -42,8 +43,8 @@ def _status(main: Callable[[], None]) -> int:
     try:
         main()
         sys.stdout.flush()
-    except KeyboardInterrupt:
-        print('interrupted', file=sys.stderr)
+    except KeyboardInterrupt as interruption:
+        print(' '.join(['interrupted', *map(str, interruption.args)]), file=sys.stderr)
         return 130
     except Exception as error:
         if isinstance(error, BrokenPipeError) and _is_reader_gone():

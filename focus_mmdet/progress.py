@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator, Sequence
+from math import inf
 from time import monotonic
 from typing import TypeVar
 
@@ -17,16 +18,17 @@ class Progress:
     """Tells on stderr how much of a task is done.
 
     Args:
-        total: How much there is to do.
+        total: How much there is to do; None: not known.
         what: Follows the numbers of a line, as ``'MiB of train.json'``.
+        only_on_terminals: No lines where stderr is none.
     """
 
-    def __init__(self, total: int, what: str = '') -> None:
+    def __init__(self, total: int | None, what: str = '', only_on_terminals: bool = False) -> None:
         self.total = total
         self.done = 0
         self._what = f' {what}'.rstrip()
-        self._bar = ProgressBar(total, file=sys.stderr) if sys.stderr.isatty() else None
-        self._due = monotonic() + SECONDS
+        self._bar = ProgressBar(total or 0, file=sys.stderr) if sys.stderr.isatty() else None
+        self._due = inf if only_on_terminals else monotonic() + SECONDS
 
     def update(self, count: int = 1) -> None:
         """Say that ``count`` more is done."""
@@ -34,8 +36,14 @@ class Progress:
         if self._bar is not None:
             self._bar.update(count)
         elif monotonic() >= self._due:
-            print(f'{self.done} of {self.total}{self._what}', file=sys.stderr, flush=True)
+            of = '' if self.total is None else f' of {self.total}'
+            print(f'{self.done}{of}{self._what}', file=sys.stderr, flush=True)
             self._due = monotonic() + SECONDS
+
+    def clear(self) -> None:
+        """Empty the bar's line for what is printed next."""
+        if self._bar is not None:
+            print('\r\x1b[K', end='', file=sys.stderr, flush=True)
 
     def close(self) -> None:
         """Leave the bar's line."""

@@ -15,12 +15,18 @@ Exit status: 0; 3 where some queries could not be read; 2 where none could, or t
 Ctrl-C, which keeps what was found until then.
 """
 
+import sys
+
+if __name__ == '__main__' and sys.stderr.isatty():
+    # Ahead of imports that take seconds.
+    print('loading the model ...', file=sys.stderr, flush=True)
+
 import argparse
 import json
 import logging
-import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import cv2
@@ -30,8 +36,9 @@ from focus_mmdet.apis import InContextInferencer, Reference
 from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
 from focus_mmdet.apis.images import Support
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
-from focus_mmdet.datasets.queries import list_queries
+from focus_mmdet.datasets.queries import count_pictures, list_queries
 from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.progress import Progress
 from focus_mmdet.results import FORMATS, Located, ResultFiles
 from focus_mmdet.results.query_images import safe_name, save_picture
 from focus_mmdet.shipped import READY
@@ -127,21 +134,65 @@ def not_this(args: argparse.Namespace) -> list[list[Support]]:
 def search(
     find: InContextInferencer, known: list[Reference], queries: list[str], args: argparse.Namespace
 ) -> None:
-    """Ask, print and write."""
-    number = 0
-    with ResultFiles(args.out_dir or '.', args.format) as files:
-        for located in find.stream(
-            queries,
-            known,
-            not_this=[find.remember(supports) for supports in not_this(args)],
-            batch_size=args.batch_size,
-            picture=not args.no_pictures,
-            every=args.every,
-        ):
-            located = located.at_least(args.score_thr)
-            print(json.dumps({**located.record(), **draw(located, number, args.out_dir)}), flush=True)
-            files.write(located)
-            number += 1
+    """Ask, print and write.
+
+    Raises:
+        InputError: Not one query could be answered.
+        KeyboardInterrupt: It says how many pictures were searched; what was found in them is written.
+    """
+    total = count_pictures(queries)
+    told = Progress(total, 'pictures', only_on_terminals=True)
+    try:
+        with ResultFiles(args.out_dir or '.', args.format, total) as files, finishing(told):
+            for located in answers(find, known, queries, args, told):
+                files.write(located)
+    except KeyboardInterrupt:
+        tell_files(files)
+        of = '' if total is None else f' of {total}'
+        raise KeyboardInterrupt(f'after {told.done}{of} pictures') from None
+    tell_files(files)
+
+
+def answers(
+    find: InContextInferencer,
+    known: list[Reference],
+    queries: list[str],
+    args: argparse.Namespace,
+    told: Progress,
+) -> Iterator[Located]:
+    """What is found, printed; ``told`` counts the pictures."""
+    asked: set[tuple[str, int | None]] = set()
+    found = find.stream(
+        queries,
+        known,
+        not_this=[find.remember(supports) for supports in not_this(args)],
+        batch_size=args.batch_size,
+        picture=not args.no_pictures,
+        every=args.every,
+    )
+    for number, located in enumerate(found):
+        located = located.at_least(args.score_thr)
+        told.clear()
+        print(json.dumps({**located.record(), **draw(located, number, args.out_dir)}), flush=True)
+        yield located
+        asked.add((located.query, located.frame))
+        told.update(len(asked) + len(find.unread) - told.done)
+
+
+@contextmanager
+def finishing(told: Progress) -> Iterator[None]:
+    """Say at once that Ctrl-C was heard: what was found is yet to be written."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        told.close()
+        print('finishing ...', file=sys.stderr, flush=True)
+        raise
+    told.close()
+
+
+def tell_files(files: ResultFiles) -> None:
+    """Name the files that were written."""
     for file in files.files:
         print(f'wrote {file}', file=sys.stderr)
 
@@ -191,6 +242,9 @@ def main() -> None:
         search(find, known + [find.recall(file) for file in args.reference], queries, args)
     except InputError:
         tell(find.unread[1:])  # The error is about the first.
+        raise
+    except KeyboardInterrupt:
+        tell(find.unread)
         raise
     tell(find.unread)
     sys.exit(SOME_UNREAD if find.unread else 0)

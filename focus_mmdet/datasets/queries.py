@@ -2,7 +2,7 @@
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from focus_mmdet.datasets.annotations.natural_order import natural_order
@@ -51,6 +51,12 @@ def list_queries(named: Iterable[str], leave_out: str | Path | None = None) -> l
         for path in _files(name, left_out):
             found.setdefault(os.path.abspath(path), path)
     return list(found.values())
+
+
+def count_pictures(files: Sequence[str]) -> int | None:
+    """How many pictures files of :func:`list_queries` are; None where a video is among them, whose frames
+    are known when it has been read."""
+    return None if any(map(is_video, files)) else len(files)
 
 
 def _files(name: str, left_out: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -32,6 +33,7 @@ class ResultFiles(ResultWriter):
     Args:
         path: The folder; it is made.
         formats: Some of :data:`FORMATS`.
+        total: How many pictures are to be searched, where that is known; a page says how many were.
 
     Attributes:
         files: What is written, in the order of ``formats``.
@@ -40,12 +42,14 @@ class ResultFiles(ResultWriter):
         InputError: Another format, or a file in the way that is not ours to replace.
     """
 
-    def __init__(self, path: str | Path, formats: list[str]) -> None:
+    def __init__(self, path: str | Path, formats: list[str], total: int | None = None) -> None:
         super().__init__(path)
         for name in formats:
             check_choice('format', name, FORMATS)
         images = QueryImages(self.path / 'frames')
-        self._writers = [_writer(name, self.path / FORMATS[name], images) for name in dict.fromkeys(formats)]
+        self._writers = [
+            _writer(name, self.path / FORMATS[name], images, total) for name in dict.fromkeys(formats)
+        ]
         self.files = [writer.path for writer in self._writers]
 
     def check(self) -> None:
@@ -69,9 +73,10 @@ class ResultFiles(ResultWriter):
         self._open.__exit__(*error)
 
 
-def _writer(name: str, path: Path, images: QueryImages) -> ResultWriter:
+def _writer(name: str, path: Path, images: QueryImages, total: int | None) -> ResultWriter:
     lines: dict[str, Callable[[Path], ResultWriter]] = {'csv': CsvResults, 'jsonl': JsonLines}
     others: dict[str, Callable[[Path, QueryImages], ResultWriter]] = {
-        'coco': CocoResults, 'yolo': YoloResults, 'labelme': LabelMeResults, 'html': HtmlPage,
+        'coco': CocoResults, 'yolo': YoloResults, 'labelme': LabelMeResults,
+        'html': partial(HtmlPage, total=total),
     }  # fmt: skip
     return lines[name](path) if name in lines else others[name](path, images)

@@ -34,6 +34,7 @@ body {{ margin: 1rem }}
 .found li {{ list-style: none; content-visibility: auto; contain-intrinsic-size: 200px 240px }}
 .found img {{ display: block; width: 100%; height: 180px; object-fit: contain; background: #8882 }}
 li {{ overflow-wrap: anywhere }}
+.part {{ padding: .5rem 1rem; background: #fa05; font-weight: bold }}
 </style>
 """
 
@@ -63,12 +64,17 @@ class HtmlPage(ResultWriter):
         path: The file to write, at the end of the block.
         images: Shows the queries once more.
         most: So many are shown of each reference, the best ones, and as many names of the rest.
+        total: How many pictures are to be searched, where that is known. The page begins with how many
+            were, where these are fewer, or where an error or Ctrl-C ends the block.
     """
 
     beginning = _BEGINNING
 
-    def __init__(self, path: str | Path, images: QueryImages, most: int = 1000) -> None:
+    def __init__(
+        self, path: str | Path, images: QueryImages, most: int = 1000, total: int | None = None
+    ) -> None:
         super().__init__(path)
+        self.total = total
         self.images = images
         self.most = most
         self._searches: dict[str, _Search] = {}
@@ -92,8 +98,18 @@ class HtmlPage(ResultWriter):
         names = ', '.join(map(_text, self._searches)) or 'nothing'
         with whole_file(self.path) as file:
             file.write(f'{_HEAD}<title>Found: {names}</title>\n')
+            file.write(self._searched(ended_early=any(error)))
             for name, search in self._searches.items():
                 file.writelines(_section(name, search))
+
+    def _searched(self, ended_early: bool) -> str:
+        """How much of all this page knows; nothing where it is all."""
+        searched = max((search.asked for search in self._searches.values()), default=0)
+        if not ended_early and searched >= (self.total or 0):
+            return ''
+        of = '' if self.total is None else f' of {self.total}'
+        why = ': the search was ended early' if ended_early else ': the others could not be read'
+        return f'<p class="part">{searched}{of} pictures searched{why}.</p>\n'
 
     def _card(self, located: Located, box: Box) -> str:
         pixels = self.images.pixels(located, SIDE)

@@ -1,6 +1,7 @@
 """The page shows what was found, best first, and runs nothing."""
 
 import base64
+from contextlib import suppress
 from html.parser import HTMLParser
 from io import BytesIO
 from urllib.parse import unquote_to_bytes
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from focus_mmdet.results import ResultFiles
 from focus_mmdet.results.html_page import SIDE, HtmlPage
 from focus_mmdet.results.query_images import QueryImages
 
@@ -76,6 +78,22 @@ def test_the_surest_come_first_and_the_rest_is_counted(page, photos, located, cl
     assert '2 without a box; of 1 of them the model said' in shown.text
     assert 'frame 3' in shown.text
     assert abs(shown.thumbnail(2).getpixel((60, 44))[0] - 120) < 20
+
+
+def test_a_page_of_a_part_says_so_at_its_top(tmp_path, photos, located):
+    for error, total, words in (
+        (KeyboardInterrupt, 113, '2 of 113 pictures searched: the search was ended early.'),
+        (KeyboardInterrupt, None, '2 pictures searched: the search was ended early.'),
+        (None, 3, '2 of 3 pictures searched: the others could not be read.'),
+        (None, 2, 'my cup'),
+    ):
+        with suppress(KeyboardInterrupt), ResultFiles(tmp_path / 'out', ['html'], total) as files:
+            for path in photos[:2]:
+                files.write(located(path))
+            if error is not None:
+                raise error
+        text = Page((tmp_path / 'out/found.html').read_text(encoding='utf-8')).text
+        assert text.split('Found: my cup')[1].strip().startswith(words)
 
 
 def test_the_box_is_drawn_where_it_is(page, tmp_path, located):

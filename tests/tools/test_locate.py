@@ -115,11 +115,31 @@ def test_what_cannot_be_read_is_named_at_the_end(call, tmp_path):
 
 
 def test_what_was_found_before_an_interruption_is_kept(call, tmp_path):
-    arguments = '--query', 'photos/1.jpg', 'stop.jpg', '--out-dir', 'out', '--format', 'coco', 'csv'
-    status, lines, _ = call(*CUP, *arguments)
+    (tmp_path / 'photos/bad.jpg').touch()
+    names = 'photos/bad.jpg', 'photos/1.jpg', 'stop.jpg', 'photos/2.jpg'
+    arguments = '--query', *names, '--out-dir', 'out', '--format', 'coco', 'csv', 'html'
+    status, lines, told = call(*CUP, *arguments)
     assert (status, len(lines)) == (130, 1)
+    assert told.splitlines() == [
+        'finishing ...',
+        'wrote out/found.json',
+        'wrote out/found.csv',
+        'wrote out/found.html',
+        'not answered: photos/bad.jpg: no image',
+        'interrupted after 2 of 4 pictures',
+    ]
     assert len(json.loads((tmp_path / 'out/found.json').read_text())['annotations']) == 1
     assert len((tmp_path / 'out/found.csv').read_text().splitlines()) == 2
+
+
+def test_how_far_a_search_was_is_said_without_a_total_where_a_video_is_among_it(call, tmp_path):
+    _, _, told = call(*CUP, '--query', 'photos/1.jpg', 'stop.jpg', 'clip.mp4', '--no-pictures')
+    assert told.splitlines()[-1] == 'interrupted after 1 pictures'
+
+
+def test_a_terminal_is_told_how_many_of_how_many(call, monkeypatch):
+    monkeypatch.setattr('sys.stderr.isatty', lambda: True)
+    assert '3/3' in call(*CUP, '--query', 'photos', '--no-pictures')[2]
 
 
 WRONG = {
