@@ -31,6 +31,7 @@ from pathlib import Path
 
 import cv2
 from mmengine.logging import MMLogger
+from transformers.utils.logging import disable_progress_bar
 
 from focus_mmdet.apis import InContextInferencer, Reference
 from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
@@ -103,6 +104,10 @@ def check_args(args: argparse.Namespace) -> None:
     if args.query and not args.out_dir and (args.format or not args.no_pictures):
         raise InputError('give --out-dir, or --no-pictures without --format')
     check_folder('--out-dir', args.out_dir)
+    if args.remember and not (folder := Path(args.remember).parent).is_dir():
+        raise InputError(
+            f'--remember {args.remember}: there is no folder {folder}. Make it, or choose another'
+        )
     check_folder('--remember', args.remember and Path(args.remember).parent)
 
 
@@ -142,15 +147,18 @@ def search(
     """
     total = count_pictures(queries)
     told = Progress(total, 'pictures', only_on_terminals=True)
+    files = ResultFiles(args.out_dir or '.', args.format, total)
+    likely: dict[str, list[bool]] = {reference.name: [] for reference in known}
     try:
-        with ResultFiles(args.out_dir or '.', args.format, total) as files, finishing(told):
+        with files, finishing(told):
             for located in answers(find, known, queries, args, told):
                 files.write(located)
+                likely[located.reference].append(located.is_likely)
     except KeyboardInterrupt:
-        tell_files(files)
+        tell_found(likely, files)
         of = '' if total is None else f' of {total}'
         raise KeyboardInterrupt(f'after {told.done}{of} pictures') from None
-    tell_files(files)
+    tell_found(likely, files)
 
 
 def answers(
@@ -161,7 +169,8 @@ def answers(
     told: Progress,
 ) -> Iterator[Located]:
     """What is found, printed; ``told`` counts the pictures."""
-    asked: set[tuple[str, int | None]] = set()
+    asked: set[str] = set()
+    unread = 0
     found = find.stream(
         queries,
         known,
@@ -169,14 +178,17 @@ def answers(
         batch_size=args.batch_size,
         picture=not args.no_pictures,
         every=args.every,
+        warn=False,
     )
     for number, located in enumerate(found):
         located = located.at_least(args.score_thr)
         told.clear()
         print(json.dumps({**located.record(), **draw(located, number, args.out_dir)}), flush=True)
         yield located
-        asked.add((located.query, located.frame))
-        told.update(len(asked) + len(find.unread) - told.done)
+        asked.add(located.query if located.frame is None else f'{located.query}#{located.frame}')
+        asked.update(name for name, _ in find.unread[unread:])
+        unread = len(find.unread)
+        told.update(len(asked) - told.done)
 
 
 @contextmanager
@@ -184,15 +196,18 @@ def finishing(told: Progress) -> Iterator[None]:
     """Say at once that Ctrl-C was heard: what was found is yet to be written."""
     try:
         yield
-    except KeyboardInterrupt:
+    except BaseException as error:
         told.close()
-        print('finishing ...', file=sys.stderr, flush=True)
+        if isinstance(error, KeyboardInterrupt):
+            print('finishing ...', file=sys.stderr, flush=True)
         raise
     told.close()
 
 
-def tell_files(files: ResultFiles) -> None:
-    """Name the files that were written."""
+def tell_found(likely: dict[str, list[bool]], files: ResultFiles) -> None:
+    """Count in how many of its answers each object is likely there, and name the files that were written."""
+    for name, told in likely.items():
+        print(f'{name}: likely in {sum(told)} of {len(told)} pictures', file=sys.stderr)
     for file in files.files:
         print(f'wrote {file}', file=sys.stderr)
 
@@ -228,6 +243,7 @@ def main() -> None:
     if args.format:
         ResultFiles(args.out_dir, args.format).check()
     only_json_on_stdout()
+    disable_progress_bar()
     # What it tells of broken files, we tell.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     checkpoint = chosen_checkpoint(args.config, args.checkpoint)

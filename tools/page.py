@@ -9,6 +9,8 @@ FeatureMatcher that is shipped. Needs the extra: pip install 'focus_mmdet[page]'
 import argparse
 from pathlib import Path
 
+from transformers.utils.logging import disable_progress_bar
+
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.errors import InputError, check_number
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument('--device')
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
+    disable_progress_bar()
     check_number('--port', args.port, low=0, high=65535)
     check_number('--max-upload', args.max_upload, low=1)
     check_number('--max-megapixels', args.max_megapixels, low=1)

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import mmcv
 import numpy as np
+from transformers.utils.logging import disable_progress_bar
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
@@ -104,6 +105,7 @@ def main() -> None:
     parser.add_argument('--device')
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
+    disable_progress_bar()
     check_number('--every', args.every, low=1, whole=True)
     check_number('--fps', args.fps, low=0.01)
     learning = Learning(args.memory, args.confident)

@@ -1,5 +1,6 @@
 """Images and boxes as a user gives them."""
 
+import glob
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -77,7 +78,8 @@ def read_rgb(image: Image, name: str) -> np.ndarray:
 def _checked_file(path: str) -> str:
     check_local(path)
     if not os.path.isfile(path):
-        raise InputError(f'{path}: no such image')
+        what = 'no such image; the pattern matches nothing' if glob.has_magic(path) else 'no such image'
+        raise InputError(f'{path}: {what}')
     return path
 
 
@@ -115,8 +117,10 @@ def checked_box(box: Sequence[float], width: int, height: int, name: str) -> tup
     problems = {
         'holds what is no number': not all(map(math.isfinite, corners)),
         'is reversed: x1, y1 is its upper left corner': x1 > x2 or y1 > y2,
-        f'is empty or outside the {width} x {height} image': not (
-            0 <= x1 < x2 <= width and 0 <= y1 < y2 <= height
+        'is empty': x1 == x2 or y1 == y2,
+        f'lies outside the {width} x {height} image': x2 <= 0 or y2 <= 0 or x1 >= width or y1 >= height,
+        f'reaches over the edge, partly outside the {width} x {height} image': (
+            x1 < 0 or y1 < 0 or x2 > width or y2 > height
         ),
         'looks like fractions of the image': max(corners) <= 1,
         'is less than a pixel wide or high': min(x2 - x1, y2 - y1) < 1,

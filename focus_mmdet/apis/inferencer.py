@@ -25,6 +25,9 @@ from focus_mmdet.progress import Progress
 from focus_mmdet.results.located import Located
 from focus_mmdet.shipped import READY
 
+#: Pixels of a query's shorter side: in fewer there is nothing to be found.
+_SMALLEST = 8
+
 References = Reference | Sequence[Reference] | Sequence[Support]
 
 
@@ -121,10 +124,11 @@ class InContextInferencer:
         picture: bool = False,
         every: int = 30,
         return_datasamples: bool = False,
+        warn: bool = True,
     ) -> Iterator[Any]:
         """Answers one after the other, query by query, and of each query reference by reference.
 
-        What cannot be read is left out, and stands in :attr:`unread`; one warning at the end counts it.
+        What cannot be read is left out, and stands in :attr:`unread`.
 
         Args:
             queries: One or several (also a generator): images as of :meth:`remember`, folders (all pictures
@@ -138,11 +142,12 @@ class InContextInferencer:
             picture: Also draw a strip of supports, query and attention: slower.
             every: Of videos, ask each such frame.
             return_datasamples: Give MMDetection's ``DetDataSample`` in place of :class:`Located`.
+            warn: Count at the end, in one warning, what could not be read.
 
         Raises:
             InputError: A bad argument, or not one query could be answered.
         """
-        found = self._run(queries, references, not_this, batch_size, pred_score_thr, picture, every)
+        found = self._run(queries, references, not_this, batch_size, pred_score_thr, picture, every, warn)
         return (sample if return_datasamples else located for located, sample in found)
 
     def __call__(
@@ -210,6 +215,7 @@ class InContextInferencer:
         pred_score_thr: float,
         picture: bool,
         every: int,
+        warn: bool = True,
     ) -> Iterator[tuple[Located, DetDataSample]]:
         """Check the arguments, and answer."""
         check_number('batch_size', batch_size, low=1, whole=True)
@@ -222,9 +228,12 @@ class InContextInferencer:
         for reference in [*known, *rivals]:
             self.answerer.know(reference)
         asked = each_query(list_queries(queries), every)
-        return self._answers(asked, known, rivals, batch_size, pred_score_thr, picture)
+        return self._answers(asked, known, rivals, batch_size, pred_score_thr, picture, warn)
 
     def _known(self, references: References) -> list[Reference]:
+        files = [references] if isinstance(references, (str, Path)) else references
+        if isinstance(files, Sequence) and files and all(isinstance(each, (str, Path)) for each in files):
+            raise InputError(f'references: recall the file first: find.recall({str(files[0])!r})')
         if isinstance(references, Reference):
             return [references]
         if isinstance(references, Sequence) and all(isinstance(each, Reference) for each in references):
@@ -243,6 +252,7 @@ class InContextInferencer:
         batch_size: int,
         threshold: float,
         picture: bool,
+        warn: bool,
     ) -> Iterator[tuple[Located, DetDataSample]]:
         self.unread = []
         count = 0
@@ -267,14 +277,20 @@ class InContextInferencer:
         reason = self.unread[0][1]
         if not count:
             raise InputError(reason)
-        print_log(
-            f'{len(self.unread)} of the queries could not be answered, the first for this: {reason}',
-            'current',
-            logging.WARNING,
-        )
+        if warn:
+            print_log(
+                f'{len(self.unread)} of the queries could not be answered, the first for this: {reason}',
+                'current',
+                logging.WARNING,
+            )
 
     def _read(self, query: Query) -> Prepared:
         seen = query.read(is_enough=self.answerer.is_enough)
+        if min(seen.size) < _SMALLEST:
+            width, height = seen.size
+            raise InputError(
+                f'{query}: too small: {width} x {height} pixels; give {_SMALLEST} or more a side'
+            )
         return self.answerer.prepare(seen.pixels, str(query), seen.size)
 
     def _readable(self, batch: Sequence[tuple[Query, Future[Prepared]]]) -> list[tuple[Query, Prepared]]:

@@ -11,6 +11,7 @@ import cv2
 import mmcv
 import numpy as np
 from mmengine.config import Config
+from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
@@ -24,6 +25,9 @@ from focus_mmdet.errors import InputError
 _KEY, _VERSION = 'focus_reference', 1
 #: Of a checkpoint: its zip directory holds a checksum of every weight.
 _END = 2**20
+_IMAGES = (str, Path, np.ndarray, Image.Image)
+#: How a safetensors file of these begins, behind eight bytes.
+_BEGINNING = b'{"__metadata__":{"focus_reference":'
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +66,18 @@ class Reference:
         if (
             not isinstance(supports, Sequence)
             or not supports
-            or any(not isinstance(pair, Sequence) or len(pair) != 2 for pair in supports)
+            or any(not isinstance(pair, (list, tuple)) or len(pair) != 2 for pair in supports)
         ):
-            raise InputError('supports: give at least one pair of an image and its box')
+            alone = (
+                isinstance(supports, (list, tuple))
+                and len(supports) == 2
+                and isinstance(supports[0], _IMAGES)
+            )
+            raise InputError(
+                'supports: put the pair of the image and its box in a list: [(image, box)]'
+                if alone
+                else 'supports: give at least one pair of an image and its box'
+            )
         images, boxes, files = [], [], []
         for index, (image, box) in enumerate(supports):
             named = str(image) if isinstance(image, (str, Path)) else f'support {index}'
@@ -85,10 +98,12 @@ class Reference:
         what else these say, such as the place; others as PNG) and JSON in its metadata.
 
         Raises:
-            InputError: ``path`` is a file that is no reference.
+            InputError: ``path`` is a file that is no reference, or its folder does not exist.
             OSError: It cannot be written; what was there before is whole.
         """
         path = Path(path)
+        if not path.parent.is_dir():
+            raise InputError(f'{path}: there is no folder {path.parent}. Make it, or choose another')
         if path.exists():
             _described(path)
         stored = [*self._files, *[None] * (len(self.images) - len(self._files))]
@@ -134,7 +149,11 @@ def _described(path: Path) -> dict[str, Any]:
             said = json.loads((file.metadata() or {})[_KEY])
         version, name, boxes, model = (said[key] for key in ('version', 'name', 'boxes', 'model'))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f'{path}: not a reference that Reference.save wrote') from error
+        with open(path, 'rb') as file:
+            begins_so = file.read(8 + len(_BEGINNING)).endswith(_BEGINNING)
+        is_ours = begins_so and isinstance(error, SafetensorError)
+        what = 'the reference is cut or damaged' if is_ours else 'not a reference that Reference.save wrote'
+        raise InputError(f'{path}: {what}') from error
     if version != _VERSION:
         raise InputError(f'{path}: a reference of version {version}; this program reads {_VERSION}')
     if not isinstance(boxes, list) or not boxes:

@@ -165,6 +165,8 @@ def _why_unreadable(error: Exception, beginning: bytes | None) -> str:
     """What to tell of a file that begins so; None where not even that can be read."""
     if beginning == b'':
         return 'the file is empty'
+    if 'truncated' in str(error).lower():
+        return 'the file is cut off: its end is missing'
     if beginning is None or not isinstance(error, (UnidentifiedImageError, Image.DecompressionBombError)):
         return str(error)
     if isinstance(error, Image.DecompressionBombError):

@@ -74,7 +74,7 @@ def _files(name: str, left_out: str | None) -> list[str]:
     for match in sorted(glob.glob(name, recursive=True), key=natural_order):
         found += _in_folder(match, left_out) if os.path.isdir(match) else [match]
     if not found:
-        raise InputError(f'{name}: no such file, and as a pattern it matches none')
+        raise InputError(f'{name}: no such file; the pattern matches nothing')
     return found
 
 

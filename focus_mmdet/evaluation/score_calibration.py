@@ -25,8 +25,8 @@ class ScoreCalibration(BaseMetric):
     with the score that the object is there all the same, and not right then.
     ``ece`` is the mean gap
     between score and share of right answers over ten bins of equal count;
-    ``scale`` and ``offset`` are those of ``model.bbox_head.score_calibration``
-    (Platt 1999), fitted to this set, and ``ece_fitted`` is the error with them
+    ``scale`` and ``offset`` are those of ``model.bbox_head.score_calibration``, or of a ``FeatureMatcher``'s
+    ``model.score_calibration`` (Platt 1999), fitted to this set, and ``ece_fitted`` is the error with them
     on the same set: fit on validation episodes, judge on others.
 
     Args:

@@ -13,7 +13,7 @@ import numpy as np
 
 from focus_mmdet.datasets.conversion.output_file import whole_file
 from focus_mmdet.datasets.episode import Box
-from focus_mmdet.results.located import Located
+from focus_mmdet.results.located import LIKELY, Located
 from focus_mmdet.results.query_images import QueryImages
 from focus_mmdet.results.result_writer import ResultWriter, printable
 
@@ -34,6 +34,7 @@ body {{ margin: 1rem }}
 .found li {{ list-style: none; content-visibility: auto; contain-intrinsic-size: 200px 240px }}
 .found img {{ display: block; width: 100%; height: 180px; object-fit: contain; background: #8882 }}
 li {{ overflow-wrap: anywhere }}
+h2 {{ margin-top: 2rem; padding-top: .5rem; border-top: 3px solid; font-size: 1rem }}
 .part {{ padding: .5rem 1rem; background: #fa05; font-weight: bold }}
 </style>
 """
@@ -50,7 +51,7 @@ class _Search:
     """What became of one reference."""
 
     def __init__(self) -> None:
-        self.asked = self.found = self.absent = 0
+        self.asked = self.found = self.likely = self.absent = 0
         self.cards: list[_Card] = []
         self.without: list[str] = []
 
@@ -58,6 +59,7 @@ class _Search:
 class HtmlPage(ResultWriter):
     """A page for each search: thumbnails with boxes, the surest first, and the names of the rest.
 
+    A line parts what is likely there (:data:`LIKELY`) from guesses.
     It holds no script and loads nothing; each name leads to its file on this machine.
 
     Args:
@@ -88,6 +90,7 @@ class HtmlPage(ResultWriter):
                 search.without.append(self._link(located))
             return
         search.found += 1
+        search.likely += located.is_likely
         full = len(search.cards) >= self.most
         if full and located.score <= search.cards[0].score:
             return
@@ -128,14 +131,17 @@ class HtmlPage(ResultWriter):
 
 def _section(name: str, search: _Search) -> list[str]:
     shown = sorted(search.cards, reverse=True)
+    likely = [card.html for card in shown if card.score >= LIKELY]
+    guesses = [card.html for card in shown if card.score < LIKELY]
+    others = '; the others are best guesses, the least likely last' if search.found > search.likely else ''
     more = f' The best {len(shown)} are shown.' if len(shown) < search.found else ''
     lines = [
         f'<h1><bdi>{_text(name)}</bdi></h1>\n',
-        f'<p>Found in {search.found} of {search.asked} images.{more}</p>\n',
-        '<ol class="found">\n',
-        *(card.html for card in shown),
-        '</ol>\n',
+        f'<p>Likely in {search.likely} of {search.asked} pictures{others}.{more}</p>\n',
+        *_cards(likely),
     ]
+    if guesses:
+        lines += [f'<h2>Best guesses: scores below {LIKELY}</h2>\n', *_cards(guesses)]
     if left := search.asked - search.found:
         lines += [
             f'<details><summary>{left} without a box; of {search.absent} of them the model said '
@@ -145,6 +151,10 @@ def _section(name: str, search: _Search) -> list[str]:
             '</ul>\n</details>\n',
         ]
     return lines
+
+
+def _cards(cards: list[str]) -> list[str]:
+    return ['<ol class="found">\n', *cards, '</ol>\n'] if cards else []
 
 
 def _text(text: str) -> str:

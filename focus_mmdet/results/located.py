@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+#: Of a calibrated model: as likely there as not.
+LIKELY = 0.5
+
 
 @dataclass(frozen=True)
 class Located:
@@ -40,8 +43,17 @@ class Located:
     picture: np.ndarray | None = None
     instead: str | None = None
 
+    @property
+    def is_likely(self) -> bool:
+        """It has a box whose score is at least :data:`LIKELY`."""
+        return self.box is not None and self.score >= LIKELY
+
     def record(self) -> dict[str, Any]:
-        """As one JSON object, without the picture; pixels to one decimal, the score to four."""
+        """As one JSON object, without the picture; pixels to one decimal, the score to four.
+
+        ``answer`` is left out where the model writes nothing.
+        """
+        answer = {'answer': self.answer} if self.answer else {}
         return {
             'query': self.query,
             'frame': self.frame,
@@ -50,7 +62,7 @@ class Located:
             'box': None if self.box is None else [round(value, 1) for value in self.box],
             'score': round(self.score, 4),
             'absent': self.absent,
-            'answer': self.answer,
+            **answer,
             'instead': self.instead,
         }
 

@@ -76,8 +76,14 @@ def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
     ('supports', 'queries', 'message'),
     [
         ([], ['PHOTO'], 'at least one pair'),
+        ('cup.focus', ['PHOTO'], r"recall the file first: find\.recall\('cup\.focus'\)"),
+        (['cup.focus'], ['PHOTO'], r"recall the file first: find\.recall\('cup\.focus'\)"),
+        ([('PHOTO', (1, 1, 5, 5))], [np.zeros((7, 9, 3), np.uint8)], 'query 0: too small: 9 x 7 pixels'),
+        ([('PHOTO', (1, 1, 5, 5))], ['*.tif'], r'\*\.tif: no such image; the pattern matches nothing'),
         ([('PHOTO', (10, 10, 5, 40))], ['PHOTO'], r'photo\.png: box .* is reversed'),
-        ([('PHOTO', (10, 10, 95, 40))], ['PHOTO'], 'outside the 90 x 60'),
+        ([('PHOTO', (10, 10, 95, 40))], ['PHOTO'], 'over the edge, partly outside the 90 x 60'),
+        ([('PHOTO', (90, 10, 95, 40))], ['PHOTO'], 'lies outside the 90 x 60'),
+        ([('PHOTO', (10, 10, 10, 40))], ['PHOTO'], 'is empty'),
         ([('PHOTO', (10, 10, 40))], ['PHOTO'], 'x1, y1, x2, y2'),
         ([('PHOTO', (10, 10, 40, float('nan')))], ['PHOTO'], 'holds what is no number'),
         ([('PHOTO', (0.25, 0.25, 0.625, 0.75))], ['PHOTO'], r'photo\.png: .* fractions .* give .* pixels'),
@@ -90,7 +96,8 @@ def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
     ],
 )
 def test_bad_input_is_named(inferencer, photo, supports, queries, message):
-    supports = [(photo[0] if image == 'PHOTO' else image, box) for image, box in supports]
+    if all(isinstance(each, tuple) for each in supports):
+        supports = [(photo[0] if image == 'PHOTO' else image, box) for image, box in supports]
     queries = [photo[0] if isinstance(query, str) and query == 'PHOTO' else query for query in queries]
     with pytest.raises(InputError, match=message):
         inferencer(queries, supports)

@@ -67,6 +67,17 @@ def test_a_full_disk_leaves_the_old_file(photos, tmp_path, monkeypatch):
     assert {file.name for file in tmp_path.iterdir()} == {'turned.jpg', 'plain.bmp', 'cup.focus'}
 
 
+def test_a_folder_that_is_missing_is_named_and_not_made(photos, tmp_path):
+    with pytest.raises(InputError, match=r'new/cup\.focus: there is no folder .*new'):
+        Reference.of([(photos[0], (1, 2, 30, 50))]).save(tmp_path / 'new/cup.focus')
+    assert not (tmp_path / 'new').exists()
+
+
+def test_a_pair_that_is_in_no_list_is_told_so(photos):
+    with pytest.raises(InputError, match=r'in a list: \[\(image, box\)\]'):
+        Reference.of((photos[0], (1, 2, 30, 50)))
+
+
 def test_another_file_is_not_replaced(photos):
     with pytest.raises(InputError, match=r'plain\.bmp: not a reference'):
         Reference.of([(photos[0], (1, 2, 30, 50))]).save(photos[1])
@@ -92,7 +103,7 @@ def test_what_is_no_reference_is_named(tmp_path, said, message):
 def test_a_broken_or_missing_file_is_named(photos, tmp_path):
     Reference.of([(photos[0], (1, 2, 30, 50))]).save(tmp_path / 'cup.focus')
     (tmp_path / 'cut.focus').write_bytes((tmp_path / 'cup.focus').read_bytes()[:-9])
-    with pytest.raises(InputError, match=r'cut\.focus: not a reference'):
+    with pytest.raises(InputError, match=r'cut\.focus: the reference is cut or damaged'):
         Reference.load(tmp_path / 'cut.focus')
     with pytest.raises(InputError, match=r'gone\.focus: no such reference'):
         Reference.load(tmp_path / 'gone.focus')

@@ -57,7 +57,7 @@ def test_a_file_that_is_missing_or_a_frame_is_left_to_its_reader(photos):
 @pytest.mark.parametrize(
     ('name', 'message'),
     [
-        ('p/*.gif', r'p/\*.gif: no such file, and as a pattern it matches none'),
+        ('p/*.gif', r'p/\*.gif: no such file; the pattern matches nothing'),
         ('empty', 'empty: no picture or video'),
         ('https://a.b/c.jpg', 'not fetched. Download it'),
     ],

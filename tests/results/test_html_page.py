@@ -63,7 +63,7 @@ def test_hostile_names_stay_text_and_lead_to_their_files(page, photos, located):
 
 
 def test_the_surest_come_first_and_the_rest_is_counted(page, photos, located, clip):
-    scores = [0.2, 0.9, 0.5, 0.7]
+    scores = [0.2, 0.9, 0.49, 0.7]
     found = [located(path, score=score) for path, score in zip(photos, scores, strict=False)]
     others = [
         located(photos[4], None, absent=True),
@@ -71,10 +71,13 @@ def test_the_surest_come_first_and_the_rest_is_counted(page, photos, located, cl
         located(clip, frame=3, score=0.6),
     ]
     shown = page([*found, *others], most=4)
-    places = [shown.text.index(f'{score:.2f} ') for score in (0.9, 0.7, 0.6, 0.5)]
+    places = [shown.text.index(f'{score:.2f} ') for score in (0.9, 0.7, 0.6, 0.49)]
     assert places == sorted(places)
     assert '0.20' not in shown.text
-    assert 'Found in 5 of 7 images. The best 4 are shown.' in shown.text
+    likely, guesses = shown.text.split('Best guesses: scores below 0.5')
+    assert 'Likely in 3 of 7 pictures; the others are best guesses, the least likely last.' in likely
+    assert 'The best 4 are shown.' in likely
+    assert ('0.60 ' in likely, '0.49 ' in guesses) == (True, True)
     assert '2 without a box; of 1 of them the model said' in shown.text
     assert 'frame 3' in shown.text
     assert abs(shown.thumbnail(2).getpixel((60, 44))[0] - 120) < 20

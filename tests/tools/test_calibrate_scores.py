@@ -54,6 +54,33 @@ def test_the_config_that_is_written_makes_scores_honest(calibrate):
     assert (scale * odds + offset).sigmoid().tolist() == pytest.approx([1, 0], abs=0.2)
 
 
+def test_a_matchers_scores_are_fitted_where_it_keeps_them(monkeypatch, capsys, tmp_path):
+    """What is judged has raw scores, and what was fitted is what the written config gives the model."""
+    base, out = f'{ROOT}/configs/feature_matcher_mobilenet_v2.py', tmp_path / 'calibrated.py'
+    (tmp_path / 'config.py').write_text(f"_base_ = '{base}'\nmodel = dict(score_calibration=(3.0, 2.0))")
+    judged = []
+
+    class Judge:
+        def test(self):
+            return {'score/answers': 9, 'score/ece': 0, 'score/ece_fitted': 0} | {
+                'score/scale': 4.0,
+                'score/offset': 1.5,
+            }
+
+    def from_cfg(config):
+        judged.append(config.model.score_calibration)
+        return Judge()
+
+    monkeypatch.setattr(calibrate_scores.Runner, 'from_cfg', from_cfg)
+    monkeypatch.setattr(calibrate_scores, 'check_inputs', lambda *_: None)
+    words = [str(tmp_path / 'config.py'), 'none', '--out', str(out), '--work-dir', str(tmp_path / 'work')]
+    monkeypatch.setattr(sys, 'argv', ['calibrate_scores.py', *words])
+    calibrate_scores.main()
+    assert judged == [(1.0, 0.0)]
+    assert read_config(str(out)).model.score_calibration == (4.0, 1.5)
+    assert "'model.score_calibration=(4.0000,1.5000)'" in capsys.readouterr().out
+
+
 def test_scores_that_say_the_opposite_are_refused(calibrate):
     with pytest.raises(calibrate_scores.InputError, match='higher scores are not right more often'):
         calibrate(right=0.3, wrong=0.4)

@@ -26,7 +26,8 @@ class AtOnePlace:
     def recall(self, path):
         return Reference.load(path)
 
-    def stream(self, queries, references, not_this, batch_size, picture, every):
+    def stream(self, queries, references, not_this, batch_size, picture, every, warn):
+        assert not warn  # The tool names each itself.
         told = ' '.join(each.name for each in not_this)
         for number, query in enumerate(queries):
             if query.endswith('stop.jpg'):
@@ -109,7 +110,10 @@ def test_what_cannot_be_read_is_named_at_the_end(call, tmp_path):
     (tmp_path / 'photos/bad.jpg').touch()
     status, lines, told = call(*CUP, '--query', 'photos', '--no-pictures')
     assert (status, len(lines)) == (3, 3)
-    assert told == 'not answered: photos/bad.jpg: no image\n'
+    assert told.splitlines() == [
+        'cup: likely in 0 of 3 pictures',
+        'not answered: photos/bad.jpg: no image',
+    ]
     status, lines, told = call(*CUP, '--query', 'photos/bad.jpg', '--no-pictures')
     assert (status, lines, told) == (2, [], 'error: no image\n')
 
@@ -122,6 +126,7 @@ def test_what_was_found_before_an_interruption_is_kept(call, tmp_path):
     assert (status, len(lines)) == (130, 1)
     assert told.splitlines() == [
         'finishing ...',
+        'cup: likely in 0 of 1 pictures',
         'wrote out/found.json',
         'wrote out/found.csv',
         'wrote out/found.html',
@@ -179,6 +184,10 @@ WRONG = {
     'names missing': (
         [*CUP, *CUP, '--name', 'a', '--query', 'photos', '--no-pictures'],
         'a name for each of 2',
+    ),
+    'nowhere to remember': (
+        [*CUP, '--remember', 'gone/a.focus'],
+        '--remember gone/a.focus: there is no folder gone',
     ),
     'two remembered': ([*CUP, *CUP, '--remember', 'a.focus'], 'goes with one --support'),
     'empty folder': ([*CUP, '--query', 'empty', '--no-pictures'], 'empty: no picture or video'),

@@ -3,12 +3,15 @@
     python tools/analysis_tools/calibrate_scores.py CONFIG CHECKPOINT --out calibrated.py
 
 asks the config's val_dataloader and writes a config that inherits from CONFIG and holds what was fitted
-(model.bbox_head.score_calibration). Tests and the inferencer use it where they are given that config.
+(model.bbox_head.score_calibration, or model.score_calibration of a FeatureMatcher). Tests and the inferencer
+use it where they are given that config.
 The order of the answers stays as it is.
 """
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -18,20 +21,34 @@ from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped_configs import find_config
+from focus_mmdet.type_name import type_name
 
 TEXT = """\"\"\"{config} with scores fitted on its validation episodes to {checkpoint}.\"\"\"
 
 _base_ = {base!r}
 
-model = dict(bbox_head=dict(score_calibration=({scale:.4f}, {offset:.4f})))
+model = {model}
 """
+
+
+def calibrated(model: Mapping[str, Any]) -> list[str]:
+    """The keys to the part of a model's config that takes ``score_calibration``.
+
+    Raises:
+        InputError: None does.
+    """
+    if model.get('bbox_head'):
+        return ['model', 'bbox_head']
+    if type_name(model) == 'FeatureMatcher':
+        return ['model']
+    raise InputError(f'model.type {model.get("type")} has no scores to fit')
 
 
 def judge(config: Config, checkpoint: str, threshold: float) -> dict[str, float]:
     """Figures of the validation episodes under scores that nothing has been fitted to."""
     config = Config(config.to_dict())
     config.load_from = None if checkpoint == 'none' else checkpoint
-    config.model.bbox_head.score_calibration = (1.0, 0.0)
+    config.merge_from_dict({'.'.join([*calibrated(config.model), 'score_calibration']): (1.0, 0.0)})
     config.test_dataloader, config.test_cfg = config.val_dataloader, dict(type='TestLoop')
     config.test_evaluator = [
         dict(type='InContextMetric'),
@@ -62,8 +79,7 @@ def main() -> None:
     config = read_config(args.config, args.cfg_options)
     if not config.get('val_dataloader'):
         raise InputError(f'{args.config}: no val_dataloader, whose episodes scores are fitted on')
-    if not config.model.get('bbox_head'):
-        raise InputError(f'{args.config}: model.type {config.model.get("type")} has no scores to fit')
+    holder = calibrated(config.model)
     config.work_dir, config.log_level = args.work_dir, 'WARNING'
     figures = judge(config, args.checkpoint, args.threshold)
     if not figures['score/answers']:
@@ -81,12 +97,16 @@ def main() -> None:
         f'({figures["score/answers"]:.0f} answers)'
     )
     scale, offset = figures['score/scale'], figures['score/offset']
-    print(f"--cfg-options 'model.bbox_head.score_calibration=({scale:.4f},{offset:.4f})'")
+    print(f"--cfg-options '{'.'.join(holder)}.score_calibration=({scale:.4f},{offset:.4f})'")
     if args.out is not None:
         shipped = args.config.startswith('focus_mmdet::')
         base = args.config if shipped else str(Path(find_config(args.config)).absolute())
-        names = dict(config=args.config, checkpoint=args.checkpoint, base=base)
-        args.out.write_text(TEXT.format(**names, scale=scale, offset=offset))
+        model = f'dict(score_calibration=({scale:.4f}, {offset:.4f}))'
+        for key in holder[:0:-1]:
+            model = f'dict({key}={model})'
+        args.out.write_text(
+            TEXT.format(config=args.config, checkpoint=args.checkpoint, base=base, model=model)
+        )
 
 
 if __name__ == '__main__':

@@ -22,7 +22,7 @@ class FeatureMatcher(BaseDetector):
     Every place of the query is asked how much more it looks like the inside of
     the supports' boxes than like their outside; the region round the best
     place is boxed (:mod:`focus_mmdet.core.feature_matching`). It always
-    answers with a box. The score is the best place's contrast, in 0..1.
+    answers with a box. The score is the best place's contrast, in 0..1, calibrated.
 
     ``size``, ``threshold`` and the backbone's ``level`` are chosen on
     validation episodes by ``tools/analysis_tools/tune_feature_matcher.py``.
@@ -32,6 +32,8 @@ class FeatureMatcher(BaseDetector):
         size: Pixels. Every image is resized to a square of this side.
         threshold: What belongs to the region, as a share of the range of
             contrasts in the query; 0..1.
+        score_calibration: Scale and offset of the scores' logits, as ``ScoreCalibration`` fits them by
+            ``tools/analysis_tools/calibrate_scores.py``; (1, 0) leaves scores as they are.
         data_preprocessor: Stays empty; MMEngine's moves the batch.
 
     Raises:
@@ -43,13 +45,17 @@ class FeatureMatcher(BaseDetector):
         backbone: dict[str, Any],
         size: int = 256,
         threshold: float = 0.7,
+        score_calibration: tuple[float, float] = (1.0, 0.0),
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         check_number('model.size', size, low=32, whole=True)
         check_number('model.threshold', threshold, low=0, high=1)
+        check_number('model.score_calibration: scale', score_calibration[0], low=1e-6)
+        check_number('model.score_calibration: offset', score_calibration[1])
         self.size = size
         self.threshold = threshold
+        self.score_calibration = tuple(score_calibration)
         self.backbone: VisionBackbone = MODELS.build({'type': VisionBackbone, **backbone})
 
     def init_weights(self) -> None:
@@ -94,11 +100,16 @@ class FeatureMatcher(BaseDetector):
             results.append(
                 InstanceData(
                     bboxes=(box * box.new_tensor([width, height, width, height]))[None],
-                    scores=contrast.max().clamp(0, 1)[None],
+                    scores=self._score(contrast)[None],
                     labels=torch.zeros(1, dtype=torch.long, device=box.device),
                 )
             )
         return self.add_pred_to_datasample(batch_data_samples, results)
+
+    def _score(self, contrast: Tensor) -> Tensor:
+        """() in 0..1, of (h, w) contrasts."""
+        scale, offset = self.score_calibration
+        return (scale * contrast.max().clamp(0, 1).logit(1e-6) + offset).sigmoid()
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any) -> None:
         source = local_metadata.get('filename', 'the checkpoint')

@@ -1,6 +1,7 @@
 """Planted objects are found, in pixels of the original query, by every kind of backbone."""
 
 import copy
+import math
 
 import numpy as np
 import pytest
@@ -144,11 +145,23 @@ def test_episodes_of_a_batch_do_not_mix(make, shots):
         torch.testing.assert_close(sample.pred_instances.scores, single.scores)
 
 
+def test_calibrated_scores_keep_their_order(make):
+    raw, fitted = make(), make(score_calibration=(4.0, 1.0))
+    scores = []
+    for seed in range(4):
+        data = planted([(96, 96), (96, 96)], seed, ((60 + 40 * seed, 60, 60), (60, 60, 60)))
+        pair = [float(each.test_step(copy.deepcopy(data))[0].pred_instances.scores) for each in (raw, fitted)]
+        assert pair[1] == pytest.approx(1 / (1 + math.exp(-4 * math.log(pair[0] / (1 - pair[0])) - 1)), 1e-4)
+        scores.append(pair)
+    assert sorted(scores) == sorted(scores, key=lambda pair: pair[1])
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
         ({'size': 0}, 'model.size=0: give a whole number at least 32'),
         ({'size': 2.5}, 'model.size=2.5'),
+        ({'score_calibration': (0, 1)}, 'model.score_calibration: scale=0'),
         ({'threshold': 1.5}, 'model.threshold=1.5: give a number at least 0 and at most 1'),
     ],
 )
