@@ -26,7 +26,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import cv2
@@ -171,7 +171,7 @@ def answers(
     """What is found, printed; ``told`` counts the pictures."""
     asked: set[str] = set()
     unread = 0
-    found = find.stream(
+    stream = find.stream(
         queries,
         known,
         not_this=[find.remember(supports) for supports in not_this(args)],
@@ -180,15 +180,17 @@ def answers(
         every=args.every,
         warn=False,
     )
-    for number, located in enumerate(found):
-        located = located.at_least(args.score_thr)
-        told.clear()
-        print(json.dumps({**located.record(), **draw(located, number, args.out_dir)}), flush=True)
-        yield located
-        asked.add(located.query if located.frame is None else f'{located.query}#{located.frame}')
-        asked.update(name for name, _ in find.unread[unread:])
-        unread = len(find.unread)
-        told.update(len(asked) - told.done)
+    # Closed, it gives up what was to be read next.
+    with closing(stream) as found:
+        for number, located in enumerate(found):
+            located = located.at_least(args.score_thr)
+            told.clear()
+            print(json.dumps({**located.record(), **draw(located, number, args.out_dir)}), flush=True)
+            yield located
+            asked.add(located.query if located.frame is None else f'{located.query}#{located.frame}')
+            asked.update(name for name, _ in find.unread[unread:])
+            unread = len(find.unread)
+            told.update(len(asked) - told.done)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Find the object of some support images in other images."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from itertools import islice
 from pathlib import Path
@@ -125,10 +125,10 @@ class InContextInferencer:
         every: int = 30,
         return_datasamples: bool = False,
         warn: bool = True,
-    ) -> Iterator[Any]:
+    ) -> Generator[Any, None, None]:
         """Answers one after the other, query by query, and of each query reference by reference.
 
-        What cannot be read is left out, and stands in :attr:`unread`.
+        What cannot be read is left out, and stands in :attr:`unread`. Closed early, it reads no further.
 
         Args:
             queries: One or several (also a generator): images as of :meth:`remember`, folders (all pictures

@@ -137,6 +137,27 @@ def test_what_was_found_before_an_interruption_is_kept(call, tmp_path):
     assert len((tmp_path / 'out/found.csv').read_text().splitlines()) == 2
 
 
+def test_what_was_to_be_read_next_is_given_up_before_files_are_written(call, monkeypatch):
+    order = []
+
+    class Kept(AtOnePlace):
+        def stream(self, *arguments, **options):
+            try:
+                yield from super().stream(*arguments, **options)
+            finally:
+                order.append('given up')
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(locate, 'InContextInferencer', Kept)
+    monkeypatch.setattr(locate, 'draw', interrupted)
+    monkeypatch.setattr(locate, 'tell_found', lambda *_: order.append('written'))
+    status, _, told = call(*CUP, '--query', 'photos', '--no-pictures')
+    assert (status, order) == (130, ['given up', 'written'])
+    assert told.startswith('finishing ...')
+
+
 def test_how_far_a_search_was_is_said_without_a_total_where_a_video_is_among_it(call, tmp_path):
     _, _, told = call(*CUP, '--query', 'photos/1.jpg', 'stop.jpg', 'clip.mp4', '--no-pictures')
     assert told.splitlines()[-1] == 'interrupted after 1 pictures'
