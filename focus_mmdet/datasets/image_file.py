@@ -38,6 +38,14 @@ _FORMATS = (
 #: (width, height) in pixels.
 Size = tuple[int, int]
 
+#: What the messages advise whoever has files and records; the page, which has neither, advises otherwise.
+ADVICE = (
+    'Check data_root and data_prefix.img, or remove the record',
+    'Replace it or remove the record',
+    'Replace or remove it',
+)
+_MISSING, _BAD_HEADER, _UNREADABLE = ADVICE
+
 _ORIENTATION = 0x0112
 #: By what an image may be smaller, and how OpenCV is told.
 _REDUCED = {8: cv2.IMREAD_REDUCED_COLOR_8, 4: cv2.IMREAD_REDUCED_COLOR_4, 2: cv2.IMREAD_REDUCED_COLOR_2}
@@ -59,9 +67,7 @@ def image_size(path: str) -> tuple[int, int]:
         InputError: No such file, not an image, or one of more pixels than :func:`read_image` takes.
     """
     if not os.path.isfile(path):
-        raise InputError(
-            f'image {path} does not exist. Check data_root and data_prefix.img, or remove the record'
-        )
+        raise InputError(f'image {path} does not exist. {_MISSING}')
     beginning = None
     try:
         with open(path, 'rb', buffering=0) as file:
@@ -72,7 +78,7 @@ def image_size(path: str) -> tuple[int, int]:
             (width, height), orientation = _read_header(file)
     except Exception as error:
         why = _why_unreadable(error, beginning)
-        raise InputError(f'image {path} cannot be read ({why}). Replace it or remove the record') from None
+        raise InputError(f'image {path} cannot be read ({why}). {_BAD_HEADER}') from None
     return (height, width) if orientation >= 5 else (width, height)
 
 
@@ -131,7 +137,7 @@ def _content(path: str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise UnreadableImageError(
-            f'{path}: cannot be read as an image ({error}). Replace or remove it', path
+            f'{path}: cannot be read as an image ({error}). {_UNREADABLE}', path
         ) from error
 
 
@@ -147,7 +153,7 @@ def _decoded(content: bytes, path: str, factor: Callable[[Size], int]) -> tuple[
     except Exception as error:
         why = _why_unreadable(error, content)
         raise UnreadableImageError(
-            f'{path}: cannot be read as an image ({why}). Replace or remove it', path
+            f'{path}: cannot be read as an image ({why}). {_UNREADABLE}', path
         ) from error
     return _turned(pixels, orientation), size
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from focus_mmdet.datasets.image_file import read_image
+from focus_mmdet.datasets.image_file import ADVICE, read_image
 from focus_mmdet.errors import InputError
 from focus_mmdet.page.limits import Limits, checked_size, save_body
 
@@ -27,6 +27,12 @@ class Picture:
 
     path: Path
     name: str
+
+    def told(self, message: str) -> str:
+        """A message about the file, for who sees its name and has no records."""
+        for advice in ADVICE:
+            message = message.replace(advice, 'Take another picture')
+        return message.replace(str(self.path), self.name)
 
 
 def shown(image: np.ndarray, side: int) -> bytes:
@@ -78,12 +84,13 @@ class Uploads:
         """Take a picture, named ``?name=``."""
         name = Path(request.query_params.get('name', '')[-200:]).name or 'picture'
         key, path = await self.keep(request)
+        picture = Picture(path, name)
         try:
             width, height = await anyio.to_thread.run_sync(checked_size, path, self.limits)
         except InputError as error:
             self.drop(path)
-            raise InputError(str(error).replace(str(path), name)) from None
-        self.pictures[key] = Picture(path, name)
+            raise InputError(picture.told(str(error))) from None
+        self.pictures[key] = picture
         return JSONResponse({'id': key, 'name': name, 'width': width, 'height': height})
 
     async def show(self, request: Request) -> Response:
@@ -100,7 +107,7 @@ class Uploads:
                 self._shown, picture.path, int(side), limiter=self._decoding
             )
         except InputError as error:
-            raise InputError(str(error).replace(str(picture.path), picture.name)) from None
+            raise InputError(picture.told(str(error))) from None
         return Response(content, media_type='image/jpeg')
 
     def _shown(self, path: Path, side: int) -> bytes:

@@ -70,7 +70,7 @@ class References:
         except InputError as error:
             message = str(error)
             for picture, _ in pictures:
-                message = message.replace(str(picture.path), picture.name)
+                message = picture.told(message)
             raise InputError(message) from None
         return await self._keep(reference)
 

@@ -83,14 +83,14 @@ class Search:
         return bad
 
     def _event(self, answer: Located | Unread) -> dict[str, Any]:
-        name = self.queries[answer.query].name
+        query = self.queries[answer.query]
         if isinstance(answer, Unread):
-            return {'kind': 'unread', 'name': name, 'message': answer.reason.replace(answer.query, name)}
+            return {'kind': 'unread', 'name': query.name, 'message': query.told(answer.reason)}
         self.found.append(answer)
         return {
             'kind': 'found',
             'number': len(self.found) - 1,
-            'name': name,
+            'name': query.name,
             'reference': answer.reference,
             'size': answer.size,
             'box': answer.box,

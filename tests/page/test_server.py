@@ -48,6 +48,7 @@ def test_what_is_no_picture_is_named(page, content):
         answer = client.get(f'/api/images/{answer.json()["id"]}')
     assert answer.status_code == 422
     assert 'notes <b>.txt' in answer.json()['error']
+    assert answer.json()['error'].endswith('. Take another picture')
     assert '/tmp' not in answer.json()['error']
 
 
@@ -123,6 +124,7 @@ def test_a_search_tells_what_it_finds(page, root, finder):
     assert [each['absent'] for each in found] == [False] * 4 + [True] * 2 + [False] * 2
     (unread,) = [event for event in events if event['kind'] == 'unread']
     assert unread['message'].startswith('image trip/broken.jpg cannot be read')
+    assert unread['message'].endswith('. Take another picture')
     assert end == {'kind': 'end', 'stopped': False}
     answers = f'/api/searches/{start["search"]}/answers'
     assert picture(client.get(f'{answers}/0/picture?side=20').content).size == (20, 15)
@@ -136,6 +138,7 @@ def test_a_picture_whose_header_alone_is_sound_is_told_of(page, root):
     _, *events, _ = search(client, references=[remember(client)], folder='trip')
     (unread,) = [event for event in events if event['kind'] == 'unread']
     assert unread['message'].startswith('trip/cut.png: cannot be read')
+    assert unread['message'].endswith('. Take another picture')
 
 
 @pytest.mark.parametrize(
