@@ -140,28 +140,63 @@ def test_a_box_may_be_typed_and_a_click_is_none(browser, finder, tmp_path):
     assert [x - left, y - top, width, height] == pytest.approx([10, 20, 100, 200], abs=0.1)
 
 
+def text(browser: Browser, selector: str) -> str:
+    return browser.value(f'document.querySelector({selector!r}).textContent')
+
+
+def test_remembering_needs_no_scrolling(browser, tmp_path):
+    (tmp_path / 'photo.png').write_bytes(png(800, 900))
+    size = dict(width=1280, deviceScaleFactor=1, mobile=False)
+    browser('Emulation.setDeviceMetricsOverride', height=720, **size)
+    try:
+        browser.choose('#support-files', [tmp_path / 'photo.png'])
+        browser.wait(_SHOWN)
+        _, top, _, height = browser.rectangle('#remember button')
+        assert top + height <= 720
+    finally:
+        browser('Emulation.setDeviceMetricsOverride', height=900, **size)
+
+
 def test_an_object_is_shown_and_found(browser, finder, root, tmp_path):
     evil = '<img src=x onerror=wrong.push(1)>.png'
     for name in ('cup.png', evil, 'broken.png'):
         (tmp_path / name).write_bytes(b'no picture' if name == 'broken.png' else png(400, 300))
     browser.choose('#support-files', [tmp_path / 'cup.png'])
     browser.wait(_SHOWN)
-    browser.click('#search')
-    browser.wait('document.querySelector("#message").textContent.startsWith("choose what to look for")')
+    assert browser.value('document.querySelector("#search").disabled')
+    assert (
+        text(browser, '#missing') == 'First show an object and remember it (1), and choose where to look (3).'
+    )
+    assert (text(browser, '#results-title'), text(browser, '#state')) == ('Results', 'Nothing yet.')
     x, y, _, _ = browser.rectangle('#supports img')
     browser.drag((x + 20, y + 30), (x + 120, y + 130))
     browser.value('document.querySelector("#name").value = "cup"')
     browser.click('#remember button')
     browser.wait('document.querySelector("#references img")?.complete')
-    assert browser.value('document.querySelector("#references .title").textContent') == 'cup'
+    assert text(browser, '#references .title') == 'cup'
+    assert text(browser, '#message') == 'cup remembered. Now choose where to look.'
+    assert text(browser, '#missing') == 'First choose where to look (3).'
 
     browser.choose('#query-files', [tmp_path / evil, tmp_path / 'broken.png'])
     browser.wait('document.querySelector("#message").textContent.includes("broken.png")')
-    browser.click('#in-folder')
+    for number in range(4):
+        (root / 'trip' / f'{number}.png').write_bytes(png())
+    browser.click('#references input')
+    assert text(browser, '#missing') == 'First tick what to look for (2).'
+    browser.click('#references input')
+    browser.click('#folder')
+    browser.type('trip')  # ticks it
+    assert text(browser, '#missing') == ''
     browser.click('#search')
-    browser.wait('document.querySelector("#message").textContent === "Done: 4 answers about 4 pictures"')
-    names = 'return [...document.querySelectorAll("#answers .title")].map((each) => each.textContent)'
-    assert browser.value(f'(() => {{ {names} }})()') == ['trip/b.png', 'a.png', evil, 'trip/absent.png']
+    browser.wait('document.querySelector("#message").textContent === "Done: 7 of 7 searched."')
+    listed = '[...document.querySelectorAll("#answers h3, #answers .title")].map((each) => each.textContent)'
+    assert browser.value(listed) == [
+        'Likely (2)',
+        *('trip/b.png', 'trip/3.png'),
+        'Unlikely, score below 0.5 (5)',
+        *('trip/2.png', 'trip/1.png', 'trip/0.png', evil, 'trip/absent.png'),
+    ]
+    assert browser.value('document.querySelectorAll("#answers .unlikely").length') == 5
     browser.wait('document.querySelector("#answers img").complete')
     _, _, width, height = browser.rectangle('#answers img')
     _, _, found_width, found_height = browser.rectangle('#answers .box')
@@ -200,8 +235,15 @@ def test_a_search_can_be_stopped(browser, finder, root, monkeypatch):
     # The first answer is there while the second is being found.
     browser.wait('document.querySelector("#answers figure")')
     assert len(finder.asked) == 1
+    assert text(browser, '#state') == '1 of 53 searched.'
+    exports_hidden = 'document.querySelector("#exports").hidden'
+    assert browser.value(exports_hidden)
     browser.click('#stop')
     time.sleep(0.2)
     may_go_on.set()
-    browser.wait('document.querySelector("#message").textContent.startsWith("Stopped: ")')
+    browser.wait('document.querySelector("#message").textContent.startsWith("Stopped after ")')
+    assert text(browser, '#state') == text(browser, '#message')
+    answers = browser.value('document.querySelectorAll("#answers figure").length')
+    assert text(browser, '#state') == f'Stopped after {answers} of 53.'
+    assert not browser.value(exports_hidden)
     assert len(finder.asked) < 10

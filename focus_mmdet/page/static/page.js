@@ -5,6 +5,7 @@ const copyOf = (template) => find(`#${template}`).content.firstElementChild.clon
 const supports = new Map(); // figure -> {id, width, height, box}
 let queries = []; // ids of uploaded pictures
 let search = null; // id of the search that runs or ran last
+let running = false;
 
 function say(text, wrong = false) {
   find('#message').textContent = text;
@@ -163,8 +164,10 @@ function addReference(reference) {
   find('button', item).addEventListener('click', told(async () => {
     await ask(`api/references/${reference.id}`, { method: 'DELETE' });
     item.remove();
+    showReady();
   }));
   find('#references').append(item);
+  showReady();
 }
 
 async function remember(event) {
@@ -173,11 +176,12 @@ async function remember(event) {
   if (!drawn.length) throw new Error('Draw a box round the object first');
   const asked = { name: find('#name').value, supports: drawn.map(({ id, box }) => ({ image: id, box })) };
   say('Remembering');
-  addReference(await (await ask('api/references', asJson(asked))).json());
+  const reference = await (await ask('api/references', asJson(asked))).json();
+  addReference(reference);
   supports.clear();
   find('#supports').replaceChildren();
   find('#name').value = '';
-  say('');
+  sayNext(`${reference.name} remembered`);
 }
 
 async function recall(event) {
@@ -185,9 +189,12 @@ async function recall(event) {
   event.target.value = '';
   if (!file) return;
   say(`Loading ${file.name}`);
-  addReference(await (await ask('api/references/file', asFile(file))).json());
-  say('');
+  const reference = await (await ask('api/references/file', asFile(file))).json();
+  addReference(reference);
+  sayNext(`${reference.name} loaded`);
 }
+
+const sayNext = (done) => say(`${done}. Now ${hasPlace() ? 'search' : 'choose where to look'}.`);
 
 // 3. Choose where to look
 
@@ -195,6 +202,27 @@ function showQueries() {
   const count = queries.length;
   find('#queries').textContent = count ? `${count} picture${count > 1 ? 's' : ''}.` : 'No pictures yet.';
   find('#clear').hidden = !count;
+  showReady();
+}
+
+const hasPlace = () => queries.length > 0 || find('#in-folder').checked;
+const lookedFor = () => [...document.querySelectorAll('#references li')]
+  .filter((item) => find('input', item).checked).map((item) => item.dataset.id);
+
+// Beside the button stands what a search cannot begin without.
+function showReady() {
+  const missing = [];
+  if (!lookedFor().length) {
+    missing.push(find('#references li') ? 'tick what to look for (2)' : 'show an object and remember it (1)');
+  }
+  if (!hasPlace()) missing.push('choose where to look (3)');
+  find('#missing').textContent = missing.length ? `First ${missing.join(', and ')}.` : '';
+  find('#search').disabled = running || missing.length > 0;
+}
+
+function chooseFolder() {
+  say('');
+  showReady();
 }
 
 async function listFolders() {
@@ -216,55 +244,65 @@ async function* lines(response) {
 }
 
 async function begin() {
-  const references = [...document.querySelectorAll('#references li')]
-    .filter((item) => find('input', item).checked).map((item) => item.dataset.id);
+  const references = lookedFor();
   const folder = find('#in-folder').checked ? find('#folder').value : null;
-  find('#search').disabled = true;
+  running = true;
+  showReady();
   say('Searching');
   try {
     const response = await ask('api/searches', asJson({ references, images: queries, folder }));
-    for (const part of ['#answers', '#unread ul']) find(part).replaceChildren();
-    find('#unread').hidden = true;
-    ranked.length = 0;
+    clearAnswers();
     await listen(response, references.length);
   } finally {
-    find('#search').disabled = false;
+    running = false;
+    showReady();
     find('#stop').disabled = true;
     find('#progress').hidden = true;
   }
 }
 
 async function listen(response, each) {
-  let [asked, ended] = [0, null];
-  for await (const event of lines(response)) {
-    if (event.kind === 'start') {
-      search = event.search;
-      asked = event.queries;
-      Object.assign(find('#progress'), { hidden: false, max: asked * each, value: 0 });
-      find('#stop').disabled = false;
-      find('#exports').hidden = false;
-      for (const link of document.querySelectorAll('#exports a')) {
-        link.href = `api/searches/${search}/export/${link.dataset.kind}`;
+  const [progress, state, exports] = ['#progress', '#state', '#exports'].map((part) => find(part));
+  let [asked, answers, ended] = [0, 0, 'Cut off'];
+  const far = () => `${Math.floor(answers / each)} of ${asked}`;
+  const advance = (by) => {
+    answers += by;
+    progress.value = answers;
+    state.textContent = `${far()} searched.`;
+  };
+  try {
+    for await (const event of lines(response)) {
+      if (event.kind === 'start') {
+        search = event.search;
+        asked = event.queries;
+        Object.assign(progress, { hidden: false, max: asked * each });
+        find('#stop').disabled = false;
+        advance(0);
+      } else if (event.kind === 'found') {
+        addAnswer(event, search);
+        advance(1);
+      } else if (event.kind === 'unread') {
+        addUnread(event);
+        advance(each);
+      } else if (event.kind === 'error') {
+        throw new Error(event.message);
+      } else {
+        ended = event.stopped ? 'Stopped' : 'Done';
       }
-    } else if (event.kind === 'found') {
-      addAnswer(event, search);
-      find('#progress').value += 1;
-    } else if (event.kind === 'unread') {
-      addUnread(event);
-      find('#progress').value += each;
-    } else if (event.kind === 'error') {
-      throw new Error(event.message);
-    } else {
-      ended = event;
     }
+    if (ended === 'Cut off') throw new Error('The search was cut off: is focus page still running?');
+  } finally {
+    state.textContent = ended === 'Done' ? `Done: ${far()} searched.` : `${ended} after ${far()}.`;
+    for (const link of exports.querySelectorAll('a')) link.href = `api/searches/${search}/export/${link.dataset.kind}`;
+    exports.hidden = false;
   }
-  if (!ended) throw new Error('The search was cut off: is focus page still running?');
-  say(`${ended.stopped ? 'Stopped' : 'Done'}: ${ranked.length} answers about ${asked} pictures`);
+  say(state.textContent);
 }
 
 // What was found, best first
 
-const ranked = []; // scores, falling
+const LINE = 0.495; // What is shown as 0.50 is as likely right as wrong, and stands above.
+const ranked = []; // of all that stands in #answers, falling: a heading, the likely, a heading, the others
 const rankOf = ({ box, score, absent }) => (box ? score : absent ? -2 : -1);
 
 function addAnswer(answer, of) {
@@ -278,18 +316,35 @@ function addAnswer(answer, of) {
   find('output', figure).textContent = answer.box ? answer.score.toFixed(2) : answer.absent ? 'not there' : 'no box';
   find('.reference', figure).textContent = answer.reference;
   find('.title', figure).textContent = answer.name;
-  figure.classList.toggle('none', !answer.box);
   find('button', figure).addEventListener('click', () => {
     const closer = find('#closer');
     find('img', closer).src = `${source}/attention`;
     closer.showModal();
   });
   const rank = rankOf(answer);
+  figure.classList.toggle('unlikely', rank <= LINE);
   const before = ranked.findIndex((other) => other < rank);
   const index = before < 0 ? ranked.length : before;
   find('#answers').insertBefore(figure, find('#answers').children[index] ?? null);
   ranked.splice(index, 0, rank);
-  find('#count').textContent = `(${ranked.filter((score) => score >= 0).length})`;
+  showCounts();
+}
+
+function clearAnswers() {
+  for (const each of document.querySelectorAll('#answers figure, #unread li')) each.remove();
+  find('#unread').hidden = true;
+  find('#exports').hidden = true;
+  find('#answers').hidden = false;
+  find('#results-title').textContent = 'Best guess in each picture, best first';
+  ranked.splice(0, ranked.length, Infinity, LINE);
+  showCounts();
+}
+
+function showCounts() {
+  const likely = ranked.indexOf(LINE) - 1;
+  const unlikely = ranked.length - likely - 2;
+  find('#likely').textContent = `Likely (${likely})`;
+  find('#unlikely').textContent = `Unlikely, score below 0.5 (${unlikely})`;
 }
 
 function addUnread({ message }) {
@@ -304,7 +359,13 @@ takeFiles('#query-drop', '#query-files', (files) => upload(files, ({ id }) => { 
 on('#clear', 'click', () => { queries = []; showQueries(); });
 on('#remember', 'submit', remember);
 on('#reference-file', 'change', recall);
-on('#folder', 'input', listFolders);
+on('#references', 'change', showReady);
+on('#in-folder', 'change', chooseFolder);
+on('#folder', 'input', () => {
+  find('#in-folder').checked = true;
+  chooseFolder();
+  return listFolders();
+});
 on('#folder', 'focus', listFolders);
 on('#search', 'click', begin);
 on('#stop', 'click', () => ask(`api/searches/${search}/stop`, { method: 'POST' }));
@@ -318,4 +379,5 @@ told(async () => {
   find('#folder-choice').hidden = root === null;
   find('#root').textContent = root ?? '';
   for (const reference of await (await ask('api/references')).json()) addReference(reference);
+  showReady();
 })();
