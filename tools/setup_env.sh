@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv with the pinned dependencies; does nothing where it is up to date.
+# Make .venv with the pinned dependencies; goes on where it was interrupted, does nothing where it is up to date.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -19,8 +19,23 @@ if [ -z "$python" ] || ! "$python" -c 'import sys; sys.exit(sys.version_info < (
     exit 2
 fi
 
-echo "environment: installing into .venv (a minute or two)"
-if ! "$python" -m venv --clear .venv; then
+# A .venv of this Python, with pip, that was never finished.
+half_made() {
+    local version='import sys; print(sys.version_info[:2])'
+    [ ! -f "$stamp" ] && .venv/bin/python -c 'import pip' &&
+        [ "$(.venv/bin/python -c "$version")" = "$("$python" -c "$version")" ]
+}
+
+echo "environment: installing into .venv: some minutes, 2 GB (with CUDA several GB more)"
+if [ -n "${PIP_EXTRA_INDEX_URL:-}" ]; then
+    # pip asks it for every package; its five retries of each take many silent minutes where it is out of reach.
+    export PIP_RETRIES=${PIP_RETRIES:-1} PIP_DEFAULT_TIMEOUT=${PIP_DEFAULT_TIMEOUT:-15}
+    echo "environment: pip also asks PIP_EXTRA_INDEX_URL. If it cannot be reached: unset PIP_EXTRA_INDEX_URL"
+    echo "             and start again; torch then comes from the usual index, by default with CUDA"
+fi
+if half_made 2>/dev/null; then
+    echo "environment: going on with the unfinished .venv; delete it to begin anew"
+elif ! "$python" -m venv --clear .venv; then
     echo "error: cannot make a virtual environment; on Debian and Ubuntu: apt-get install python3-venv" >&2
     exit 2
 fi
@@ -30,6 +45,6 @@ if ! .venv/bin/python -c 'import cv2' 2>/dev/null; then
     # A bare machine has no libGL; the headless build of the same version needs none.
     version=$(sed -n 's/^opencv-python==//p' constraints.txt)
     .venv/bin/python -m pip uninstall -y opencv-python
-    .venv/bin/python -m pip install --no-deps "opencv-python-headless==$version"
+    .venv/bin/python -m pip install --no-deps --force-reinstall "opencv-python-headless==$version"
 fi
 echo "$wanted" > "$stamp"
