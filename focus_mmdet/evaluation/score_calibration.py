@@ -23,7 +23,7 @@ class ScoreCalibration(BaseMetric):
 
     An answer is right where its box reaches an IoU. "Absent" is an answer too,
     with the score that the object is there all the same, and not right then.
-    ``ece`` is the mean gap
+    ``right`` is their share, ``ece`` the mean gap
     between score and share of right answers over ten bins of equal count;
     ``scale`` and ``offset`` are those of ``model.bbox_head.score_calibration``, or of a ``FeatureMatcher``'s
     ``model.score_calibration`` (Platt 1999), fitted to this set, and ``ece_fitted`` is the error with them
@@ -77,6 +77,7 @@ class ScoreCalibration(BaseMetric):
         fitted = (scale * scores.logit(1e-6) + offset).sigmoid()
         return {
             'answers': float(len(scores)),
+            'right': float(right.mean()),
             'ece': calibration_error(scores, right),
             'ece_fitted': calibration_error(fitted, right),
             'scale': scale,

@@ -1,5 +1,6 @@
 """What is fitted on validation episodes is what a config then holds."""
 
+import math
 import sys
 
 import pytest
@@ -54,7 +55,8 @@ def test_the_config_that_is_written_makes_scores_honest(calibrate):
     assert (scale * odds + offset).sigmoid().tolist() == pytest.approx([1, 0], abs=0.2)
 
 
-def test_a_matchers_scores_are_fitted_where_it_keeps_them(monkeypatch, capsys, tmp_path):
+@pytest.mark.parametrize(('prior', 'offset'), [([], 1.5), (['--prior', '0.1'], 1.5 - math.log(9))])
+def test_a_matchers_scores_are_fitted_where_it_keeps_them(monkeypatch, capsys, tmp_path, prior, offset):
     """What is judged has raw scores, and what was fitted is what the written config gives the model."""
     base, out = f'{ROOT}/configs/feature_matcher_mobilenet_v2.py', tmp_path / 'calibrated.py'
     (tmp_path / 'config.py').write_text(f"_base_ = '{base}'\nmodel = dict(score_calibration=(3.0, 2.0))")
@@ -65,6 +67,7 @@ def test_a_matchers_scores_are_fitted_where_it_keeps_them(monkeypatch, capsys, t
             return {'score/answers': 9, 'score/ece': 0, 'score/ece_fitted': 0} | {
                 'score/scale': 4.0,
                 'score/offset': 1.5,
+                'score/right': 0.5,
             }
 
     def from_cfg(config):
@@ -74,11 +77,11 @@ def test_a_matchers_scores_are_fitted_where_it_keeps_them(monkeypatch, capsys, t
     monkeypatch.setattr(calibrate_scores.Runner, 'from_cfg', from_cfg)
     monkeypatch.setattr(calibrate_scores, 'check_inputs', lambda *_: None)
     words = [str(tmp_path / 'config.py'), 'none', '--out', str(out), '--work-dir', str(tmp_path / 'work')]
-    monkeypatch.setattr(sys, 'argv', ['calibrate_scores.py', *words])
+    monkeypatch.setattr(sys, 'argv', ['calibrate_scores.py', *words, *prior])
     calibrate_scores.main()
     assert judged == [(1.0, 0.0)]
-    assert read_config(str(out)).model.score_calibration == (4.0, 1.5)
-    assert "'model.score_calibration=(4.0000,1.5000)'" in capsys.readouterr().out
+    assert read_config(str(out)).model.score_calibration == pytest.approx((4.0, offset), abs=1e-4)
+    assert f"'model.score_calibration=(4.0000,{offset:.4f})'" in capsys.readouterr().out
 
 
 def test_scores_that_say_the_opposite_are_refused(calibrate):

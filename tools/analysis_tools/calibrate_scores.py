@@ -5,10 +5,11 @@
 asks the config's val_dataloader and writes a config that inherits from CONFIG and holds what was fitted
 (model.bbox_head.score_calibration, or model.score_calibration of a FeatureMatcher). Tests and the inferencer
 use it where they are given that config.
-The order of the answers stays as it is.
+The order of the answers stays as it is. What is printed of the calibration error is without --prior.
 """
 
 import argparse
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,10 @@ def judge(config: Config, checkpoint: str, threshold: float) -> dict[str, float]
     return figures
 
 
+def log_odds(share: float) -> float:
+    return math.log(share / (1 - share))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('config')
@@ -70,9 +75,17 @@ def main() -> None:
         default=0.5,
         help='IoU of a right answer; 0 asks only whether the query shows the object; default: %(default)s',
     )
+    parser.add_argument(
+        '--prior',
+        type=float,
+        help='share of right answers to be expected where the scores will be used, e.g. 0.1 where one\n'
+        'picture in ten shows the object; default: as of the validation episodes',
+    )
     parser.add_argument('--work-dir', default='work_dirs/calibrate')
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
+    if args.prior is not None and not 0 < args.prior < 1:
+        raise InputError(f'--prior {args.prior}: give a number between 0 and 1')
     check_folder('--work-dir', args.work_dir)
     if args.out is not None:
         check_folder('--out', args.out.absolute().parent)
@@ -97,6 +110,10 @@ def main() -> None:
         f'({figures["score/answers"]:.0f} answers)'
     )
     scale, offset = figures['score/scale'], figures['score/offset']
+    if args.prior is not None:
+        if figures['score/right'] == 1:
+            raise InputError('--prior: all validation answers are right; give episodes that lack the object')
+        offset += log_odds(args.prior) - log_odds(figures['score/right'])
     print(f"--cfg-options '{'.'.join(holder)}.score_calibration=({scale:.4f},{offset:.4f})'")
     if args.out is not None:
         shipped = args.config.startswith('focus_mmdet::')
