@@ -153,9 +153,13 @@ def main() -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder to write into')
     parser.add_argument('--pictures', type=int, default=6000, help='default: %(default)s')
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
+    parser.add_argument(
+        '--scale', type=int, default=1, help='times 352 pixels, the longest side of a picture'
+    )
     args = parser.parse_args()
     check_number('--pictures', args.pictures, low=1, whole=True)
     check_number('--seed', args.seed, low=0, whole=True)
+    check_number('--scale', args.scale, low=1, whole=True)
     check_folder('--out', args.out)
     folders = [(folder, False) for folder in args.cutouts] + [(folder, True) for folder in args.views]
     if not folders:
@@ -167,6 +171,7 @@ def main() -> None:
         read_photos(args.photos),
         [read_some(folder, views, most, chance) for folder, views in folders],
         read_backgrounds(args.backgrounds),
+        args.scale,
     )
     options: dict[str, Any] = dict(objects_span_videos=True, exhaustive=False)
     with ExitStack() as stack:

@@ -68,6 +68,7 @@ class PictureMaker:
         collections: What is pasted, from each collection as often; views of every object by its name, each
             (H, W, 4) uint8 BGRA, trimmed.
         backgrounds: Further photographs, of none of the objects; (H, W, 3) uint8 BGR.
+        scale: How many times as large as usual pictures are, each way.
     """
 
     def __init__(
@@ -75,7 +76,9 @@ class PictureMaker:
         photos: Sequence[Photo],
         collections: Sequence[Mapping[str, Sequence[np.ndarray]]],
         backgrounds: Sequence[np.ndarray] = (),
+        scale: int = 1,
     ) -> None:
+        self.sizes = [(scale * width, scale * height) for width, height in _SIZES]
         self.photos = [photo for photo in photos if photo.boxes]
         self.scenes = [*photos, *(Photo(pixels, {}) for pixels in backgrounds)]
         self.cutouts: dict[str, list[np.ndarray]] = {}
@@ -104,7 +107,7 @@ class PictureMaker:
         left, right = _span(rng, target[0], target[2], width)
         top, bottom = _span(rng, target[1], target[3], height)
         pixels = photo.pixels[top:bottom, left:right]
-        zoom = max(map(max, _SIZES)) / max(pixels.shape[:2])
+        zoom = max(map(max, self.sizes)) / max(pixels.shape[:2])
         pixels = cv2.resize(
             pixels, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
         )
@@ -127,7 +130,7 @@ class PictureMaker:
 
     def collage(self, rng: np.random.Generator) -> Picture | None:
         """One to five objects on a background, often with look-alikes."""
-        width, height = _SIZES[int(rng.integers(len(_SIZES)))]
+        width, height = self.sizes[int(rng.integers(len(self.sizes)))]
         pixels, behind = self._background(rng, width, height)
         names = self._cast(rng, 1 + int(rng.choice(len(_COUNTS), p=_COUNTS)), behind)
         largest = _LARGEST[len(names) - 1]

@@ -102,3 +102,12 @@ def test_the_same_numbers_make_the_same_picture(maker):
     first, again = (maker(np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(first.pixels, again.pixels)
     assert first.boxes == again.boxes
+
+
+def test_larger_pictures_hold_larger_objects(photo):
+    cards = {f'card {number}': [drawing(np.random.default_rng(number))] for number in range(6)}
+    small, large = (PictureMaker([photo], [cards], scale=scale) for scale in (1, 3))
+    first, second = (maker.collage(np.random.default_rng(3)) for maker in (small, large))
+    assert [side / 3 for side in second.pixels.shape[:2]] == list(first.pixels.shape[:2])
+    sides = [max(box[2] - box[0] for box in picture.boxes.values()) for picture in (first, second)]
+    assert sides[1] > 2 * sides[0]
