@@ -1,5 +1,6 @@
 """The page in a real browser. Skipped where there is none: see CONTRIBUTING.md."""
 
+import json
 import io
 import threading
 import time
@@ -140,6 +141,11 @@ def test_a_box_may_be_typed_and_a_click_is_none(browser, finder, tmp_path):
     assert [x - left, y - top, width, height] == pytest.approx([10, 20, 100, 200], abs=0.1)
 
 
+def says(browser, selector, words):
+    """Waits until it does: the page fills itself in a moment after it is loaded."""
+    browser.wait(f'document.querySelector("{selector}").textContent === {json.dumps(words)}')
+
+
 def text(browser: Browser, selector: str) -> str:
     return browser.value(f'document.querySelector({selector!r}).textContent')
 
@@ -164,9 +170,7 @@ def test_an_object_is_shown_and_found(browser, finder, root, tmp_path):
     browser.choose('#support-files', [tmp_path / 'cup.png'])
     browser.wait(_SHOWN)
     assert browser.value('document.querySelector("#search").disabled')
-    assert (
-        text(browser, '#missing') == 'First show an object and remember it (1), and choose where to look (3).'
-    )
+    says(browser, '#missing', 'First show an object and remember it (1), and choose where to look (3).')
     assert (text(browser, '#results-title'), text(browser, '#state')) == ('Results', 'Nothing yet.')
     x, y, _, _ = browser.rectangle('#supports img')
     browser.drag((x + 20, y + 30), (x + 120, y + 130))
@@ -174,19 +178,19 @@ def test_an_object_is_shown_and_found(browser, finder, root, tmp_path):
     browser.click('#remember button')
     browser.wait('document.querySelector("#references img")?.complete')
     assert text(browser, '#references .title') == 'cup'
-    assert text(browser, '#message') == 'cup remembered. Now choose where to look.'
-    assert text(browser, '#missing') == 'First choose where to look (3).'
+    says(browser, '#message', 'cup remembered. Now choose where to look.')
+    says(browser, '#missing', 'First choose where to look (3).')
 
     browser.choose('#query-files', [tmp_path / evil, tmp_path / 'broken.png'])
     browser.wait('document.querySelector("#message").textContent.includes("broken.png")')
     for number in range(4):
         (root / 'trip' / f'{number}.png').write_bytes(png())
     browser.click('#references input')
-    assert text(browser, '#missing') == 'First tick what to look for (2).'
+    says(browser, '#missing', 'First tick what to look for (2).')
     browser.click('#references input')
     browser.click('#folder')
     browser.type('trip')  # ticks it
-    assert text(browser, '#missing') == ''
+    says(browser, '#missing', '')
     browser.click('#search')
     browser.wait('document.querySelector("#message").textContent === "Done: 7 of 7 searched."')
     listed = '[...document.querySelectorAll("#answers h3, #answers .title")].map((each) => each.textContent)'
