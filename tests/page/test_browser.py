@@ -1,7 +1,7 @@
 """The page in a real browser. Skipped where there is none: see CONTRIBUTING.md."""
 
-import json
 import io
+import json
 import threading
 import time
 from collections.abc import Iterator
