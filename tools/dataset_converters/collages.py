@@ -164,6 +164,10 @@ def main() -> None:
     folders = [(folder, False) for folder in args.cutouts] + [(folder, True) for folder in args.views]
     if not folders:
         raise InputError('--cutouts or --views: name a folder of objects to paste')
+    if len({folder.name for folder, _ in folders}) < len(folders):
+        raise InputError(
+            '--cutouts, --views: two folders have one name, by which objects are told apart. Rename one'
+        )
     # So few that each of them and its look-alikes come again.
     most = max(10, args.pictures // (12 * len(folders)))
     chance = np.random.default_rng(args.seed)

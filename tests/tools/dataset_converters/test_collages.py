@@ -84,3 +84,10 @@ def test_a_folder_of_no_cut_outs_is_said(convert, photos, tmp_path, name, pixels
     path.write_bytes(pixels if isinstance(pixels, bytes) else cv2.imencode('.png', pixels)[1].tobytes())
     done = convert('collages', photos, '--cutouts', path.parent, '--out', tmp_path / 'out')
     assert (done.status, message in done.out + done.err) == (2, True)
+
+
+def test_objects_of_folders_of_one_name_are_not_mixed(convert, photos, tmp_path):
+    other = tmp_path / 'other' / SPRITES.name
+    other.mkdir(parents=True)
+    done = convert('collages', photos, '--cutouts', SPRITES, other, '--out', tmp_path / 'out')
+    assert (done.status, 'two folders have one name' in done.err) == (2, True)
