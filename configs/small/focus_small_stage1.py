@@ -1,4 +1,4 @@
-"""Stage 1 on the small model, from pretrained eyes and a random decoder.
+"""Stage 1 on the small model, from what it has learned of lone objects.
 
 Every step to the answer is supervised: the end of a support's box attends to what the box holds; the
 query's object attends to the end of the box, and what lies outside does not; the answer's opening
@@ -6,6 +6,7 @@ attends to the box and then to the query's object, each coordinate to its edge. 
 teaches a model of this size little (docs/ablation.md)::
 
     python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2
+    python tools/train.py configs/small/focus_small_lone.py
     python tools/train.py configs/small/focus_small_stage1.py
     python tools/train.py configs/small/focus_small_stage2.py
     python tools/model_converters/to_huggingface.py configs/small/focus_small_stage2.py \
@@ -19,17 +20,13 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-train_dataloader = dict(
-    batch_size=16,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
-    batch_sampler=dict(type='ShotGroupedBatchSampler'),
-)
+train_dataloader = dict(batch_size=16, batch_sampler=dict(type='ShotGroupedBatchSampler'))
 
 attention = dict(type='AttentionSupervisionHook', form='log', margin=0.9, weight=0.5)
 marking = dict(attention, columns='box_end', layers=[2], heads=[2, 3], weight=1.0)
 custom_hooks = [
     dict(attention, name='reading', rows='box_end', columns='box_region', layers=[1], heads=[0, 1]),
-    dict(marking, name='marking', rows='query_region', margin=0.5),
+    dict(marking, name='marking', rows='query_region'),
     dict(marking, name='sparing', rows='query_outside', form='away'),
     dict(attention, name='support', rows='answer_opening', columns='box_end', layers=[3], heads=[0, 1]),
     dict(attention, name='query', rows='answer_opening', columns='query_region', layers=[4]),
@@ -39,7 +36,7 @@ custom_hooks = [
 max_iters = 2600
 train_cfg = dict(max_iters=max_iters, val_interval=400, effective_batch=16)
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=2e-3),
+    optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=5e-3),
     clip_grad=dict(max_norm=1.0),
 )
 param_scheduler = [
@@ -48,3 +45,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(checkpoint=dict(interval=200))
+load_from = 'work_dirs/focus_small_lone/iter_300.pth'

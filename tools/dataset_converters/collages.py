@@ -22,7 +22,7 @@ import numpy as np
 
 from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
-from focus_mmdet.datasets.collage.collage import Box, Photo, Picture, PictureMaker
+from focus_mmdet.datasets.collage.collage import SMALLEST, Box, Photo, Picture, PictureMaker
 from focus_mmdet.datasets.collage.cutouts import trimmed
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.image_file import read_image
@@ -156,10 +156,19 @@ def main() -> None:
     parser.add_argument(
         '--scale', type=int, default=1, help='times 352 pixels, the longest side of a picture'
     )
+    parser.add_argument('--most-objects', type=int, default=5, help='of a collage; default: %(default)s')
+    parser.add_argument(
+        '--smallest',
+        type=float,
+        default=SMALLEST,
+        help="share of a picture's shorter side; default: %(default)s",
+    )
     args = parser.parse_args()
     check_number('--pictures', args.pictures, low=1, whole=True)
     check_number('--seed', args.seed, low=0, whole=True)
     check_number('--scale', args.scale, low=1, whole=True)
+    check_number('--most-objects', args.most_objects, low=1, high=5, whole=True)
+    check_number('--smallest', args.smallest, low=0.05, high=0.35)
     check_folder('--out', args.out)
     folders = [(folder, False) for folder in args.cutouts] + [(folder, True) for folder in args.views]
     if not folders:
@@ -176,6 +185,8 @@ def main() -> None:
         [read_some(folder, views, most, chance) for folder, views in folders],
         read_backgrounds(args.backgrounds),
         args.scale,
+        args.most_objects,
+        args.smallest,
     )
     options: dict[str, Any] = dict(objects_span_videos=True, exhaustive=False)
     with ExitStack() as stack:

@@ -1,8 +1,9 @@
-"""Photographs, and collages of what was cut out of them and of other cut-outs, 20,000 pictures.
+"""Photographs, and collages of what was cut out of them and of other cut-outs, 26,000 pictures.
 
 Ten photographed objects are learned from (``fit.json``), six are for validation (``val.json``). What is
 pasted are the drawings in ``data``, photographed objects of Tux Paint's stamps and renderings of Sweet
-Home 3D's models; docs/small_model.md says where these come from, and makes the pictures.
+Home 3D's models; docs/small_model.md says where these come from, and makes the pictures: ``lone`` ones of
+one object each, and ``train`` ones of up to five.
 
 The test objects, photographed and drawn, are never seen in training. The model's processor makes squares
 of all images, so nothing is resized here.
@@ -27,31 +28,28 @@ crop_pipeline = [
     dict(type='PackEpisodeInputs'),
 ]
 
-shots = [1] * 8 + [2, 4]
-train_photographed = dict(
+train_parts = dict(
     type='EpisodeDataset',
-    ann_file='photographed.json',
-    episodes=dict(type='RandomEpisodes', shots=shots, per_track=150, negatives=0.12),
+    episodes=dict(type='RandomEpisodes', shots=[1] * 8 + [2, 4], per_track=40, negatives=0.12),
     bad_records='drop',
     pipeline=pipeline,
 )
-train_pasted = dict(
-    train_photographed,
-    ann_file='pasted.json',
-    episodes=dict(type='RandomEpisodes', shots=shots, per_track=8, negatives=0.12),
-)
-train_parts = [
-    dict(part, data_root=f'{collages}{number}/')
-    for number in range(4)
-    for part in (train_photographed, train_pasted)
-]
+lone_photographed = dict(train_parts, data_root=collages + 'lone/', ann_file='photographed.json')
+lone_pasted = dict(lone_photographed, ann_file='pasted.json')
+many_photographed = dict(train_parts, data_root=collages + 'train/', ann_file='photographed.json')
+many_pasted = dict(many_photographed, ann_file='pasted.json')
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(type='InfiniteSampler', shuffle=True),
+    sampler=dict(
+        type='WeightedDatasetSampler',
+        weights=dict(lone_photographed=0.1, lone_pasted=0.2, many_photographed=0.2, many_pasted=0.5),
+    ),
     collate_fn=dict(type='collate_episodes'),
-    dataset=dict(type='ConcatDataset', datasets=train_parts),
+    dataset=dict(
+        type='ConcatDataset', datasets=[lone_photographed, lone_pasted, many_photographed, many_pasted]
+    ),
 )
 
 held_out = dict(type='EpisodeDataset', bad_records='drop', test_mode=True, pipeline=pipeline)

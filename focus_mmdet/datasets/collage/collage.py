@@ -25,7 +25,8 @@ _VIEWS, _PHOTOGRAPHED = 0.15, 0.2
 #: How many objects a collage shows, how often, and the largest share of its side that one takes.
 _COUNTS = (0.25, 0.3, 0.25, 0.12, 0.08)
 _LARGEST = (0.95, 0.62, 0.5, 0.42, 0.38)
-_SMALLEST = 0.13
+#: The smallest share, if nothing else is said.
+SMALLEST = 0.13
 #: Objects lie under others by no more than this share of the smaller box.
 _MOST_HIDDEN = 0.15
 #: Pixels that an object has at least, each way.
@@ -69,6 +70,8 @@ class PictureMaker:
             (H, W, 4) uint8 BGRA, trimmed.
         backgrounds: Further photographs, of none of the objects; (H, W, 3) uint8 BGR.
         scale: How many times as large as usual pictures are, each way.
+        most: Objects of a collage, 1 to 5.
+        smallest: Share of a collage's shorter side that an object takes at least, 0.05 to 0.35.
     """
 
     def __init__(
@@ -77,7 +80,11 @@ class PictureMaker:
         collections: Sequence[Mapping[str, Sequence[np.ndarray]]],
         backgrounds: Sequence[np.ndarray] = (),
         scale: int = 1,
+        most: int = len(_COUNTS),
+        smallest: float = SMALLEST,
     ) -> None:
+        self.counts = np.array(_COUNTS[:most]) / sum(_COUNTS[:most])
+        self.smallest = smallest
         self.sizes = [(scale * width, scale * height) for width, height in _SIZES]
         self.photos = [photo for photo in photos if photo.boxes]
         self.scenes = [*photos, *(Photo(pixels, {}) for pixels in backgrounds)]
@@ -132,12 +139,12 @@ class PictureMaker:
         """One to five objects on a background, often with look-alikes."""
         width, height = self.sizes[int(rng.integers(len(self.sizes)))]
         pixels, behind = self._background(rng, width, height)
-        names = self._cast(rng, 1 + int(rng.choice(len(_COUNTS), p=_COUNTS)), behind)
+        names = self._cast(rng, 1 + int(rng.choice(len(self.counts), p=self.counts)), behind)
         largest = _LARGEST[len(names) - 1]
         boxes: dict[str, Box] = {}
         for name in rng.permutation(names).tolist():
             for _ in range(12):
-                side = np.exp(rng.uniform(np.log(_SMALLEST), np.log(largest))) * min(width, height)
+                side = np.exp(rng.uniform(np.log(self.smallest), np.log(largest))) * min(width, height)
                 cutout = from_elsewhere(self.appearance(name, rng), rng, side)
                 if cutout is None or (place := _free_place(rng, cutout, (height, width), boxes)) is None:
                     continue

@@ -1,12 +1,15 @@
-"""Build the small VLM that is shipped, before it has learned anything: pretrained eyes, a random decoder."""
+"""Build the small VLM before it has learned anything: pretrained eyes, and a decoder that knows numbers."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
+from tokenizers import AddedToken
 from transformers import AutoModelForImageTextToText, FastVlmConfig, MobileNetV2Model, Qwen2Config
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from focus_mmdet.models.sizing.first_weights import set_first_weights
+from focus_mmdet.models.sizing.reading_practice import practise_reading
 from focus_mmdet.models.sizing.tiny import build_tokenizer
 from focus_mmdet.models.sizing.tiny_families import TINY
 from focus_mmdet.models.sizing.tiny_families.tiny_family import TinySizes, text_options
@@ -24,22 +27,31 @@ ROPE_THETA = 1e8
 
 
 def build_small_vlm(
-    folder: str | Path, eyes: str | Path, width: int = 128, layers: int = 6, seed: int = 0
+    folder: str | Path,
+    eyes: str | Path,
+    width: int = 128,
+    layers: int = 6,
+    practice: int = 500,
+    seed: int = 0,
 ) -> Path:
     """Write a FastVLM with the weights of a MobileNetV2 as its vision tower.
+
+    A coordinate is one token, which a decoder reads and writes in one step.
 
     Args:
         folder: Created if missing.
         eyes: Folder of the MobileNetV2, as ``tools/model_converters/mobilenet_v2.py`` writes it.
         width: Hidden size of the language model, a multiple of 64.
         layers: Its depth.
-        seed: Of the random weights.
+        practice: Steps of :func:`practise_reading`; they take some minutes.
+        seed: Of the random weights and of what is practised.
 
     Returns:
         The folder.
     """
     tiny = TINY['fast_vlm']
     tokenizer = build_tokenizer(tiny, FastVLM.stop_token)
+    tokenizer.add_tokens([AddedToken(str(number), normalized=False) for number in range(CELLS + 1)])
     ids = {token: int(tokenizer.convert_tokens_to_ids(token)) for token in tiny.special_tokens}
     text = text_options(TinySizes(width, layers, 0), tokenizer.pad_token_id, tokenizer.eos_token_id)
     text |= dict(
@@ -61,7 +73,10 @@ def build_small_vlm(
         weights = MobileNetV2Model.from_pretrained(eyes).state_dict()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: Any = AutoModelForImageTextToText.from_config(config)
+        model: Any = AutoModelForImageTextToText.from_config(config, attn_implementation='eager')
+        numbers = tokenizer.convert_tokens_to_ids([str(number) for number in range(CELLS + 1)])
+        set_first_weights(model, numbers)
+        practise_reading(model, tokenizer, numbers, practice)
     tower = model.model.vision_tower
     tower.load_state_dict({name: weights[name] for name in tower.state_dict()})
     model.save_pretrained(folder)

@@ -69,6 +69,22 @@ def test_views_of_an_object_are_pasted_as_one(convert, photos, tmp_path):
     assert names == {'views/thing 0', 'views/thing 1'}
 
 
+def test_lone_objects_are_alone_and_large(convert, photos, tmp_path):
+    out = tmp_path / 'out'
+    options = ('--most-objects', 1, '--smallest', 0.35, '--pictures', 40)
+    done = convert('collages', photos, '--cutouts', SPRITES, '--out', out, *options)
+    assert done.status == 0, done.err
+    pasted = json.loads((out / 'pasted.json').read_text())
+    shown = [box['image_id'] for box in pasted['annotations']]
+    assert len(set(shown)) == len(shown) > 10
+    images = {image['id']: image for image in pasted['images']}
+    shares = [
+        max(box['bbox'][2:]) / min(images[box['image_id']][side] for side in ('width', 'height'))
+        for box in pasted['annotations']
+    ]
+    assert min(shares) > 0.3
+
+
 @pytest.mark.parametrize(
     ('name', 'pixels', 'message'),
     [

@@ -67,7 +67,7 @@ class MobileNetV2Grid(MobileNetV2Model):
             state = layer(state)
             if index in self.config.levels:
                 parts.append(_normalized(_on_grid(state, rows, columns)))
-        places = _sines(rows, columns, self.config.frequencies).to(state)
+        places = place_grid(rows, columns, self.config.frequencies).to(state)
         parts.append(places.expand(len(state), -1, -1, -1))
         return BaseModelOutput(last_hidden_state=torch.cat(parts, 1))
 
@@ -85,13 +85,24 @@ def _normalized(state: Tensor) -> Tensor:
     return layer_norm(state.movedim(1, -1), state.shape[1:2]).movedim(-1, 1)
 
 
-def _sines(rows: int, columns: int, frequencies: int) -> Tensor:
-    """(4 * frequencies, rows, columns) of each cell's centre in 0..1 of the image."""
-    scales = math.pi * 2.0 ** torch.arange(frequencies)
-    y, x = ((torch.arange(count) + 0.5) / count * scales[:, None] for count in (rows, columns))
-    tall = torch.cat([y.sin(), y.cos()])[:, :, None].expand(-1, -1, columns)
-    wide = torch.cat([x.sin(), x.cos()])[:, None].expand(-1, rows, -1)
-    return torch.cat([tall, wide])
+def place_code(places: Tensor, frequencies: int) -> Tensor:
+    """Sines and cosines by which places along an axis are told.
+
+    Args:
+        places: (N,) in 0..1 of the image.
+        frequencies: F, each twice as high as the one before; the first makes half a turn.
+
+    Returns:
+        (2 * F, N), the sines first.
+    """
+    turns = math.pi * 2.0 ** torch.arange(frequencies)[:, None] * places
+    return torch.cat([turns.sin(), turns.cos()])
+
+
+def place_grid(rows: int, columns: int, frequencies: int) -> Tensor:
+    """The code of each cell's centre, down and then across: (4 * frequencies, rows, columns)."""
+    y, x = (place_code((torch.arange(count) + 0.5) / count, frequencies) for count in (rows, columns))
+    return torch.cat([y[:, :, None].expand(-1, -1, columns), x[:, None].expand(-1, rows, -1)])
 
 
 AutoConfig.register(MobileNetV2GridConfig.model_type, MobileNetV2GridConfig)

@@ -1,0 +1,88 @@
+"""Weights that the small model starts from: what they already know need not be learned.
+
+Random ones learn slowly what is the same for every model that reads and writes boxes: that 43 lies between
+42 and 44, that a place in the image keeps its meaning, and that attention copies what it sees (as Trockman
+and Kolter find of trained models in *Mimetic Initialization of Self-Attention Layers*, ICML 2023).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from focus_mmdet.models.vlm.towers import place_code
+
+#: Root mean squares: of a word's embedding; of a visual token's looks and of its place.
+_WORD, _LOOKS, _PLACE = 0.5, 0.75, 0.5
+#: Share of a number's embedding that is like no other's.
+_OWN = 0.3
+#: Of the output norm, whose factor on words of this size must be small.
+_OUTPUT = 0.1
+#: Deviation of queries' and keys' weights; and the factor of what attention copies.
+_SHARP, _COPIED = 0.06, 0.5
+#: What is so far above 0 a GELU passes as it is; root mean square of what it makes of a normal variable.
+_LINEAR, _GELU = 6.0, 0.652
+
+
+@torch.no_grad()
+def set_first_weights(model: Any, numbers: Sequence[int]) -> None:
+    """Give a FastVLM over a ``MobileNetV2Grid`` its first weights, in place.
+
+    What is random in them comes from torch's generator.
+
+    Args:
+        model: Its words are tied to its output.
+        numbers: Ids of the tokens 0, 1, .. up to the largest coordinate.
+    """
+    vision = model.config.vision_config
+    _tell_places(model.model.multi_modal_projector, vision)
+    words = model.get_input_embeddings().weight
+    nn.init.normal_(words, std=_WORD)
+    codes = _number_codes(len(numbers), words.shape[1], vision.frequencies)
+    words[list(numbers)] = _OWN * words[list(numbers)] + codes
+    model.model.language_model.norm.weight.fill_(_OUTPUT)
+    for layer in model.model.language_model.layers:
+        _copy_what_is_seen(layer.self_attn)
+
+
+def _tell_places(projector: Any, vision: Any) -> None:
+    """Besides its looks a visual token tells its place, in directions of its own and unchanged."""
+    codes = 4 * vision.frequencies
+    first, second = projector.linear_1, projector.linear_2
+    looks = first.in_features - codes
+    nn.init.normal_(first.weight, std=looks**-0.5)
+    nn.init.zeros_(first.bias)
+    first.weight[:, looks:] = 0
+    first.weight[-codes:] = 0
+    first.weight[-codes:, looks:] = torch.eye(codes)
+    first.bias[-codes:] = _LINEAR
+    hidden = first.out_features - codes
+    nn.init.normal_(second.weight, std=_LOOKS / (_GELU * math.sqrt(hidden)))
+    # Half of a code's squares are those of sines, the others those of cosines.
+    second.weight[:, -codes:] = (
+        _PLACE * math.sqrt(2 * len(second.weight) / codes) * _directions(len(second.weight), codes)
+    )
+    second.bias[:] = -_LINEAR * second.weight[:, -codes:].sum(1)
+
+
+def _number_codes(count: int, width: int, frequencies: int) -> Tensor:
+    """(count, width): numbers are alike to those near them."""
+    code = place_code(torch.arange(count) / (count - 1), frequencies)
+    return _WORD * math.sqrt(width / frequencies) * (_directions(width, len(code)) @ code).T
+
+
+def _directions(width: int, count: int) -> Tensor:
+    """(width, count), orthonormal."""
+    return nn.init.orthogonal_(torch.empty(width, count))
+
+
+def _copy_what_is_seen(attention: Any) -> None:
+    """Values come out as what they were made of."""
+    for part in (attention.q_proj, attention.k_proj):
+        nn.init.normal_(part.weight, std=_SHARP)
+    width, heads = attention.o_proj.weight.shape
+    seen = _directions(width, width).repeat(math.ceil(heads / width), 1)[:heads] * math.sqrt(_COPIED)
+    attention.v_proj.weight.copy_(seen)
+    attention.o_proj.weight.copy_(seen.T)
