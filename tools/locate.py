@@ -8,6 +8,8 @@ beginning). A query is a picture, a frame, a video, of which each --every-th fra
 stands for all pictures and videos in it and below, or a pattern such as 'photos/**/*.jpg'.
 What may be mistaken for the object is shown like it, by --not-this: where it is surer to be, the answer is
 that the object is absent.
+Small objects in large pictures are found by --tiles 640, which looks into every part of a picture in full
+resolution, and takes several times as long.
 Without --config and --checkpoint: the FeatureMatcher that is shipped.
 
 Each answer is a line of JSON on stdout. A query that cannot be read is left out, and named at the end.
@@ -36,6 +38,7 @@ from transformers.utils.logging import disable_progress_bar
 from focus_mmdet.apis import InContextInferencer, Reference
 from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
 from focus_mmdet.apis.images import Support
+from focus_mmdet.apis.zoom import check_tiles
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets.queries import count_pictures, list_queries
 from focus_mmdet.errors import InputError, check_number
@@ -75,7 +78,18 @@ def parse_args() -> argparse.Namespace:
         '--score-thr', type=float, default=0.0, help='leave out boxes below this score; default: %(default)s'
     )
     parser.add_argument(
-        '--batch-size', type=int, default=1, help='queries at a time; more are faster; default: %(default)s'
+        '--tiles',
+        type=int,
+        default=0,
+        metavar='SIDE',
+        help='for small objects: look into square tiles of so many pixels a side, too; 0, the default: none',
+    )
+    parser.add_argument('--zoom', action='store_true', help='look again, closer, where the object was found')
+    parser.add_argument(
+        '--batch-size',
+        type=int,
+        default=1,
+        help='queries, or tiles, at a time; more are faster; default: %(default)s',
     )
     parser.add_argument('--device')
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
@@ -91,6 +105,7 @@ def check_args(args: argparse.Namespace) -> None:
     check_number('--every', args.every, low=1, whole=True)
     check_number('--batch-size', args.batch_size, low=1, whole=True)
     check_number('--score-thr', args.score_thr, low=0, high=1)
+    check_tiles('--tiles', args.tiles)
     if not args.support and not args.reference:
         raise InputError('give --support PICTURE:x1,y1,x2,y2, or --reference FILE')
     if not args.query and not args.remember:
@@ -178,6 +193,8 @@ def answers(
         batch_size=args.batch_size,
         picture=not args.no_pictures,
         every=args.every,
+        tiles=args.tiles,
+        zoom=args.zoom,
         warn=False,
     )
     # Closed, it gives up what was to be read next.

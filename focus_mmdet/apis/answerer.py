@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -49,13 +49,6 @@ class Known:
     images: list[Tensor]
     samples: list[DetDataSample]
     prefix: KnownPrefix | None
-
-
-class Answered(NamedTuple):
-    """A query's sample with ``pred_instances``, and its strip where a picture was asked for."""
-
-    sample: DetDataSample
-    picture: np.ndarray | None
 
 
 class Answerer:
@@ -133,8 +126,8 @@ class Answerer:
         return self.model.bbox_head.know_supports(batch, behind.prompt_ids[0])
 
     @torch.no_grad()
-    def answer(self, reference: Reference, asked: Asked, picture: bool = False) -> list[Answered]:
-        """What the model says of each query, and the strip of each where a ``picture`` is asked for."""
+    def answer(self, reference: Reference, asked: Asked, picture: bool = False) -> list[DetDataSample]:
+        """Of each query its sample with ``pred_instances``, and what a ``picture`` shows of its attention."""
         known = self.know(reference)
         samples = []
         for query in asked.queries:
@@ -144,17 +137,19 @@ class Answerer:
         if self.model.with_bbox:
             self.model.bbox_head.record_attention = picture
         if known.prefix is not None and not picture:
-            answers = self._behind(known, known.prefix, asked, samples)
-            return [Answered(sample, None) for sample in answers]
-        images = [[*known.images, query.image] for query in asked.queries]
+            return self._behind(known, known.prefix, asked, samples)
         data = collate_episodes(
-            [{'inputs': each, 'data_samples': sample} for each, sample in zip(images, samples, strict=True)]
+            [
+                {'inputs': [*known.images, query.image], 'data_samples': sample}
+                for query, sample in zip(asked.queries, samples, strict=True)
+            ]
         )
-        answers = self.model.test_step(data)
-        return [
-            Answered(sample, draw_episode(each, sample) if picture else None)
-            for each, sample in zip(images, answers, strict=True)
-        ]
+        answers: list[DetDataSample] = self.model.test_step(data)
+        return answers
+
+    def draw(self, reference: Reference, query: Prepared, sample: DetDataSample) -> np.ndarray:
+        """(H, W, 3) uint8 RGB strip of the supports, a query and its answer."""
+        return draw_episode([*self.know(reference).images, query.image], sample)
 
     def _behind(
         self, known: Known, prefix: KnownPrefix, asked: Asked, samples: list[DetDataSample]

@@ -3,22 +3,25 @@
 import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from focus_mmdet.apis.answerer import Answered, Answerer, Asked, Prepared
+from focus_mmdet.apis.answerer import Answerer, Asked, Prepared
 from focus_mmdet.apis.export import load_detector
 from focus_mmdet.apis.images import Support
 from focus_mmdet.apis.queries import Queries, Query, each_query, list_queries, read_ahead
 from focus_mmdet.apis.reference import Reference, fingerprint
 from focus_mmdet.apis.rivals import give_way
 from focus_mmdet.apis.written import Written
+from focus_mmdet.apis.zoom import CloserLook
 from focus_mmdet.cli import read_config
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
@@ -29,6 +32,16 @@ from focus_mmdet.shipped import READY
 _SMALLEST = 8
 
 References = Reference | Sequence[Reference] | Sequence[Support]
+#: What reads and answers queries.
+Looks = Answerer | CloserLook
+
+
+class Answered(NamedTuple):
+    """A query, its sample with ``pred_instances``, and its strip where a picture was asked for."""
+
+    query: Query
+    sample: DetDataSample
+    picture: np.ndarray | None
 
 
 class InContextInferencer:
@@ -125,6 +138,8 @@ class InContextInferencer:
         every: int = 30,
         return_datasamples: bool = False,
         warn: bool = True,
+        tiles: int = 0,
+        zoom: bool = False,
     ) -> Generator[Any, None, None]:
         """Answers one after the other, query by query, and of each query reference by reference.
 
@@ -143,11 +158,18 @@ class InContextInferencer:
             every: Of videos, ask each such frame.
             return_datasamples: Give MMDetection's ``DetDataSample`` in place of :class:`Located`.
             warn: Count at the end, in one warning, what could not be read.
+            tiles: For small objects: also look into square tiles of so many pixels a side, 64 or more, in the
+                full resolution of the file. The best-scored box counts. 0: none. Queries then go one by
+                one, and their tiles together.
+            zoom: Look a second time, into the neighbourhood of the box that was found, in full resolution.
+                Queries then go one by one.
 
         Raises:
             InputError: A bad argument, or not one query could be answered.
         """
-        found = self._run(queries, references, not_this, batch_size, pred_score_thr, picture, every, warn)
+        found = self._run(
+            queries, references, not_this, batch_size, pred_score_thr, picture, every, tiles, zoom, warn
+        )
         return (sample if return_datasamples else located for located, sample in found)
 
     def __call__(
@@ -164,6 +186,8 @@ class InContextInferencer:
         picture: bool = False,
         every: int = 30,
         not_this: References = (),
+        tiles: int = 0,
+        zoom: bool = False,
     ) -> list[Any]:
         """All answers of :meth:`stream`, in a list, and in files.
 
@@ -183,6 +207,8 @@ class InContextInferencer:
             picture: Likewise; also where pictures are written.
             every: Likewise.
             not_this: Likewise.
+            tiles: Likewise.
+            zoom: Likewise.
 
         Raises:
             InputError: As of :meth:`stream`; or ``out_dir`` cannot be written.
@@ -194,7 +220,7 @@ class InContextInferencer:
         self.found = []
         asked: set[str] = set()
         for located, sample in self._run(
-            files, references, not_this, batch_size, pred_score_thr, picture or drawn, every
+            files, references, not_this, batch_size, pred_score_thr, picture or drawn, every, tiles, zoom
         ):
             if written is not None:
                 written.add(located)
@@ -215,6 +241,8 @@ class InContextInferencer:
         pred_score_thr: float,
         picture: bool,
         every: int,
+        tiles: int,
+        zoom: bool,
         warn: bool = True,
     ) -> Iterator[tuple[Located, DetDataSample]]:
         """Check the arguments, and answer."""
@@ -228,7 +256,11 @@ class InContextInferencer:
         for reference in [*known, *rivals]:
             self.answerer.know(reference)
         asked = each_query(list_queries(queries), every)
-        return self._answers(asked, known, rivals, batch_size, pred_score_thr, picture, warn)
+        closer = CloserLook(self.answerer, tiles, zoom, batch_size)
+        if closer.is_needed:
+            # All pixels of few queries are kept at a time.
+            return self._answers(asked, closer, known, rivals, 1, pred_score_thr, picture, warn)
+        return self._answers(asked, self.answerer, known, rivals, batch_size, pred_score_thr, picture, warn)
 
     def _known(self, references: References) -> list[Reference]:
         files = [references] if isinstance(references, (str, Path)) else references
@@ -247,6 +279,7 @@ class InContextInferencer:
     def _answers(
         self,
         queries: Iterable[Query],
+        looks: Looks,
         references: Sequence[Reference],
         rivals: Sequence[Reference],
         batch_size: int,
@@ -256,22 +289,21 @@ class InContextInferencer:
     ) -> Iterator[tuple[Located, DetDataSample]]:
         self.unread = []
         count = 0
-        for batch in _batches(read_ahead(queries, self._read, 2 * batch_size), batch_size):
+        for batch in _batches(read_ahead(queries, partial(_read, looks), 2 * batch_size), batch_size):
             read = self._readable(batch)
             asked = Asked([prepared for _, prepared in read])
             asking = [query for query, _ in read]
-            wanted = [self._ask(asking, asked, reference, picture) for reference in references]
-            others = [self._ask(asking, asked, rival, False) for rival in rivals]
+            wanted = [self._ask(looks, asking, asked, reference, picture) for reference in references]
+            others = [self._ask(looks, asking, asked, rival, False) for rival in rivals]
             for answers in zip(*wanted, *others, strict=True):
                 asked_too = list(zip(rivals, answers[len(references) :], strict=True))
-                others_found = [(rival.name, answer[1].sample) for rival, answer in asked_too if answer]
+                others_found = [(rival.name, answer.sample) for rival, answer in asked_too if answer]
                 for reference, answer in zip(references, answers, strict=False):
                     # Nobody knows whose place it is where a rival could not be asked for.
                     if answer is not None and len(others_found) == len(rivals):
                         count += 1
-                        query, answered = answer
-                        give_way(answered.sample, others_found)
-                        yield _located(query, answered, reference, threshold)
+                        give_way(answer.sample, others_found)
+                        yield _located(answer, reference, threshold)
         if not self.unread:
             return
         reason = self.unread[0][1]
@@ -283,15 +315,6 @@ class InContextInferencer:
                 'current',
                 logging.WARNING,
             )
-
-    def _read(self, query: Query) -> Prepared:
-        seen = query.read(is_enough=self.answerer.is_enough)
-        if min(seen.size) < _SMALLEST:
-            width, height = seen.size
-            raise InputError(
-                f'{query}: too small: {width} x {height} pixels; give {_SMALLEST} or more a side'
-            )
-        return self.answerer.prepare(seen.pixels, str(query), seen.size)
 
     def _readable(self, batch: Sequence[tuple[Query, Future[Prepared]]]) -> list[tuple[Query, Prepared]]:
         """Those of a batch that could be read."""
@@ -308,21 +331,24 @@ class InContextInferencer:
         self.unread.append((name, reason if reason.startswith(query.name) else f'{name}: {reason}'))
 
     def _ask(
-        self, queries: Sequence[Query], asked: Asked, reference: Reference, picture: bool
-    ) -> list[tuple[Query, Answered] | None]:
+        self, looks: Looks, queries: Sequence[Query], asked: Asked, reference: Reference, picture: bool
+    ) -> list[Answered | None]:
         """What is found in each; None where the model cannot take a query."""
         if not queries:
             return []
         try:
-            answers = self.answerer.answer(reference, asked, picture)
+            samples = looks.answer(reference, asked, picture)
         except InputError as error:
             if len(queries) > 1:
                 pairs = zip(queries, asked.queries, strict=True)
-                alone = [self._ask([query], Asked([one]), reference, picture) for query, one in pairs]
+                alone = [self._ask(looks, [query], Asked([one]), reference, picture) for query, one in pairs]
                 return [answer for each in alone for answer in each]
             self._leave_out(queries[0], error)
             return [None]
-        return list(zip(queries, answers, strict=True))
+        return [
+            Answered(query, sample, self.answerer.draw(reference, seen, sample) if picture else None)
+            for query, seen, sample in zip(queries, asked.queries, samples, strict=True)
+        ]
 
 
 def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
@@ -331,11 +357,17 @@ def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def _located(
-    query: Query, answered: Answered, reference: Reference, threshold: float
-) -> tuple[Located, DetDataSample]:
+def _read(looks: Looks, query: Query) -> Prepared:
+    seen = query.read(is_enough=looks.is_enough)
+    if min(seen.size) < _SMALLEST:
+        width, height = seen.size
+        raise InputError(f'{query}: too small: {width} x {height} pixels; give {_SMALLEST} or more a side')
+    return looks.prepare(seen.pixels, str(query), seen.size)
+
+
+def _located(answered: Answered, reference: Reference, threshold: float) -> tuple[Located, DetDataSample]:
     """What is said of a query, and the sample it was read from."""
-    sample = answered.sample
+    query, sample = answered.query, answered.sample
     scores = sample.pred_instances.scores
     score = sample.get('presence', float(scores[0]) if len(scores) else 0.0)
     sample.pred_instances = sample.pred_instances[sample.pred_instances.scores >= threshold]

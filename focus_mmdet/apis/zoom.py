@@ -1,15 +1,20 @@
-"""Small objects: look again, in the full resolution of the file, where they were found or everywhere."""
+"""Small objects: look again, in the full resolution of the file, everywhere or where one was found."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from math import ceil
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
+from mmdet.structures import DetDataSample
 
+from focus_mmdet.apis.answerer import Answerer, Asked, Prepared
 from focus_mmdet.apis.reference import Reference
+from focus_mmdet.datasets.image_file import Size
 from focus_mmdet.errors import check_number
-from focus_mmdet.results.located import Located
+
+#: Pixels of a tile's side, at least: smaller ones would be thousands, with nothing but pieces in them.
+_SMALLEST_TILE = 64
 
 
 class Window(NamedTuple):
@@ -24,15 +29,7 @@ class Window(NamedTuple):
         """The part of an image (H, W, 3)."""
         return np.ascontiguousarray(pixels[self.top : self.bottom, self.left : self.right])
 
-    def place(self, located: Located, size: tuple[int, int]) -> Located:
-        """What was found in the part, in pixels of the whole image of this (width, height)."""
-        if located.box is None:
-            return replace(located, size=size)
-        x1, y1, x2, y2 = located.box
-        box = (x1 + self.left, y1 + self.top, x2 + self.left, y2 + self.top)
-        return replace(located, box=box, size=size)
-
-    def cuts(self, box: Sequence[float], size: tuple[int, int]) -> bool:
+    def cuts(self, box: Sequence[float], size: Size) -> bool:
         """Whether a box in pixels of the image reaches an edge of the part that is none of the image."""
         x1, y1, x2, y2 = box
         return (
@@ -43,7 +40,7 @@ class Window(NamedTuple):
         )
 
 
-def window_round(box: Sequence[float], size: tuple[int, int], scale: float = 4.0, least: int = 64) -> Window:
+def window_round(box: Sequence[float], size: Size, scale: float = 4.0, least: int = 64) -> Window:
     """The neighbourhood of a box: a square about its centre, moved and cut to lie in the image.
 
     Args:
@@ -65,37 +62,7 @@ def _span(centre: float, side: int, length: int) -> tuple[int, int]:
     return start, start + side
 
 
-def zoom_in(
-    find: Any, pixels: np.ndarray, reference: Reference, first: Located, scale: float = 4.0, least: int = 64
-) -> Located:
-    """A second look at the neighbourhood of an answer.
-
-    The first answer stays where it has no box, where its neighbourhood is the whole image, and where
-    the second look finds nothing.
-
-    Args:
-        find: ``InContextInferencer``.
-        pixels: (H, W, 3) uint8 RGB, as large as there is.
-        reference: What is looked for.
-        first: The answer for the whole image.
-        scale: As of :func:`window_round`; at least 1.
-        least: Likewise.
-    """
-    check_number('scale', scale, low=1)
-    check_number('least', least, low=1, whole=True)
-    height, width = pixels.shape[:2]
-    if first.box is None:
-        return first
-    window = window_round(first.box, (width, height), scale, least)
-    if window == (0, 0, width, height):
-        return first
-    (second,) = find([window.cut(pixels)], reference)
-    if second.box is None:
-        return first
-    return replace(window.place(second, first.size), query=first.query, frame=first.frame)
-
-
-def tile_windows(size: tuple[int, int], side: int, overlap: float = 0.25) -> list[Window]:
+def tile_windows(size: Size, side: int, overlap: float = 0.25) -> list[Window]:
     """Square tiles that cover an image, evenly, rows from the top.
 
     Whatever is smaller than ``overlap * side`` lies whole in at least one of them.
@@ -105,8 +72,6 @@ def tile_windows(size: tuple[int, int], side: int, overlap: float = 0.25) -> lis
         side: Of a tile in pixels; an image that is narrower makes tiles as narrow.
         overlap: Share of a tile that its neighbour shows too, at least; 0..0.9.
     """
-    check_number('side', side, low=1, whole=True)
-    check_number('overlap', overlap, low=0, high=0.9)
     columns, rows = (_starts(length, min(side, length), overlap) for length in size)
     width, height = min(side, size[0]), min(side, size[1])
     return [Window(left, top, left + width, top + height) for top in rows for left in columns]
@@ -119,36 +84,127 @@ def _starts(length: int, side: int, overlap: float) -> list[int]:
     return [number * (length - side) // gaps for number in range(gaps + 1)] if gaps else [0]
 
 
-def find_in_tiles(
-    find: Any,
-    pixels: np.ndarray,
-    reference: Reference,
-    side: int,
-    overlap: float = 0.25,
-    batch_size: int = 1,
-) -> Located:
-    """The best-scored box of the whole image and of its tiles; where none has a box, the image's answer.
+def check_tiles(key: str, side: int) -> None:
+    """Raise :class:`InputError` unless ``side`` is 0 or a tile's in pixels; ``key`` is for the message."""
+    check_number(key, side, low=0, whole=True)
+    if side:
+        check_number(key, side, low=_SMALLEST_TILE, whole=True)
 
-    A box at an edge of its tile may be a part of an object: :func:`zoom_in` looks again there.
+
+@dataclass(frozen=True)
+class Look:
+    """A part of a query as the model takes it, and the answer to it, in pixels of the part."""
+
+    window: Window
+    part: Prepared
+    sample: DetDataSample
+
+    @property
+    def score(self) -> float:
+        """Of its box; -1 without one."""
+        found = self.sample.pred_instances
+        return float(found.scores[0]) if len(found) else -1.0
+
+    @property
+    def box(self) -> list[float]:
+        """In pixels of the whole image."""
+        left, top = self.window[:2]
+        x1, y1, x2, y2 = self.sample.pred_instances.bboxes[0].tolist()
+        return [x1 + left, y1 + top, x2 + left, y2 + top]
+
+
+@dataclass(frozen=True)
+class Parted(Prepared):
+    """A query with all its pixels (H, W, 3) uint8 RGB, and its tiles, which are asked about in batches."""
+
+    pixels: np.ndarray
+    tiles: list[tuple[list[Window], Asked]]
+
+
+class CloserLook:
+    """Asks about parts of a query, too; used like the :class:`Answerer` that it asks.
+
+    The best-scored box of the whole image and of its tiles counts; where none has one, the answer to the
+    whole image. A second look at the box's neighbourhood follows where it is wanted, and where the box
+    reaches an edge of its tile, since it may be a part of an object. What that finds takes the box's place.
 
     Args:
-        find: ``InContextInferencer``.
-        pixels: (H, W, 3) uint8 RGB.
-        reference: What is looked for.
-        side: As of :func:`tile_windows`.
-        overlap: Likewise.
+        answerer: Is asked.
+        tiles: Pixels of a tile's side; 0: none.
+        zoom: Take the second look always.
         batch_size: Tiles that go through the model together.
+
+    Raises:
+        InputError: ``tiles`` is too small, or no whole number.
     """
-    height, width = pixels.shape[:2]
-    size = (width, height)
-    whole = Window(0, 0, width, height)
-    windows = [whole, *(window for window in tile_windows(size, side, overlap) if window != whole)]
-    answers = find([window.cut(pixels) for window in windows], reference, batch_size=batch_size)
-    placed = [window.place(answer, size) for window, answer in zip(windows, answers, strict=True)]
-    best, window = max(
-        zip(placed, windows, strict=True), key=lambda pair: -1.0 if pair[0].box is None else pair[0].score
-    )
-    if (box := best.box) is None:
-        return placed[0]
-    best = replace(best, query=placed[0].query)
-    return zoom_in(find, pixels, reference, best) if window.cuts(box, size) else best
+
+    #: All pixels are read.
+    is_enough = None
+
+    def __init__(self, answerer: Answerer, tiles: int = 0, zoom: bool = False, batch_size: int = 1) -> None:
+        check_tiles('tiles', tiles)
+        self.answerer = answerer
+        self.side = tiles
+        self.zoom = zoom
+        self.batch_size = batch_size
+
+    @property
+    def is_needed(self) -> bool:
+        """Is there anything to ask beside the whole images?"""
+        return self.side > 0 or self.zoom
+
+    def prepare(self, pixels: np.ndarray, path: str = '', size: Size | None = None) -> Parted:
+        """As of :class:`Answerer`."""
+        whole = self.answerer.prepare(pixels, path, size)
+        height, width = pixels.shape[:2]
+        windows = tile_windows((width, height), self.side) if 0 < self.side < max(width, height) else []
+        tiles = []
+        for start in range(0, len(windows), self.batch_size):
+            some = windows[start : start + self.batch_size]
+            parts = [self.answerer.prepare(window.cut(pixels), path) for window in some]
+            tiles.append((some, Asked(parts)))
+        return Parted(whole.image, whole.sample, whole.seen, pixels, tiles)
+
+    def answer(self, reference: Reference, asked: Asked, picture: bool = False) -> list[DetDataSample]:
+        """As of :class:`Answerer`, of what :meth:`prepare` gave; boxes are in pixels of the whole images."""
+        samples = self.answerer.answer(reference, asked)
+        return [
+            self._closer(reference, query, sample, picture)
+            for query, sample in zip(asked.queries, samples, strict=True)
+        ]
+
+    def _closer(
+        self, reference: Reference, query: Prepared, first: DetDataSample, picture: bool
+    ) -> DetDataSample:
+        assert isinstance(query, Parted)
+        height, width = query.pixels.shape[:2]
+        looks = [Look(Window(0, 0, width, height), query, first)]
+        for windows, tiles in query.tiles:
+            looks += map(Look, windows, tiles.queries, self.answerer.answer(reference, tiles))
+        best = max(looks, key=lambda look: look.score)
+        if best.score >= 0 and (self.zoom or best.window.cuts(best.box, (width, height))):
+            best = self._again(reference, query, best)
+        if picture and self.answerer.model.with_bbox:
+            # Attention slows a look, so only the one that counts is drawn.
+            (drawn,) = self.answerer.answer(reference, Asked([best.part]), picture)
+            best.sample.set_metainfo({'attention': drawn.get('attention')})
+        return _placed(best, query)
+
+    def _again(self, reference: Reference, query: Parted, first: Look) -> Look:
+        """The second look; the first where that shows the whole image, or finds nothing."""
+        height, width = query.pixels.shape[:2]
+        window = window_round(first.box, (width, height))
+        if window == (0, 0, width, height):
+            return first
+        part = self.answerer.prepare(window.cut(query.pixels), query.sample.get('img_path', ''))
+        second = Look(window, part, *self.answerer.answer(reference, Asked([part])))
+        return second if second.score >= 0 else first
+
+
+def _placed(look: Look, query: Prepared) -> DetDataSample:
+    """The answer of a look as one to the whole query."""
+    sample, found = look.sample, look.sample.pred_instances
+    if len(found):
+        found.bboxes = found.bboxes.new_tensor([look.box])
+    sample.set_metainfo({key: query.sample.get(key) for key in query.sample.metainfo_keys()})
+    return sample

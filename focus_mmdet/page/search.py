@@ -32,6 +32,7 @@ class Search:
         references: What to look for.
         queries: Where.
         limits: Larger pictures are not opened.
+        tiles: Pixels of a side of the tiles that are looked into, too; 0: none.
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class Search:
         references: Sequence[Known],
         queries: Sequence[Picture],
         limits: Limits,
+        tiles: int = 0,
     ) -> None:
-        self.finder, self.model, self.limits = finder, model, limits
+        self.finder, self.model, self.limits, self.tiles = finder, model, limits, tiles
         self.references = {known.reference.name: known.reference for known in references}
         self.queries = _named_apart(queries)
         self.found: list[Located] = []
@@ -65,7 +67,8 @@ class Search:
         readable = [path for query in queries if (path := str(query.path)) not in left_out]
         if not readable:
             return
-        answers = self.finder.ask(readable, list(self.references.values()), min(len(readable), _BATCH))
+        together = min(len(readable), _BATCH)
+        answers = self.finder.ask(readable, list(self.references.values()), together, self.tiles)
         try:
             while not self.stopped and (answer := await self.model(next, answers, None)) is not None:
                 yield self._event(answer)
@@ -102,7 +105,7 @@ class Search:
         """A JPEG of the supports, the query of an answer, and its attention to them."""
         located = self.found[number]
         reference = self.references[located.reference]
-        strip = await self.model(self.finder.attention, located.query, reference)
+        strip = await self.model(self.finder.attention, located.query, reference, self.tiles)
         return await anyio.to_thread.run_sync(shown, strip, 0)
 
 

@@ -20,6 +20,9 @@ from focus_mmdet.page.references import References, attachment
 from focus_mmdet.page.search import Search, Told
 from focus_mmdet.page.security import inside
 
+#: Pixels of a side of the tiles that are looked into for small objects.
+_TILE = 640
+
 
 class Searches:
     """All searches since the server was started.
@@ -61,7 +64,10 @@ class Searches:
         return JSONResponse([name for name in names if not name.startswith('.')])
 
     async def begin(self, request: Request) -> Response:
-        """Search for ``{references: [...]}`` in ``{images: [...]}`` and in ``{folder: ...}``, if not null."""
+        """Search for ``{references: [...]}`` in ``{images: [...]}`` and in ``{folder: ...}``, if not null.
+
+        With ``{small: true}`` it looks into tiles, too.
+        """
         asked = await read_json(request)
         references = [self.references[key] for key in _list(asked, 'references')]
         if not references:
@@ -71,8 +77,10 @@ class Searches:
             queries += await anyio.to_thread.run_sync(self._pictures, str(folder))
         if not queries:
             raise InputError('choose pictures to look into')
-        key = secrets.token_urlsafe(12)
-        self.searches[key] = Search(self.finder, self.model, references, queries, self.limits)
+        if not isinstance(small := asked.get('small', False), bool):
+            raise InputError('small: give true or false')
+        key, tiles = secrets.token_urlsafe(12), _TILE if small else 0
+        self.searches[key] = Search(self.finder, self.model, references, queries, self.limits, tiles)
         return Told(key, self.searches[key])
 
     async def stop(self, request: Request) -> Response:

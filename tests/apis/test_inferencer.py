@@ -267,3 +267,20 @@ def test_a_reference_of_another_model_is_taken_with_a_warning(inferencer, config
     recalled = find.recall(tmp_path / 'cup.focus')
     assert 'another model' in warned[0]
     assert len(find(cup.images[0], recalled)) == 1
+
+
+def test_parts_of_a_query_are_answered_in_pixels_of_the_whole(inferencer, cup, monkeypatch):
+    speech = type(inferencer.model.data_preprocessor.encoder)
+    monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[250, 250, 750, 750]</answer>')
+    pixels = np.random.default_rng(2).integers(0, 255, (100, 180, 3), dtype=np.uint8)
+    lefts, tops = (0, 38, 77, 116), (0, 36)
+    boxes = [(45, 25, 135, 75)]
+    boxes += [(left + 16, top + 16, left + 48, top + 48) for left in lefts for top in tops]
+    (found,) = inferencer(pixels, cup, tiles=64, batch_size=3)
+    assert found.box in boxes
+    (drawn,) = inferencer(pixels, cup, tiles=64, picture=True)
+    assert (drawn.box, drawn.size, drawn.picture.dtype) == (found.box, (180, 100), np.uint8)
+    (sample,) = inferencer(pixels, cup, zoom=True, return_datasamples=True)
+    assert sample.ori_shape == (100, 180)
+    # A square about the middle, cut to the height; its middle.
+    assert sample.pred_instances.bboxes[0].tolist() == [45, 25, 135, 75]

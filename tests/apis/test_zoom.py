@@ -1,40 +1,62 @@
 """Boxes of a part of an image are boxes of the image, to the pixel."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+from PIL import Image
 
-from focus_mmdet.apis.reference import Reference
-from focus_mmdet.apis.zoom import Window, find_in_tiles, tile_windows, window_round, zoom_in
+from focus_mmdet.apis.answerer import Asked, Prepared
+from focus_mmdet.apis.zoom import CloserLook, tile_windows, window_round
+from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.errors import InputError
-from focus_mmdet.results.located import Located
+from tests.conftest import ROOT
 
 SIZES = st.tuples(st.integers(1, 400), st.integers(1, 400))
 
 
 class SharpEyes:
-    """Finds the brightest thing where it is at least a tenth of the picture wide, exactly."""
+    """Stands for the answerer: finds the brightest thing where it is at least a tenth of the picture wide."""
 
-    def __init__(self, share=0.1):
+    model = SimpleNamespace(with_bbox=False)
+
+    def __init__(self, share=0.1, least=0):
         self.share = share
+        self.least = least
         self.asked = []
 
-    def __call__(self, queries, reference, batch_size=1):
-        self.asked += [pixels.shape[1::-1] for pixels in queries]
-        return [self.look(pixels, number) for number, pixels in enumerate(queries)]
+    def prepare(self, pixels, path='', size=None):
+        sample = DetDataSample(metainfo={'ori_shape': pixels.shape[:2], 'img_path': path})
+        return Prepared(torch.from_numpy(pixels), sample, None)
 
-    def look(self, pixels, number=0):
+    def answer(self, reference, asked, picture=False):
+        self.asked.append([query.image.shape[1::-1] for query in asked.queries])
+        return [self.look(query.image.numpy(), query.sample.clone()) for query in asked.queries]
+
+    def look(self, pixels, sample):
         rows, columns = np.nonzero(pixels[..., 0] == max(1, pixels.max()))
-        size, box = pixels.shape[1::-1], None
-        if len(rows) and columns.max() + 1 - columns.min() >= self.share * size[0]:
-            box = tuple(map(float, (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)))
-        score = 0.0 if box is None else float(pixels.max()) / 255
-        return Located(f'query {number}', None, reference_name, size, box, score, box is None, '')
+        boxes = []
+        is_blind = pixels.shape[1] < self.least or not len(rows)
+        if not is_blind and columns.max() + 1 - columns.min() >= self.share * pixels.shape[1]:
+            boxes = [(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)]
+        bboxes = torch.tensor(np.array(boxes, np.float32).reshape(-1, 4))
+        scores = torch.full((len(boxes),), float(pixels.max()) / 255)
+        sample.pred_instances = InstanceData(bboxes=bboxes, scores=scores)
+        return sample
 
 
-reference_name = 'dot'
-REFERENCE = Reference(reference_name, (), ())
+def box_of(look, pixels):
+    """What is found in an image, in its pixels."""
+    query = look.prepare(pixels, 'a.jpg')
+    (sample,) = look.answer(None, Asked([query]))
+    assert (sample.ori_shape, sample.img_path) == (pixels.shape[:2], 'a.jpg')
+    boxes = sample.pred_instances.bboxes.tolist()
+    return tuple(boxes[0]) if boxes else None
 
 
 def picture(size, *things):
@@ -62,25 +84,25 @@ def test_a_neighbourhood_holds_its_box_and_lies_in_the_image(size, data):
 def test_a_second_look_maps_back_exactly(size, data):
     x1, y1 = (data.draw(st.integers(0, length - 1)) for length in size)
     box = x1, y1, data.draw(st.integers(x1 + 1, size[0])), data.draw(st.integers(y1 + 1, size[1]))
-    pixels = picture(size, (box, 255))
-    guess = tuple(value + shift for value, shift in zip(box, (0.4, -0.4, 0.3, 0.2), strict=True))
-    first = Located('a.jpg', 7, 'dot', size, guess, 0.3, False, '')
-    find = SharpEyes(share=0)
-    second = zoom_in(find, pixels, REFERENCE, first, scale=2.0, least=8)
-    assert second.box == box if find.asked else second is first
-    assert (second.query, second.frame, second.size) == ('a.jpg', 7, size)
+    eyes = SharpEyes(share=0)
+    assert box_of(CloserLook(eyes, zoom=True), picture(size, (box, 255))) == box
+    assert len(eyes.asked) == (1 if window_round(box, size) == (0, 0, *size) else 2)
 
 
 def test_the_first_answer_stays_where_there_is_nothing_more_to_see():
-    find = SharpEyes()
-    pixels = picture((100, 100), ((10, 10, 90, 90), 255))
-    for box, score in ((None, 0.0), ((10.0, 10.0, 90.0, 90.0), 0.9)):
-        first = Located('a.jpg', None, 'dot', (100, 100), box, score, box is None, '')
-        assert zoom_in(find, pixels, REFERENCE, first) is first
-    assert not find.asked
-    first = Located('a.jpg', None, 'dot', (100, 100), (5.0, 5.0, 8.0, 8.0), 0.5, False, '')
-    assert zoom_in(find, picture((100, 100)), REFERENCE, first, least=8) is first
-    assert find.asked == [(12, 12)]
+    eyes = SharpEyes()
+    assert box_of(CloserLook(eyes, zoom=True), picture((100, 100))) is None
+    assert box_of(CloserLook(eyes, zoom=True), picture((100, 100), ((10, 10, 90, 90), 255))) == (
+        10,
+        10,
+        90,
+        90,
+    )
+    assert eyes.asked == [[(100, 100)]] * 2
+    blind = SharpEyes(least=200)
+    pixels = picture((200, 200), ((5, 5, 25, 25), 255))
+    assert box_of(CloserLook(blind, zoom=True), pixels) == (5, 5, 25, 25)
+    assert blind.asked == [[(200, 200)], [(80, 80)]]
 
 
 @given(SIZES, st.integers(1, 150), st.floats(0, 0.8), st.data())
@@ -102,24 +124,56 @@ def test_tiles_cover_the_image_and_hold_small_things_whole(size, side, overlap, 
 
 
 def test_a_thing_too_small_for_the_whole_image_is_found_in_its_tile():
-    find = SharpEyes()
+    eyes = SharpEyes()
     pixels = picture((1000, 600), ((813, 411, 833, 431), 250), ((200, 100, 218, 118), 200))
-    assert find.look(pixels).box is None
-    found = find_in_tiles(find, pixels, REFERENCE, side=150)
-    assert found.box == (813, 411, 833, 431)
-    assert (found.query, found.size) == ('query 0', (1000, 600))
-    assert find.asked[0] == (1000, 600)
+    assert box_of(eyes, pixels) is None
+    eyes.asked.clear()
+    assert box_of(CloserLook(eyes, tiles=150, batch_size=20), pixels) == (813, 411, 833, 431)
     # The first tile that shows it cuts it, so there was one look more.
-    assert set(find.asked[1:]) == {(150, 150), (80, 80)}
-    nothing = find_in_tiles(find, picture((300, 300)), REFERENCE, side=100)
-    assert (nothing.box, nothing.absent, nothing.size) == (None, True, (300, 300))
+    assert eyes.asked == [[(1000, 600)], *[[(150, 150)] * count for count in (20, 20, 14)], [(80, 80)]]
+    assert box_of(CloserLook(eyes, tiles=100), picture((300, 300))) is None
 
 
-def test_values_out_of_range_are_named():
-    with pytest.raises(InputError, match='overlap'):
-        tile_windows((10, 10), 5, 1.0)
-    with pytest.raises(InputError, match='side'):
-        tile_windows((10, 10), 0)
-    with pytest.raises(InputError, match='scale'):
-        zoom_in(None, picture((4, 4)), REFERENCE, None, scale=0.5)
-    assert Window(1, 2, 3, 4).cut(picture((9, 9))).shape == (2, 2, 3)
+def test_a_tile_as_large_as_the_image_is_no_tile():
+    eyes = SharpEyes()
+    box_of(CloserLook(eyes, tiles=300), picture((300, 200)))
+    assert eyes.asked == [[(300, 200)]]
+
+
+PHOTOS = ROOT / 'data/realset/images'
+DUCK = (PHOTOS / 'duck_toy_00000.jpg', (126, 106, 373, 354))
+ROBOT = (PHOTOS / 'robot_toy_00000.jpg', (100, 30, 390, 430))
+
+
+@pytest.fixture
+def scene(tmp_path):
+    """A large JPEG, stored on its side, with a small duck; and the duck's box as it is seen."""
+    duck = Image.open(DUCK[0]).convert('RGB').crop(DUCK[1]).resize((60, 60))
+    seen = Image.new('RGB', (1200, 900), (150, 140, 130))
+    seen.paste(duck, (811, 402))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    seen.transpose(Image.Transpose.ROTATE_90).save(tmp_path / 'scene.jpg', exif=exif, quality=95)
+    return tmp_path / 'scene.jpg', (811, 402, 871, 462)
+
+
+def overlap(box, other):
+    boxes = torch.tensor([box, other], dtype=torch.float32)
+    return float(paired_iou(boxes[:1], boxes[1:]))
+
+
+def test_a_small_object_in_a_large_photograph_is_found_where_it_is(matcher, scene):
+    path, box = scene
+    duck, robot = matcher.remember([DUCK], 'duck'), matcher.remember([ROBOT], 'robot')
+    found = matcher([path, 'gone.jpg'], [duck, robot], tiles=400, batch_size=8)
+    assert [(each.reference, each.size) for each in found] == [('duck', (1200, 900)), ('robot', (1200, 900))]
+    assert [name for name, _ in matcher.unread] == ['gone.jpg']
+    assert overlap(found[0].box, box) > 0.5
+    (absent,) = matcher(path, robot, not_this=duck, tiles=400)
+    assert (absent.box, absent.instead) == (None, 'duck')
+
+
+@pytest.mark.parametrize('tiles', [-1, 63, 640.0, True, None, '640'])
+def test_a_tile_has_a_side_of_whole_pixels(matcher, tiles):
+    with pytest.raises(InputError, match=r'tiles=.*: give a whole number at least'):
+        matcher(DUCK[0], [DUCK], tiles=tiles)

@@ -24,11 +24,13 @@ class FakeFinder:
     Attributes:
         asked: Queries so far.
         remembered: The supports of each reference.
+        tiles: Of the latest search.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.remembered: list[list] = []
+        self.tiles = 0
 
     def remember(self, supports, name):
         self.remembered.append(supports)
@@ -41,7 +43,8 @@ class FakeFinder:
     def recall(self, path: Path):
         return SimpleNamespace(name='recalled', images=[np.zeros((9, 9, 3), np.uint8)], boxes=[(0, 0, 3, 3)])
 
-    def ask(self, queries, references, batch_size):
+    def ask(self, queries, references, batch_size, tiles):
+        self.tiles = tiles
         unread = []
         for query in queries:
             self.asked.append(query)
@@ -64,7 +67,7 @@ class FakeFinder:
                 )
         yield from unread
 
-    def attention(self, query, reference):
+    def attention(self, query, reference, tiles):
         return np.full((20, 60, 3), 255, np.uint8)
 
 

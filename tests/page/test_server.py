@@ -132,6 +132,14 @@ def test_a_search_tells_what_it_finds(page, root, finder):
     assert client.get(f'{answers}/8/picture').status_code == 404
 
 
+def test_small_objects_are_looked_for_in_tiles(page, finder):
+    client = page()
+    cup = remember(client)
+    for asked, tiles in (({'small': True}, 640), ({'small': False}, 0), ({}, 0)):
+        search(client, references=[cup], folder='trip', **asked)
+        assert finder.tiles == tiles
+
+
 def test_a_picture_whose_header_alone_is_sound_is_told_of(page, root):
     (root / 'trip' / 'cut.png').write_bytes(png()[:60])
     client = page()
@@ -149,6 +157,7 @@ def test_a_picture_whose_header_alone_is_sound_is_told_of(page, root):
         ({'references': ['CUP'], 'folder': '..'}, 'no such file or folder in the served one'),
         ({'references': ['CUP'], 'folder': 'a.png'}, 'not a folder'),
         ({'references': ['gone'], 'folder': ''}, 'Load the page again'),
+        ({'references': ['CUP'], 'folder': '', 'small': 'yes'}, 'small: give true or false'),
     ],
 )
 def test_a_search_that_cannot_begin_says_why(page, asked, message):

@@ -26,9 +26,9 @@ class AtOnePlace:
     def recall(self, path):
         return Reference.load(path)
 
-    def stream(self, queries, references, not_this, batch_size, picture, every, warn):
+    def stream(self, queries, references, not_this, batch_size, picture, every, tiles, zoom, warn):
         assert not warn  # The tool names each itself.
-        told = ' '.join(each.name for each in not_this)
+        told = ' '.join([*(each.name for each in not_this), *[f'{tiles} {zoom}'] * bool(tiles)])
         for number, query in enumerate(queries):
             if query.endswith('stop.jpg'):
                 raise KeyboardInterrupt
@@ -104,6 +104,12 @@ def test_what_may_be_mistaken_for_the_object_goes_along(call):
     ]
     _, lines, _ = call(*CUP, *other, '--query', 'photos/2.jpg', '--no-pictures')
     assert [line['answer'] for line in lines] == ['1 10']
+
+
+def test_small_objects_are_looked_for_in_tiles(call):
+    closer = ['--tiles', '640', '--zoom']
+    _, lines, _ = call(*CUP, *closer, '--query', 'photos/2.jpg', '--no-pictures')
+    assert [line['answer'] for line in lines] == ['640 True']
 
 
 def test_what_cannot_be_read_is_named_at_the_end(call, tmp_path):
@@ -220,6 +226,7 @@ WRONG = {
         [*CUP, '--query', 'photos', '--no-pictures', '--score-thr', '20'],
         '--score-thr=20',
     ),
+    'tiny tiles': ([*CUP, '--query', 'photos', '--no-pictures', '--tiles', '9'], '--tiles=9: give'),
     'in the way': (
         [*CUP, '--query', 'photos', '--out-dir', '.', '--format', 'csv'],
         'found.csv: exists, and',

@@ -23,7 +23,7 @@ from mmengine.registry import init_default_scope
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.reference import Reference
-from focus_mmdet.apis.zoom import find_in_tiles, zoom_in
+from focus_mmdet.apis.zoom import check_tiles
 from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.datasets.image_file import read_image
@@ -65,22 +65,20 @@ def pixels_of(record: dict[str, Any]) -> np.ndarray:
 
 
 def answers(
-    find: InContextInferencer, record: dict[str, Any], reference: Reference, tile: int, scale: float
+    find: InContextInferencer, record: dict[str, Any], reference: Reference, tile: int
 ) -> Iterator[tuple[str, Located, float]]:
     """By way of asking: the answer, and the seconds that it took."""
     pixels = pixels_of(record)
-    start = perf_counter()
-    (once,) = find([pixels], reference)
-    first = perf_counter() - start
-    yield 'once', once, first
-    start = perf_counter()
-    yield 'zoom', zoom_in(find, pixels, reference, once, scale), first + perf_counter() - start
-    start = perf_counter()
-    tiled = find_in_tiles(find, pixels, reference, tile)
-    seconds = perf_counter() - start
-    yield 'tiles', tiled, seconds
-    start = perf_counter()
-    yield 'tiles, zoom', zoom_in(find, pixels, reference, tiled, scale), seconds + perf_counter() - start
+    ways: dict[str, dict[str, Any]] = {
+        'once': {},
+        'zoom': {'zoom': True},
+        'tiles': {'tiles': tile},
+        'tiles, zoom': {'tiles': tile, 'zoom': True},
+    }
+    for way, options in ways.items():
+        start = perf_counter()
+        (located,) = find([pixels], reference, **options)
+        yield way, located, perf_counter() - start
 
 
 def main() -> None:
@@ -93,7 +91,6 @@ def main() -> None:
     parser.add_argument(
         '--largest', type=float, default=0.05, help='share of the image; default: %(default)s'
     )
-    parser.add_argument('--scale', type=float, default=4.0, help='of the second look; default: %(default)s')
     parser.add_argument('--tile', type=int, default=320, help='side in pixels; default: %(default)s')
     parser.add_argument('--episodes', type=int, default=200, help='ask at most so many; default: %(default)s')
     parser.add_argument('--device')
@@ -101,6 +98,7 @@ def main() -> None:
     args = parser.parse_args()
     check_number('--smallest', args.smallest, low=0, high=1)
     check_number('--largest', args.largest, low=args.smallest, high=1)
+    check_tiles('--tile', args.tile)
     check_number('--episodes', args.episodes, low=1, whole=True)
     config = read_config(args.config, args.cfg_options)
     config.load_from = None if args.checkpoint == 'none' else args.checkpoint
@@ -116,7 +114,7 @@ def main() -> None:
         shown = [(pixels_of(support), support['instances'][0]['bbox']) for support in record['supports']]
         reference = find.remember(shown, 'object')
         target = torch.tensor([record['instances'][0]['bbox']], dtype=torch.float32)
-        for way, located, took in answers(find, record, reference, args.tile, args.scale):
+        for way, located, took in answers(find, record, reference, args.tile):
             box = torch.tensor([located.box or (0.0, 0.0, 0.0, 0.0)])
             overlaps[way].append(float(paired_iou(box, target)))
             seconds[way] += took

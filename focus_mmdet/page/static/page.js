@@ -246,11 +246,12 @@ async function* lines(response) {
 async function begin() {
   const references = lookedFor();
   const folder = find('#in-folder').checked ? find('#folder').value : null;
+  const small = find('#small').checked;
   running = true;
   showReady();
   say('Searching');
   try {
-    const response = await ask('api/searches', asJson({ references, images: queries, folder }));
+    const response = await ask('api/searches', asJson({ references, images: queries, folder, small }));
     clearAnswers();
     await listen(response, references.length);
   } finally {
