@@ -1,6 +1,6 @@
 """From a reference and some queries to a detector's answers."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -59,13 +59,13 @@ class Answerer:
 
     Args:
         model: The detector.
-        pipeline: Configs of the transforms of an episode whose images are read. They run on supports and on
+        pipeline: The transforms of an episode whose images are read. They run on supports and on
             queries apart, so none may look at both.
     """
 
-    def __init__(self, model: Any, pipeline: Sequence[dict[str, Any]]) -> None:
+    def __init__(self, model: Any, pipeline: Compose) -> None:
         self.model = model
-        self.pipeline = Compose(pipeline)
+        self.pipeline = pipeline
         self._known: WeakKeyDictionary[Reference, Known] = WeakKeyDictionary()
 
     @cached_property

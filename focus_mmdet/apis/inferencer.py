@@ -2,53 +2,39 @@
 
 import logging
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.dataset import Compose
+from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 
-from focus_mmdet.apis.answerer import Answerer, Asked, Prepared
+from focus_mmdet.apis.answerer import Answerer
+from focus_mmdet.apis.batches import Batch, Found, Looks, read_query
 from focus_mmdet.apis.export import load_detector
-from focus_mmdet.apis.images import Support
+from focus_mmdet.apis.images import Image, Support
 from focus_mmdet.apis.queries import Queries, Query, each_query, list_queries, read_ahead
-from focus_mmdet.apis.reference import Reference, fingerprint
-from focus_mmdet.apis.rivals import give_way
+from focus_mmdet.apis.reference import Reference, References, as_references, fingerprint
 from focus_mmdet.apis.written import Written
-from focus_mmdet.apis.zoom import CloserLook
+from focus_mmdet.apis.zoom import CloserLook, check_tiles
 from focus_mmdet.cli import read_config
+from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
-from focus_mmdet.results.located import Located
 from focus_mmdet.shipped import READY
 
-#: Pixels of a query's shorter side: in fewer there is nothing to be found.
-_SMALLEST = 8
 
-References = Reference | Sequence[Reference] | Sequence[Support]
-#: What reads and answers queries.
-Looks = Answerer | CloserLook
-
-
-class Answered(NamedTuple):
-    """A query, its sample with ``pred_instances``, and its strip where a picture was asked for."""
-
-    query: Query
-    sample: DetDataSample
-    picture: np.ndarray | None
-
-
-class InContextInferencer:
+class InContextInferencer(BaseInferencer):
     """A trained detector, ready to look for things.
 
-    The arguments of a call are those of MMDetection's ``DetInferencer``. It is no ``BaseInferencer``:
-    that one takes inputs alone and gives one dict when all is done, and of its steps none would be left.
+    The arguments of a call are those of MMDetection's ``DetInferencer``. Calls and :meth:`stream` take its
+    steps, batch by batch: :meth:`preprocess`, :meth:`forward`, :meth:`visualize`, :meth:`postprocess`. A
+    subclass may change each. A call gives a list of answers, with no dict round it.
 
     Not for several threads at once.
 
@@ -69,6 +55,11 @@ class InContextInferencer:
             missing, or the config has no ``inference_pipeline``.
     """
 
+    preprocess_kwargs = {'every', 'tiles', 'zoom'}
+    forward_kwargs = {'references', 'not_this', 'picture'}
+    visualize_kwargs: set[str] = set()
+    postprocess_kwargs = {'pred_score_thr', 'written'}
+
     def __init__(
         self,
         config: str | Path | Config = READY,
@@ -76,24 +67,36 @@ class InContextInferencer:
         device: str | None = None,
         grammar: bool = True,
     ) -> None:
-        self.config = config if isinstance(config, Config) else read_config(str(config))
-        if 'inference_pipeline' not in self.config:
+        loaded = config if isinstance(config, Config) else read_config(str(config))
+        if 'inference_pipeline' not in loaded:
             raise InputError(
                 'the config has no inference_pipeline: the transforms of one episode whose images are read, '
                 'as in configs/_base_/datasets/episodes.py'
             )
-        self.model: Any = load_detector(self.config, checkpoint)
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-        try:
-            self.model.to(device)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(f'device {device!r} cannot be used: {str(error).splitlines()[0]}') from error
+        super().__init__(loaded, checkpoint, device, show_progress=False)
         if self.model.with_bbox:
             self.model.bbox_head.grammar = grammar
         self.unread: list[tuple[str, str]] = []
         self.found: list[Any] = []
-        self.answerer = Answerer(self.model, self.config.inference_pipeline)
-        self._fingerprint = fingerprint(self.config, checkpoint)
+        self.answerer = Answerer(self.model, self.pipeline)
+        self._fingerprint = fingerprint(loaded, checkpoint)
+
+    def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> Any:
+        model = load_detector(cfg, weights)
+        try:
+            return model.to(device)
+        except (RuntimeError, AssertionError) as error:
+            raise InputError(f'device {device!r} cannot be used: {str(error).splitlines()[0]}') from error
+
+    def _init_pipeline(self, cfg: Config) -> Compose:
+        return Compose(cfg.inference_pipeline)
+
+    def _init_collate(self, cfg: Config) -> Any:
+        return collate_episodes
+
+    def _init_visualizer(self, cfg: Config) -> None:
+        """None: strips need no backend."""
 
     def remember(self, supports: Sequence[Support], name: str | None = None) -> Reference:
         """An object, to be looked for in any number of calls.
@@ -167,10 +170,20 @@ class InContextInferencer:
         Raises:
             InputError: A bad argument, or not one query could be answered.
         """
-        found = self._run(
-            queries, references, not_this, batch_size, pred_score_thr, picture, every, tiles, zoom, warn
+        batches = self._run(
+            queries,
+            references,
+            not_this,
+            batch_size,
+            return_datasamples,
+            warn,
+            every=every,
+            tiles=tiles,
+            zoom=zoom,
+            picture=picture,
+            pred_score_thr=pred_score_thr,
         )
-        return (sample if return_datasamples else located for located, sample in found)
+        return (result for _, results in batches for result in results)
 
     def __call__(
         self,
@@ -219,18 +232,103 @@ class InContextInferencer:
         told = Progress(len(files), 'queries') if isinstance(files, list) else None
         self.found = []
         asked: set[str] = set()
-        for located, sample in self._run(
-            files, references, not_this, batch_size, pred_score_thr, picture or drawn, every, tiles, zoom
+        for batch, results in self._run(
+            files,
+            references,
+            not_this,
+            batch_size,
+            return_datasamples,
+            every=every,
+            tiles=tiles,
+            zoom=zoom,
+            picture=picture or drawn,
+            pred_score_thr=pred_score_thr,
+            written=written,
         ):
-            if written is not None:
-                written.add(located)
-            self.found.append(sample if return_datasamples else located)
-            if told is not None and located.query not in asked:
-                asked.add(located.query)
-                told.update()
+            self.found += results
+            new = {query.name for query in batch.queries} - asked
+            asked |= new
+            if told is not None and new:
+                told.update(len(new))
         if told is not None:
             told.close()
         return self.found
+
+    def preprocess(
+        self,
+        inputs: Iterable[Image],
+        batch_size: int = 1,
+        every: int = 30,
+        tiles: int = 0,
+        zoom: bool = False,
+    ) -> Iterator[Batch]:
+        """Queries as the model takes them; other threads read ahead.
+
+        What cannot be read is left out, and stands in :attr:`unread`.
+
+        Args:
+            inputs: Images and videos.
+            batch_size: As of :meth:`stream`, like the others.
+            every: Likewise.
+            tiles: Likewise.
+            zoom: Likewise.
+        """
+        looks: Looks = self.answerer
+        if tiles or zoom:
+            # All pixels of few queries are kept at a time.
+            looks, batch_size = CloserLook(self.answerer, tiles, zoom, batch_size), 1
+        queries = read_ahead(each_query(inputs, every), partial(read_query, looks), 2 * batch_size)
+        while some := list(islice(queries, batch_size)):
+            yield Batch.of(some, looks, self._leave_out)
+
+    def forward(
+        self,
+        inputs: Batch,
+        references: Sequence[Reference] = (),
+        not_this: Sequence[Reference] = (),
+        picture: bool = False,
+    ) -> list[Found]:
+        """What is found in a batch: query by query, and of each query reference by reference.
+
+        Args:
+            inputs: The batch.
+            references: What is looked for.
+            not_this: What may be mistaken for it, and takes its place where it is surer.
+            picture: It will be drawn.
+        """
+        return inputs.find(references, not_this, picture, self._leave_out)
+
+    def visualize(self, inputs: Batch, preds: Sequence[Found]) -> list[np.ndarray | None]:
+        """Of each answer that is to be drawn a strip, (H, W, 3) uint8 RGB."""
+        return [
+            self.answerer.draw(found.reference, found.seen, found.sample) if found.is_to_be_drawn else None
+            for found in preds
+        ]
+
+    def postprocess(
+        self,
+        preds: Sequence[Found],
+        visualization: Sequence[np.ndarray | None],
+        return_datasamples: bool = False,
+        pred_score_thr: float = 0.0,
+        written: Written | None = None,
+    ) -> list[Any]:
+        """Answers in the form they are given in, ``Located`` or ``DetDataSample``; they are written, too.
+
+        Args:
+            preds: What was found.
+            visualization: The strip of each.
+            return_datasamples: As of :meth:`stream`.
+            pred_score_thr: Likewise.
+            written: Takes the answers as files.
+        """
+        results: list[Any] = []
+        for found, picture in zip(preds, visualization, strict=True):
+            located = found.located(pred_score_thr, picture)
+            if written is not None:
+                written.add(located)
+            results.append(found.sample if return_datasamples else located)
+        return results
 
     def _run(
         self,
@@ -238,72 +336,43 @@ class InContextInferencer:
         references: References,
         not_this: References,
         batch_size: int,
-        pred_score_thr: float,
-        picture: bool,
-        every: int,
-        tiles: int,
-        zoom: bool,
+        return_datasamples: bool,
         warn: bool = True,
-    ) -> Iterator[tuple[Located, DetDataSample]]:
-        """Check the arguments, and answer."""
+        **options: Any,
+    ) -> Iterator[tuple[Batch, list[Any]]]:
+        """Check the arguments, and answer; ``options`` are those of the steps."""
         check_number('batch_size', batch_size, low=1, whole=True)
-        check_number('pred_score_thr', pred_score_thr, low=0, high=1)
-        check_number('every', every, low=1, whole=True)
-        known = self._known(references)
-        rivals = [] if isinstance(not_this, Sequence) and not not_this else self._known(not_this)
+        check_number('pred_score_thr', options['pred_score_thr'], low=0, high=1)
+        check_number('every', options['every'], low=1, whole=True)
+        check_tiles('tiles', options['tiles'])
+        known = as_references(references, self.remember)
+        nothing = isinstance(not_this, Sequence) and not not_this
+        rivals = [] if nothing else as_references(not_this, self.remember)
         if both := set(known) & set(rivals):
             raise InputError(f'not_this: {next(iter(both)).name!r} is also what is looked for')
         for reference in [*known, *rivals]:
             self.answerer.know(reference)
-        asked = each_query(list_queries(queries), every)
-        closer = CloserLook(self.answerer, tiles, zoom, batch_size)
-        if closer.is_needed:
-            # All pixels of few queries are kept at a time.
-            return self._answers(asked, closer, known, rivals, 1, pred_score_thr, picture, warn)
-        return self._answers(asked, self.answerer, known, rivals, batch_size, pred_score_thr, picture, warn)
-
-    def _known(self, references: References) -> list[Reference]:
-        files = [references] if isinstance(references, (str, Path)) else references
-        if isinstance(files, Sequence) and files and all(isinstance(each, (str, Path)) for each in files):
-            raise InputError(f'references: recall the file first: find.recall({str(files[0])!r})')
-        if isinstance(references, Reference):
-            return [references]
-        if isinstance(references, Sequence) and all(isinstance(each, Reference) for each in references):
-            if not references:
-                raise InputError(
-                    'references: give at least one, or at least one pair of an image and its box'
-                )
-            return list(references)  # type: ignore[arg-type]
-        return [self.remember(references)]  # type: ignore[arg-type]
+        steps = self._dispatch_kwargs(references=known, not_this=rivals, **options)
+        return self._answers(list_queries(queries), batch_size, return_datasamples, warn, *steps)
 
     def _answers(
         self,
-        queries: Iterable[Query],
-        looks: Looks,
-        references: Sequence[Reference],
-        rivals: Sequence[Reference],
+        inputs: Iterable[Image],
         batch_size: int,
-        threshold: float,
-        picture: bool,
+        return_datasamples: bool,
         warn: bool,
-    ) -> Iterator[tuple[Located, DetDataSample]]:
+        preprocess: dict[str, Any],
+        forward: dict[str, Any],
+        visualize: dict[str, Any],
+        postprocess: dict[str, Any],
+    ) -> Iterator[tuple[Batch, list[Any]]]:
         self.unread = []
         count = 0
-        for batch in _batches(read_ahead(queries, partial(_read, looks), 2 * batch_size), batch_size):
-            read = self._readable(batch)
-            asked = Asked([prepared for _, prepared in read])
-            asking = [query for query, _ in read]
-            wanted = [self._ask(looks, asking, asked, reference, picture) for reference in references]
-            others = [self._ask(looks, asking, asked, rival, False) for rival in rivals]
-            for answers in zip(*wanted, *others, strict=True):
-                asked_too = list(zip(rivals, answers[len(references) :], strict=True))
-                others_found = [(rival.name, answer.sample) for rival, answer in asked_too if answer]
-                for reference, answer in zip(references, answers, strict=False):
-                    # Nobody knows whose place it is where a rival could not be asked for.
-                    if answer is not None and len(others_found) == len(rivals):
-                        count += 1
-                        give_way(answer.sample, others_found)
-                        yield _located(answer, reference, threshold)
+        for batch in self.preprocess(inputs, batch_size, **preprocess):
+            preds = self.forward(batch, **forward)
+            strips = self.visualize(batch, preds, **visualize)
+            count += len(preds)
+            yield batch, self.postprocess(preds, strips, return_datasamples, **postprocess)
         if not self.unread:
             return
         reason = self.unread[0][1]
@@ -316,73 +385,6 @@ class InContextInferencer:
                 logging.WARNING,
             )
 
-    def _readable(self, batch: Sequence[tuple[Query, Future[Prepared]]]) -> list[tuple[Query, Prepared]]:
-        """Those of a batch that could be read."""
-        read = []
-        for query, prepared in batch:
-            try:
-                read.append((query, prepared.result()))
-            except InputError as error:
-                self._leave_out(query, error)
-        return read
-
     def _leave_out(self, query: Query, error: InputError) -> None:
         name, reason = str(query), str(error)
         self.unread.append((name, reason if reason.startswith(query.name) else f'{name}: {reason}'))
-
-    def _ask(
-        self, looks: Looks, queries: Sequence[Query], asked: Asked, reference: Reference, picture: bool
-    ) -> list[Answered | None]:
-        """What is found in each; None where the model cannot take a query."""
-        if not queries:
-            return []
-        try:
-            samples = looks.answer(reference, asked, picture)
-        except InputError as error:
-            if len(queries) > 1:
-                pairs = zip(queries, asked.queries, strict=True)
-                alone = [self._ask(looks, [query], Asked([one]), reference, picture) for query, one in pairs]
-                return [answer for each in alone for answer in each]
-            self._leave_out(queries[0], error)
-            return [None]
-        return [
-            Answered(query, sample, self.answerer.draw(reference, seen, sample) if picture else None)
-            for query, seen, sample in zip(queries, asked.queries, samples, strict=True)
-        ]
-
-
-def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    remaining = iter(items)
-    while batch := list(islice(remaining, size)):
-        yield batch
-
-
-def _read(looks: Looks, query: Query) -> Prepared:
-    seen = query.read(is_enough=looks.is_enough)
-    if min(seen.size) < _SMALLEST:
-        width, height = seen.size
-        raise InputError(f'{query}: too small: {width} x {height} pixels; give {_SMALLEST} or more a side')
-    return looks.prepare(seen.pixels, str(query), seen.size)
-
-
-def _located(answered: Answered, reference: Reference, threshold: float) -> tuple[Located, DetDataSample]:
-    """What is said of a query, and the sample it was read from."""
-    query, sample = answered.query, answered.sample
-    scores = sample.pred_instances.scores
-    score = sample.get('presence', float(scores[0]) if len(scores) else 0.0)
-    sample.pred_instances = sample.pred_instances[sample.pred_instances.scores >= threshold]
-    found = sample.pred_instances
-    height, width = sample.ori_shape[:2]
-    located = Located(
-        query=query.name,
-        frame=query.frame,
-        reference=reference.name,
-        size=(width, height),
-        box=tuple(found.bboxes[0].tolist()) if len(found) else None,
-        score=score,
-        absent=sample.get('absent', False),
-        answer=sample.get('answer', ''),
-        instead=sample.get('instead'),
-        picture=answered.picture,
-    )
-    return located, sample

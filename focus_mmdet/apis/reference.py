@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,30 @@ class Reference:
             for index, (box, pixels) in enumerate(zip(said['boxes'], images, strict=True))
         )
         return cls(said['name'], tuple(images), boxes, said['model'], tuple(files))
+
+
+#: What is looked for: one or several, or the pairs of images and boxes of one.
+References = Reference | Sequence[Reference] | Sequence[Support]
+
+
+def as_references(
+    references: References, remember: Callable[[Sequence[Support]], Reference]
+) -> list[Reference]:
+    """Several references of one or several, or of supports, which are remembered.
+
+    Raises:
+        InputError: There are none, they are paths, or the supports are bad.
+    """
+    files = [references] if isinstance(references, (str, Path)) else references
+    if isinstance(files, Sequence) and files and all(isinstance(each, (str, Path)) for each in files):
+        raise InputError(f'references: recall the file first: find.recall({str(files[0])!r})')
+    if isinstance(references, Reference):
+        return [references]
+    if isinstance(references, Sequence) and all(isinstance(each, Reference) for each in references):
+        if not references:
+            raise InputError('references: give at least one, or at least one pair of an image and its box')
+        return list(references)  # type: ignore[arg-type]
+    return [remember(references)]  # type: ignore[arg-type]
 
 
 def _described(path: Path) -> dict[str, Any]:

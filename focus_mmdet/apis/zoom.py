@@ -148,11 +148,6 @@ class CloserLook:
         self.zoom = zoom
         self.batch_size = batch_size
 
-    @property
-    def is_needed(self) -> bool:
-        """Is there anything to ask beside the whole images?"""
-        return self.side > 0 or self.zoom
-
     def prepare(self, pixels: np.ndarray, path: str = '', size: Size | None = None) -> Parted:
         """As of :class:`Answerer`."""
         whole = self.answerer.prepare(pixels, path, size)
@@ -197,7 +192,8 @@ class CloserLook:
         if window == (0, 0, width, height):
             return first
         part = self.answerer.prepare(window.cut(query.pixels), query.sample.get('img_path', ''))
-        second = Look(window, part, *self.answerer.answer(reference, Asked([part])))
+        (sample,) = self.answerer.answer(reference, Asked([part]))
+        second = Look(window, part, sample)
         return second if second.score >= 0 else first
 
 

@@ -61,6 +61,6 @@ def test_all_pixels_are_read_where_the_model_may_see_them(vlm):
     assert vlm.answerer.is_enough((640, 480), (320, 240))
     assert not vlm.answerer.is_enough((64, 48), (32, 24))
     assert not vlm.answerer.is_enough((5000, 40), (625, 5))
-    config = Config(vlm.config.to_dict())
+    config = Config(vlm.cfg.to_dict())
     config.inference_pipeline.insert(1, dict(type='ForEachFrame', transforms=[]))
     assert InContextInferencer(config, device='cpu').answerer.is_enough is None

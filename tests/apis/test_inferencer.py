@@ -1,9 +1,12 @@
 import json
+from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.infer import BaseInferencer
 from PIL import Image
 
 from focus_mmdet.apis import InContextInferencer
@@ -284,3 +287,35 @@ def test_parts_of_a_query_are_answered_in_pixels_of_the_whole(inferencer, cup, m
     assert sample.ori_shape == (100, 180)
     # A square about the middle, cut to the height; its middle.
     assert sample.pred_instances.bboxes[0].tolist() == [45, 25, 135, 75]
+
+
+class Changed(InContextInferencer):
+    """Does every step otherwise."""
+
+    def preprocess(self, inputs, *args, **options):
+        return super().preprocess(islice(inputs, 1, None), *args, **options)
+
+    def forward(self, *args, **options):
+        return super().forward(*args, **options)[::-1]
+
+    def visualize(self, inputs, preds):
+        return [np.full((1, 2, 3), len(inputs.queries), np.uint8) for _ in preds]
+
+    def postprocess(self, *args, **options):
+        return [replace(located, answer='mine') for located in super().postprocess(*args, **options)]
+
+
+def test_a_subclass_of_mmengines_inferencer_changes_its_steps(config, photo):
+    find = Changed(config, device='cpu')
+    assert isinstance(find, BaseInferencer)
+    known = [find.remember([(photo[0], (10, 10, 50, 40))], name) for name in ('cup', 'hat')]
+    queries = ['gone.png', photo[0], photo[1]]
+    for found in (find(queries, known, batch_size=2), list(find.stream(queries, known, batch_size=2))):
+        assert not find.unread
+        assert [(each.query, each.reference) for each in found] == [
+            ('query 1', 'hat'),
+            ('query 1', 'cup'),
+            (photo[0], 'hat'),
+            (photo[0], 'cup'),
+        ]
+        assert all((each.answer, each.picture.tolist()) == ('mine', [[[2] * 3] * 2]) for each in found)
