@@ -26,7 +26,8 @@ class Located:
             of a model that was not trained for absence, how sure of its box, and 0 without one.
         absent: The model said that the object is not there, or something else is in its place.
             Without a box this is False where the answer cannot be read.
-        answer: What the model wrote; empty where it writes nothing.
+        answer: What the model wrote, of the part of the query that it looked into; empty where it writes
+            nothing.
         picture: (H, W, 3) uint8 RGB strip of supports, query and attention, where it
             was asked for.
         instead: By its name, what was given as ``not_this`` and stands in the place that the model gave.
