@@ -1,4 +1,4 @@
-"""Write the small VLM with pretrained eyes and a random decoder, where its stage 1 starts.
+"""Write the small VLM that training starts from: pretrained eyes, and a decoder that reads boxes.
 
 python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2
 """
@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from focus_mmdet.cli import check_folder, run_cli
+from focus_mmdet.errors import check_number
 from focus_mmdet.models.sizing.small import build_small_vlm
 
 
@@ -16,8 +17,12 @@ def main() -> None:
     parser.add_argument('--eyes', type=Path, required=True, help='folder of a MobileNetV2')
     parser.add_argument('--width', type=int, default=128, help='hidden size of the language model')
     parser.add_argument('--layers', type=int, default=6, help='layers of the language model')
+    parser.add_argument(
+        '--practice', type=int, default=500, help='steps of reading boxes, a quarter of a second each'
+    )
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
+    check_number('--practice', args.practice, low=0, whole=True)
     check_folder('folder', args.folder)
     build_small_vlm(**vars(args))
     print(f'wrote {args.folder}')

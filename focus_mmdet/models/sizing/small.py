@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from mmengine.logging import print_log
 from tokenizers import AddedToken
 from transformers import AutoModelForImageTextToText, FastVlmConfig, MobileNetV2Model, Qwen2Config
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
@@ -76,7 +77,9 @@ def build_small_vlm(
         model: Any = AutoModelForImageTextToText.from_config(config, attn_implementation='eager')
         numbers = tokenizer.convert_tokens_to_ids([str(number) for number in range(CELLS + 1)])
         set_first_weights(model, numbers)
-        practise_reading(model, tokenizer, numbers, practice)
+        masses = practise_reading(model, tokenizer, numbers, practice)
+    if masses:
+        print_log(f'attention of the last boxes on what lies in them: {masses[-1]:.2f}', 'current')
     tower = model.model.vision_tower
     tower.load_state_dict({name: weights[name] for name in tower.state_dict()})
     model.save_pretrained(folder)

@@ -1,17 +1,22 @@
 """What the small model knows before it is trained: numbers, and where they are in the image."""
 
+import copy
+
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from focus_mmdet.core.prompt import format_box
+from focus_mmdet.models.sizing.reading_practice import LAYER, practise_reading
 from focus_mmdet.models.sizing.small import CELLS, build_small_vlm
+from focus_mmdet.models.vlm.towers import place_grid
 from tests.conftest import ROOT
 
 
 @pytest.fixture(scope='module')
 def small(tmp_path_factory):
-    folder = build_small_vlm(tmp_path_factory.mktemp('small') / 'model', ROOT / 'checkpoints/mobilenet-v2')
+    folder = tmp_path_factory.mktemp('small') / 'model'
+    build_small_vlm(folder, ROOT / 'checkpoints/mobilenet-v2', practice=0)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     numbers = tokenizer.convert_tokens_to_ids([str(number) for number in range(CELLS + 1)])
@@ -27,32 +32,47 @@ def test_a_coordinate_is_one_token(small):
 
 
 @torch.no_grad()
-def test_numbers_are_alike_to_their_neighbours_and_to_their_places(small):
+def test_numbers_are_alike_to_their_neighbours(small):
     model, _, numbers = small
-    words = model.get_input_embeddings().weight[numbers]
-    order = torch.nn.functional.normalize(words, dim=1)
-    order = order @ order.T - 2 * torch.eye(len(numbers))
-    nearest = order.argmax(1)
-    assert ((nearest - torch.arange(len(numbers))).abs() <= 2).float().mean() > 0.95
-    columns = 10
-    features = model.model.vision_tower(torch.zeros(1, 3, 320, 320)).last_hidden_state
-    looks = features.shape[1] - 4 * model.config.vision_config.frequencies
-    features[:, :looks] = 0
-    tokens = model.model.multi_modal_projector(features.flatten(2).transpose(1, 2))[0]
-    for across in range(columns):
-        column = (tokens - tokens.mean(0)).view(columns, columns, -1)[:, across].mean(0)
-        number = int((words @ column).argmax())
-        assert abs(number - (across + 0.5) * CELLS / columns) <= CELLS / columns / 2
+    words = torch.nn.functional.normalize(model.get_input_embeddings().weight[numbers], dim=1)
+    alike = words @ words.T - 2 * torch.eye(len(numbers))
+    assert ((alike.argmax(1) - torch.arange(len(numbers))).abs() <= 2).float().mean() > 0.95
 
 
 @torch.no_grad()
-def test_attention_begins_with_what_is_alike(small):
+def test_the_place_of_a_visual_token_passes_the_projector_unchanged(small):
+    model, _, _ = small
+    vision = model.config.vision_config
+    looks = vision.hidden_size - 4 * vision.frequencies
+    places = place_grid(10, 10, vision.frequencies).flatten(1).T
+    tokens = model.model.multi_modal_projector(torch.cat([torch.zeros(100, looks), places], 1))
+    differences = [each[1:] - each[:-1] for each in (places, tokens)]
+    ratios = differences[1].norm(dim=1) / differences[0].norm(dim=1)
+    assert torch.allclose(ratios, ratios[:1].expand(99), rtol=0.02)
+
+
+@torch.no_grad()
+def test_attention_begins_by_copying(small):
     model, _, _ = small
     layer = model.model.language_model.layers[2].self_attn
     states = torch.randn(40, model.config.text_config.hidden_size)
-    queries, keys = (each(states).unflatten(1, (-1, layer.head_dim)) for each in (layer.q_proj, layer.k_proj))
-    scores = torch.einsum('qhd,khd->hqk', queries, keys)
-    assert (scores.argmax(2) == torch.arange(40)).all()
     copied = layer.o_proj(layer.v_proj(states))
-    similar = torch.nn.functional.cosine_similarity(copied, states, dim=1)
-    assert (similar > 0.99).all()
+    assert (torch.nn.functional.cosine_similarity(copied, states, dim=1) > 0.99).all()
+
+
+def test_practice_teaches_where_a_box_lies(small):
+    model, tokenizer, numbers = small
+    practised = copy.deepcopy(model)
+    practised.set_attn_implementation('eager')
+    torch.manual_seed(0)
+    masses = practise_reading(practised, tokenizer, numbers, 40)
+    assert sum(masses[-5:]) > 1.4 * sum(masses[:5])
+    names = {
+        name
+        for (name, before), after in zip(model.named_parameters(), practised.parameters(), strict=True)
+        if not torch.equal(before, after)
+    }
+    untouched = ('vision_tower', *(f'layers.{index}.' for index in range(LAYER + 1, 6)))
+    assert names
+    assert not any(part in name for name in names for part in untouched)
+    assert len(practised.model.language_model.layers) == len(model.model.language_model.layers)
