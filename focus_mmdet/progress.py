@@ -15,7 +15,7 @@ SECONDS = 10
 
 
 class Progress:
-    """Tells on stderr how much of a task is done.
+    """Tells on stderr how much of a task is done; as a string it is such a line.
 
     Args:
         total: How much there is to do; None: not known.
@@ -30,14 +30,17 @@ class Progress:
         self._bar = ProgressBar(total or 0, file=sys.stderr) if sys.stderr.isatty() else None
         self._due = inf if only_on_terminals else monotonic() + SECONDS
 
+    def __str__(self) -> str:
+        of = '' if self.total is None else f' of {self.total}'
+        return f'{self.done}{of}{self._what}'
+
     def update(self, count: int = 1) -> None:
         """Say that ``count`` more is done."""
         self.done += count
         if self._bar is not None:
             self._bar.update(count)
         elif monotonic() >= self._due:
-            of = '' if self.total is None else f' of {self.total}'
-            print(f'{self.done}{of}{self._what}', file=sys.stderr, flush=True)
+            print(self, file=sys.stderr, flush=True)
             self._due = monotonic() + SECONDS
 
     def clear(self) -> None:

@@ -171,8 +171,7 @@ def search(
                 likely[located.reference].append(located.is_likely)
     except KeyboardInterrupt:
         tell_found(likely, files)
-        of = '' if total is None else f' of {total}'
-        raise KeyboardInterrupt(f'after {told.done}{of} pictures') from None
+        raise KeyboardInterrupt(f'after {told}') from None
     tell_found(likely, files)
 
 

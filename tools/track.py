@@ -36,7 +36,7 @@ class Frames:
 
     Attributes:
         rate: Frames a second; ``default`` where nothing says it.
-        count: How many there are, as the video's header says.
+        count: How many there are, as the video's header says; None where it does not.
 
     Raises:
         InputError: There is no frame that can be read.
@@ -61,7 +61,7 @@ class Frames:
         else:
             raise InputError(f'--video {path}: no video by its ending, and no folder of frames')
         self.rate = (rate if 0 < rate < 1000 else default) / every
-        self.count = max(1, -(-count // every))
+        self.count = -(-count // every) if count > 0 else None
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         if not self.files:
@@ -122,13 +122,17 @@ def main() -> None:
     seen = dict.fromkeys((reference.name for reference in known), 0)
     tracked = track(find, frames, known, learning, args.video, args.score_thr)
     told = Progress(frames.count, 'frames')
-    with TrackFiles(args.out_dir, args.video, list(seen), frames.rate, args.save_frames) as files:
-        for frame in tracked:
-            files.add(*frame)
-            for located in frame.found:
-                seen[located.reference] += located.box is not None
-            told.update()
-    told.close()
+    try:
+        with TrackFiles(args.out_dir, args.video, list(seen), frames.rate, args.save_frames) as files:
+            for frame in tracked:
+                files.add(*frame)
+                for located in frame.found:
+                    seen[located.reference] += located.box is not None
+                told.update()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f'after {told}') from None
+    finally:
+        told.close()
     print(json.dumps({'frames': told.done, 'found': seen, 'out_dir': str(args.out_dir)}))
 
 

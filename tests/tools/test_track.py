@@ -1,15 +1,19 @@
 """The command on a synthetic video, with the tiny model."""
 
-import importlib
 import json
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
 
+from focus_mmdet.apis import Reference
+from focus_mmdet.cli import run_cli
 from focus_mmdet.errors import InputError
+from focus_mmdet.results import Located
 from tests.conftest import ROOT
 from tests.forked_run import run_tool
+from tools import track as tool
 
 
 @pytest.fixture
@@ -52,17 +56,49 @@ def test_each_nth_frame_is_asked_about_each_object(track, clip, tmp_path):
     assert cv2.VideoCapture(str(tmp_path / 'out/video.mp4')).get(cv2.CAP_PROP_FPS) == 10
 
 
-def test_a_folder_of_frames_is_a_video_in_the_order_of_their_numbers(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
-    frames = importlib.import_module('track').Frames
+def test_a_folder_of_frames_is_a_video_in_the_order_of_their_numbers(tmp_path):
     for number in (2, 9, 10, 11):
         cv2.imwrite(str(tmp_path / f'{number}.png'), np.full((8, 8, 3), number, np.uint8))
-    video = frames(str(tmp_path), 2, 30.0)
+    video = tool.Frames(str(tmp_path), 2, 30.0)
     assert [(number, int(pixels.mean())) for number, pixels in video] == [(0, 2), (2, 10)]
     assert (video.rate, video.count) == (15.0, 2)
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match='empty: no frames in this folder'):
-        frames(str(tmp_path / 'empty'), 1, 30.0)
+        tool.Frames(str(tmp_path / 'empty'), 1, 30.0)
+
+
+class StoppedAtTheThird:
+    """Stands for the inferencer: Ctrl-C is pressed while it looks at its third frame."""
+
+    def __init__(self, *_):
+        self.asked = 0
+
+    def remember(self, supports, name=None):
+        return Reference.of(supports, name)
+
+    def __call__(self, queries, reference, pred_score_thr):
+        self.asked += 1
+        if self.asked == 3:
+            raise KeyboardInterrupt
+        return [Located('query 0', None, reference.name, (96, 64), (0, 20, 20, 40), 0.9, False, '')]
+
+
+def test_an_interrupted_run_says_how_far_it_was_and_keeps_what_it_found(clip, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(tool, 'InContextInferencer', StoppedAtTheThird)
+    monkeypatch.setattr(tool, 'read_config', lambda *_: None)
+    words = ['--support', f'{clip}#0:0,20,20,40', '--video', clip, '--out-dir', str(tmp_path / 'out')]
+    monkeypatch.setattr('sys.argv', ['track.py', '--checkpoint', 'none', *words])
+    with pytest.raises(SystemExit, match='130'):
+        run_cli(tool.main)
+    assert capsys.readouterr().err == 'interrupted after 2 of 5 frames\n'
+    assert len((tmp_path / 'out/mot.txt').read_text().splitlines()) == 2
+
+
+def test_a_header_may_not_say_how_many_frames_there_are(monkeypatch):
+    silent = SimpleNamespace(get=lambda _: 0.0, release=lambda: None)
+    monkeypatch.setattr(tool, 'read_frames', lambda _: iter([(0, np.zeros((8, 8, 3), np.uint8))]))
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda _: silent)
+    assert tool.Frames('clip.avi', 1, 30.0).count is None
 
 
 @pytest.mark.parametrize(
