@@ -57,11 +57,17 @@ class Finder:
             return path.read_bytes()
 
     def ask(
-        self, queries: Sequence[str], references: Sequence[Reference], batch_size: int, tiles: int
+        self,
+        queries: Sequence[str],
+        references: Sequence[Reference],
+        not_this: Sequence[Reference],
+        batch_size: int,
+        tiles: int,
     ) -> Generator[Located | Unread]:
         """What is found of each reference in each query, in order; at the end what cannot be read."""
+        options: dict[str, Any] = dict(not_this=not_this, batch_size=batch_size, tiles=tiles)
         try:
-            yield from self.find.stream(queries, references, batch_size=batch_size, tiles=tiles)
+            yield from self.find.stream(queries, references, **options)
         except InputError:
             # Also raised where not one of the queries can be read.
             if not self.find.unread:
@@ -69,12 +75,14 @@ class Finder:
         for query, reason in self.find.unread:
             yield Unread(query, reason)
 
-    def attention(self, query: str, reference: Reference, tiles: int) -> np.ndarray:
+    def attention(
+        self, query: str, reference: Reference, not_this: Sequence[Reference], tiles: int
+    ) -> np.ndarray:
         """(H, W, 3) BGR strip of the supports, the query, and its attention to them."""
         # A search may be going on, whose list is not to be lost.
         unread = self.find.unread
         try:
-            (located,) = self.find.stream([query], [reference], picture=True, tiles=tiles)
+            (located,) = self.find.stream([query], [reference], not_this=not_this, picture=True, tiles=tiles)
         finally:
             self.find.unread = unread
         return mmcv.rgb2bgr(located.picture)

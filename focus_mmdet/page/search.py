@@ -30,6 +30,7 @@ class Search:
         finder: What answers.
         model: The thread to ask it in.
         references: What to look for.
+        not_this: What may be mistaken for it.
         queries: Where.
         limits: Larger pictures are not opened.
         tiles: Pixels of a side of the tiles that are looked into, too; 0: none.
@@ -40,12 +41,14 @@ class Search:
         finder: Finder,
         model: ModelThread,
         references: Sequence[Known],
+        not_this: Sequence[Known],
         queries: Sequence[Picture],
         limits: Limits,
         tiles: int = 0,
     ) -> None:
         self.finder, self.model, self.limits, self.tiles = finder, model, limits, tiles
         self.references = {known.reference.name: known.reference for known in references}
+        self.not_this = [known.reference for known in not_this]
         self.queries = _named_apart(queries)
         self.found: list[Located] = []
         self.stopped = False
@@ -68,7 +71,8 @@ class Search:
         if not readable:
             return
         together = min(len(readable), _BATCH)
-        answers = self.finder.ask(readable, list(self.references.values()), together, self.tiles)
+        references = list(self.references.values())
+        answers = self.finder.ask(readable, references, self.not_this, together, self.tiles)
         try:
             while not self.stopped and (answer := await self.model(next, answers, None)) is not None:
                 yield self._event(answer)
@@ -99,13 +103,15 @@ class Search:
             'box': answer.box,
             'score': answer.score,
             'absent': answer.absent,
+            'instead': answer.instead,
         }
 
     async def attention(self, number: int) -> bytes:
         """A JPEG of the supports, the query of an answer, and its attention to them."""
         located = self.found[number]
         reference = self.references[located.reference]
-        strip = await self.model(self.finder.attention, located.query, reference, self.tiles)
+        asked = located.query, reference, self.not_this, self.tiles
+        strip = await self.model(self.finder.attention, *asked)
         return await anyio.to_thread.run_sync(shown, strip, 0)
 
 

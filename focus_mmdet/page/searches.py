@@ -16,7 +16,7 @@ from focus_mmdet.page.export import EXPORTS
 from focus_mmdet.page.finder import Finder, ModelThread
 from focus_mmdet.page.limits import Limits, read_json
 from focus_mmdet.page.pictures import Picture, Uploads
-from focus_mmdet.page.references import References, attachment
+from focus_mmdet.page.references import Known, References, attachment
 from focus_mmdet.page.search import Search, Told
 from focus_mmdet.page.security import inside
 
@@ -66,12 +66,10 @@ class Searches:
     async def begin(self, request: Request) -> Response:
         """Search for ``{references: [...]}`` in ``{images: [...]}`` and in ``{folder: ...}``, if not null.
 
-        With ``{small: true}`` it looks into tiles, too.
+        References in ``{not_this: [...]}`` are look-alikes. With ``{small: true}`` it looks into tiles, too.
         """
         asked = await read_json(request)
-        references = [self.references[key] for key in _list(asked, 'references')]
-        if not references:
-            raise InputError('choose what to look for')
+        references, not_this = self._chosen(asked)
         queries = [self.uploads[key] for key in _list(asked, 'images')]
         if (folder := asked.get('folder')) is not None:
             queries += await anyio.to_thread.run_sync(self._pictures, str(folder))
@@ -80,8 +78,22 @@ class Searches:
         if not isinstance(small := asked.get('small', False), bool):
             raise InputError('small: give true or false')
         key, tiles = secrets.token_urlsafe(12), _TILE if small else 0
-        self.searches[key] = Search(self.finder, self.model, references, queries, self.limits, tiles)
+        self.searches[key] = Search(
+            self.finder, self.model, references, not_this, queries, self.limits, tiles
+        )
         return Told(key, self.searches[key])
+
+    def _chosen(self, asked: dict[str, Any]) -> tuple[list[Known], list[Known]]:
+        """What is looked for, and what may be mistaken for it."""
+        wanted, unwanted = _list(asked, 'references'), _list(asked, 'not_this')
+        references, not_this = ([self.references[key] for key in keys] for keys in (wanted, unwanted))
+        if not references:
+            raise InputError('choose what to look for')
+        for key, known in zip(unwanted, not_this, strict=True):
+            if key in wanted:
+                name = known.reference.name
+                raise InputError(f'{name!r} is to be looked for and is "not this": choose one of the two')
+        return references, not_this
 
     async def stop(self, request: Request) -> Response:
         """End a search after the answer that is being found."""

@@ -24,12 +24,14 @@ class FakeFinder:
     Attributes:
         asked: Queries so far.
         remembered: The supports of each reference.
+        not_this: Names of the look-alikes of the latest question; the first takes the place of all.
         tiles: Of the latest search.
     """
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.remembered: list[list] = []
+        self.not_this: list[str] = []
         self.tiles = 0
 
     def remember(self, supports, name):
@@ -43,8 +45,9 @@ class FakeFinder:
     def recall(self, path: Path):
         return SimpleNamespace(name='recalled', images=[np.zeros((9, 9, 3), np.uint8)], boxes=[(0, 0, 3, 3)])
 
-    def ask(self, queries, references, batch_size, tiles):
+    def ask(self, queries, references, not_this, batch_size, tiles):
         self.tiles = tiles
+        self.not_this = [each.name for each in not_this]
         unread = []
         for query in queries:
             self.asked.append(query)
@@ -54,7 +57,8 @@ class FakeFinder:
                 unread.append(Unread(query, str(error)))
                 continue
             for reference in references:
-                absent = 'absent' in query
+                instead = self.not_this[0] if self.not_this else None
+                absent = 'absent' in query or instead is not None
                 yield Located(
                     query=query,
                     frame=None,
@@ -64,10 +68,12 @@ class FakeFinder:
                     score=0 if absent else min(1, len(self.asked) / 10),
                     absent=absent,
                     answer='',
+                    instead=instead,
                 )
         yield from unread
 
-    def attention(self, query, reference, tiles):
+    def attention(self, query, reference, not_this, tiles):
+        self.not_this = [each.name for each in not_this]
         return np.full((20, 60, 3), 255, np.uint8)
 
 

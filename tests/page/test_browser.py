@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors.numpy import save
 
 from focus_mmdet.page.server import create_app
 from tests.page.browser import Browser, find_browser
@@ -214,6 +215,32 @@ def test_an_object_is_shown_and_found(browser, finder, root, tmp_path):
     browser.click('#closer button')
     browser.value('document.querySelector("#references button").click()')
     browser.wait('!document.querySelector("#references li")')
+
+
+def test_a_look_alike_takes_the_place_of_what_is_looked_for(browser, tmp_path):
+    (tmp_path / 'cup.png').write_bytes(png())
+    (tmp_path / 'saved.focus').write_bytes(save({'image_0': np.frombuffer(png(), np.uint8)}))
+    browser.choose('#reference-file', [tmp_path / 'saved.focus'])
+    browser.wait('document.querySelector("#references li")')
+    browser.click('#in-folder')
+    browser.click('#references .not-this')
+    says(browser, '#missing', 'First tick what to look for (2).')
+    browser.click('#references .look-for')
+    says(browser, '#missing', '')
+    assert not browser.value('document.querySelector("#references .not-this").checked')
+
+    browser.choose('#support-files', [tmp_path / 'cup.png'])
+    browser.wait(_SHOWN)
+    x, y, _, _ = browser.rectangle('#supports img')
+    browser.drag((x + 5, y + 5), (x + 25, y + 25))
+    browser.value('document.querySelector("#name").value = "cup"')
+    browser.click('#remember button')
+    browser.wait('document.querySelectorAll("#references li").length === 2')
+    browser.click('#references .not-this')
+    browser.click('#search')
+    browser.wait('document.querySelector("#message").textContent.startsWith("Done")')
+    assert text(browser, '#answers .reference') == 'cup'
+    assert text(browser, '#answers output') == 'not there, but recalled'
 
 
 def test_a_search_can_be_stopped(browser, finder, root, monkeypatch):

@@ -43,6 +43,13 @@ def test_a_model_finds_what_it_was_shown_and_what_was_saved(client, root):
     assert (strip.status_code, strip.headers['content-type']) == (200, 'image/jpeg')
 
 
+def test_a_model_is_asked_for_look_alikes_too(client):
+    asked = {'references': [remember(client, 'cup')], 'not_this': [remember(client, 'hat')], 'folder': 'trip'}
+    start, *found, _ = map(json.loads, client.post('/api/searches', json=asked).text.splitlines())
+    assert [each['reference'] for each in found] == ['cup', 'cup']
+    assert client.get(f'/api/searches/{start["search"]}/answers/0/attention').status_code == 200
+
+
 @pytest.mark.parametrize(
     ('box', 'message'),
     [([5, 5, 9999, 20], 'outside the'), ([5, 5, 'x', 20], 'four numbers'), (None, 'four numbers')],

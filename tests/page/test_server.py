@@ -140,6 +140,20 @@ def test_small_objects_are_looked_for_in_tiles(page, finder):
         assert finder.tiles == tiles
 
 
+def test_look_alikes_are_asked_for_and_named_in_the_answer(page, finder):
+    client = page()
+    cup, hat = remember(client, 'cup'), remember(client, 'hat')
+    start, *found, _ = search(client, references=[cup], not_this=[hat], folder='trip')
+    assert [(each['reference'], each['instead'], each['box']) for each in found] == [('cup', 'hat', None)] * 2
+    assert finder.not_this == ['hat']
+    client.delete(f'/api/references/{hat}')
+    finder.not_this = []
+    assert client.get(f'/api/searches/{start["search"]}/answers/1/attention').status_code == 200
+    assert finder.not_this == ['hat']
+    _, *found, _ = search(client, references=[cup], folder='trip')
+    assert [each['instead'] for each in found] == [None, None]
+
+
 def test_a_picture_whose_header_alone_is_sound_is_told_of(page, root):
     (root / 'trip' / 'cut.png').write_bytes(png()[:60])
     client = page()
@@ -158,12 +172,18 @@ def test_a_picture_whose_header_alone_is_sound_is_told_of(page, root):
         ({'references': ['CUP'], 'folder': 'a.png'}, 'not a folder'),
         ({'references': ['gone'], 'folder': ''}, 'Load the page again'),
         ({'references': ['CUP'], 'folder': '', 'small': 'yes'}, 'small: give true or false'),
+        ({'references': ['CUP'], 'not_this': ['gone'], 'folder': ''}, 'Load the page again'),
+        ({'references': [], 'not_this': ['CUP'], 'folder': ''}, 'choose what to look for'),
+        (
+            {'references': ['CUP'], 'not_this': ['CUP'], 'folder': ''},
+            '\'cup\' is to be looked for and is "not this"',
+        ),
     ],
 )
 def test_a_search_that_cannot_begin_says_why(page, asked, message):
     client = page()
     cup = remember(client)
-    asked['references'] = [cup if key == 'CUP' else key for key in asked['references']]
+    asked = json.loads(json.dumps(asked).replace('CUP', cup))
     answer = client.post('/api/searches', json=asked)
     assert answer.status_code == 422
     assert message in answer.json()['error']
@@ -186,7 +206,7 @@ def looking(finder, root) -> Search:
     paths = [root / f'{number}.png' for number in range(20)]
     for path in paths:
         path.write_bytes(png())
-    return Search(finder, ModelThread(), [cup], [Picture(path, path.name) for path in paths], Limits())
+    return Search(finder, ModelThread(), [cup], [], [Picture(path, path.name) for path in paths], Limits())
 
 
 def test_the_first_answer_comes_before_the_second_is_asked_for(looking, finder):

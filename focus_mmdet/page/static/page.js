@@ -196,6 +196,13 @@ async function recall(event) {
 
 const sayNext = (done) => say(`${done}. Now ${hasPlace() ? 'search' : 'choose where to look'}.`);
 
+// What is a look-alike is not looked for.
+function chooseUse({ target }) {
+  const item = target.closest('li');
+  if (target.checked) find(target.matches('.not-this') ? '.look-for' : '.not-this', item).checked = false;
+  showReady();
+}
+
 // 3. Choose where to look
 
 function showQueries() {
@@ -206,13 +213,13 @@ function showQueries() {
 }
 
 const hasPlace = () => queries.length > 0 || find('#in-folder').checked;
-const lookedFor = () => [...document.querySelectorAll('#references li')]
-  .filter((item) => find('input', item).checked).map((item) => item.dataset.id);
+const used = (as) => [...document.querySelectorAll(`#references .${as}:checked`)]
+  .map((input) => input.closest('li').dataset.id);
 
 // Beside the button stands what a search cannot begin without.
 function showReady() {
   const missing = [];
-  if (!lookedFor().length) {
+  if (!used('look-for').length) {
     missing.push(find('#references li') ? 'tick what to look for (2)' : 'show an object and remember it (1)');
   }
   if (!hasPlace()) missing.push('choose where to look (3)');
@@ -244,14 +251,14 @@ async function* lines(response) {
 }
 
 async function begin() {
-  const references = lookedFor();
+  const [references, alike] = [used('look-for'), used('not-this')];
   const folder = find('#in-folder').checked ? find('#folder').value : null;
   const small = find('#small').checked;
   running = true;
   showReady();
   say('Searching');
   try {
-    const response = await ask('api/searches', asJson({ references, images: queries, folder, small }));
+    const response = await ask('api/searches', asJson({ references, not_this: alike, images: queries, folder, small }));
     clearAnswers();
     await listen(response, references.length);
   } finally {
@@ -314,7 +321,8 @@ function addAnswer(answer, of) {
   Object.assign(image, { width, height, alt: answer.name, src: `${source}/picture?side=480` });
   place(find('.box', figure), answer.box && fractions(answer.box, width, height));
   find('meter', figure).value = answer.box ? answer.score : 0;
-  find('output', figure).textContent = answer.box ? answer.score.toFixed(2) : answer.absent ? 'not there' : 'no box';
+  const none = answer.instead ? `not there, but ${answer.instead}` : answer.absent ? 'not there' : 'no box';
+  find('output', figure).textContent = answer.box ? answer.score.toFixed(2) : none;
   find('.reference', figure).textContent = answer.reference;
   find('.title', figure).textContent = answer.name;
   find('button', figure).addEventListener('click', () => {
@@ -360,7 +368,7 @@ takeFiles('#query-drop', '#query-files', (files) => upload(files, ({ id }) => { 
 on('#clear', 'click', () => { queries = []; showQueries(); });
 on('#remember', 'submit', remember);
 on('#reference-file', 'change', recall);
-on('#references', 'change', showReady);
+on('#references', 'change', chooseUse);
 on('#in-folder', 'change', chooseFolder);
 on('#folder', 'input', () => {
   find('#in-folder').checked = true;
