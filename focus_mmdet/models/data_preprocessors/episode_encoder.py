@@ -61,8 +61,13 @@ class EpisodeEncoder:
 
     @property
     def forbidden_ids(self) -> list[int]:
-        """Ids an answer must never hold: structural ones except the stop token."""
-        special = set(self.tokenizer.all_special_ids) | set(self.tokenizer.added_tokens_decoder)
+        """Ids an answer must never hold: structural ones except the stop token.
+
+        Numbers are none, also where a tokenizer has them as added tokens.
+        """
+        added = self.tokenizer.added_tokens_decoder
+        special = set(self.tokenizer.all_special_ids)
+        special |= {index for index, token in added.items() if not token.content.isdigit()}
         vocabulary = int(self.family.config.get_text_config().vocab_size)
         return sorted(special - {self.stop_id}) + list(range(len(self.tokenizer), vocabulary))
 

@@ -6,7 +6,8 @@ import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
-from focus_mmdet.core.prompt import format_box
+from focus_mmdet.core.prompt import ABSENT_ANSWER, format_answer, format_box
+from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.sizing.reading_practice import LAYER, practise_reading
 from focus_mmdet.models.sizing.small import CELLS, build_small_vlm
 from focus_mmdet.models.vlm.towers import place_grid
@@ -29,6 +30,14 @@ def test_a_coordinate_is_one_token(small):
     ids = tokenizer(format_box(box), add_special_tokens=False)['input_ids']
     assert [index for index in ids if index in numbers] == [numbers[value] for value in box]
     assert tokenizer.decode(ids) == format_box(box)
+
+
+def test_an_answer_may_be_written(small):
+    model, tokenizer, _ = small
+    encoder = EpisodeEncoder(model.name_or_path, may_be_absent=True)
+    for answer in (format_answer((0, 7, 42, 100)), ABSENT_ANSWER):
+        ids = tokenizer(answer, add_special_tokens=False)['input_ids']
+        assert set(encoder.forbidden_ids).isdisjoint(ids)
 
 
 @torch.no_grad()
