@@ -24,9 +24,8 @@ train_dataloader = dict(batch_size=16, batch_sampler=dict(type='ShotGroupedBatch
 
 attention = dict(type='AttentionSupervisionHook', form='log', margin=0.9, weight=0.5)
 marking = dict(attention, columns='box_end', layers=[2], heads=[2, 3], weight=1.0)
-reading = dict(attention, rows='box_end', columns='box_region', layers=[1], heads=[0, 1], weight=1.0)
 custom_hooks = [
-    dict(reading, name='reading'),
+    dict(attention, name='reading', rows='box_end', columns='box_region', layers=[1], heads=[0, 1]),
     dict(marking, name='marking', rows='query_region'),
     dict(marking, name='sparing', rows='query_outside', form='away'),
     dict(attention, name='support', rows='answer_opening', columns='box_end', layers=[3], heads=[0, 1]),
