@@ -6,11 +6,13 @@ import threading
 import time
 from collections.abc import Iterator
 
+import anyio
 import numpy as np
 import pytest
 from PIL import Image
 from safetensors.numpy import save
 
+from focus_mmdet.page.references import References
 from focus_mmdet.page.server import create_app
 from tests.page.browser import Browser, find_browser
 from tests.page.conftest import png
@@ -215,6 +217,32 @@ def test_an_object_is_shown_and_found(browser, finder, root, tmp_path):
     browser.click('#closer button')
     browser.value('document.querySelector("#references button").click()')
     browser.wait('!document.querySelector("#references li")')
+
+
+def test_a_reference_that_comes_while_the_page_begins_is_listed_once(
+    window, finder, root, tmp_path, monkeypatch
+):
+    listed = References.all
+
+    async def late(self, request):
+        while not self.known:
+            await anyio.sleep(0.01)
+        await anyio.sleep(0.3)
+        return await listed(self, request)
+
+    monkeypatch.setattr(References, 'all', late)
+    (tmp_path / 'saved.focus').write_bytes(save({'image_0': np.frombuffer(png(), np.uint8)}))
+    with serving(create_app(finder, root)) as place:
+        window.open(place)
+        window.choose('#reference-file', [tmp_path / 'saved.focus'])
+        window.wait('document.querySelector("#references li")')
+        window.wait(
+            'performance.getEntriesByType("resource").some('
+            '({ name, responseEnd }) => name.endsWith("/api/references") && responseEnd)'
+        )
+        window.value('new Promise(requestAnimationFrame)')
+        assert window.value('document.querySelectorAll("#references li").length') == 1
+        window.open('about:blank#')
 
 
 def test_a_look_alike_takes_the_place_of_what_is_looked_for(browser, tmp_path):

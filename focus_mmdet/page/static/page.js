@@ -154,6 +154,8 @@ function draw(stage, image, { width, height }, current, set) {
 // 2. Choose what to look for
 
 function addReference(reference) {
+  // Of one that was added while the page began, the server's list tells, too.
+  if (find(`#references [data-id="${reference.id}"]`)) return;
   const item = copyOf('reference');
   item.dataset.id = reference.id;
   const count = reference.supports.length;
