@@ -32,8 +32,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from focus_mmdet.apis import InContextInferencer, Reference
-from focus_mmdet.apis.answerer import Asked
-from focus_mmdet.apis.images import record_of
+from focus_mmdet.apis.answers.answerer import Asked
+from focus_mmdet.apis.inputs.images import record_of
 from focus_mmdet.errors import check_number
 from focus_mmdet.models.sizing.small import build_small_vlm
 from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm

@@ -36,9 +36,9 @@ from mmengine.logging import MMLogger
 from transformers.utils.logging import disable_progress_bar
 
 from focus_mmdet.apis import InContextInferencer, Reference
+from focus_mmdet.apis.answers.zoom import check_tiles
 from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
-from focus_mmdet.apis.images import Support
-from focus_mmdet.apis.zoom import check_tiles
+from focus_mmdet.apis.inputs.images import Support
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets.queries import count_pictures, list_queries
 from focus_mmdet.errors import InputError, check_number

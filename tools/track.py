@@ -19,7 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.apis.tracking import Learning, track
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
 from focus_mmdet.datasets.annotations.natural_order import natural_order

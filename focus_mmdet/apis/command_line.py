@@ -1,6 +1,6 @@
 """What the tools that find things take on their command lines."""
 
-from focus_mmdet.apis.images import Support
+from focus_mmdet.apis.inputs.images import Support
 from focus_mmdet.datasets.video import is_video
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped import READY

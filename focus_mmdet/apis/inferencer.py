@@ -14,14 +14,14 @@ from mmengine.dataset import Compose
 from mmengine.infer import BaseInferencer
 from mmengine.logging import print_log
 
-from focus_mmdet.apis.answerer import Answerer
-from focus_mmdet.apis.batches import Batch, Found, Looks, read_query
+from focus_mmdet.apis.answers.answerer import Answerer
+from focus_mmdet.apis.answers.batches import Batch, Found, Looks, read_query
+from focus_mmdet.apis.answers.written import Written
+from focus_mmdet.apis.answers.zoom import CloserLook, check_tiles
 from focus_mmdet.apis.export import load_detector
-from focus_mmdet.apis.images import Image, Support
-from focus_mmdet.apis.queries import Queries, Query, each_query, list_queries, read_ahead
-from focus_mmdet.apis.reference import Reference, References, as_references, fingerprint
-from focus_mmdet.apis.written import Written
-from focus_mmdet.apis.zoom import CloserLook, check_tiles
+from focus_mmdet.apis.inputs.images import Image, Support
+from focus_mmdet.apis.inputs.queries import Queries, Query, each_query, list_queries, read_ahead
+from focus_mmdet.apis.inputs.reference import Reference, References, as_references, fingerprint
 from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.errors import InputError, check_number

@@ -13,7 +13,7 @@ import mmcv
 import numpy as np
 
 from focus_mmdet.apis.inferencer import InContextInferencer
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
 

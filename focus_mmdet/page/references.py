@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError
 from focus_mmdet.page.finder import Finder, ModelThread
 from focus_mmdet.page.limits import MOST_SUPPORTS, check_reference, read_json

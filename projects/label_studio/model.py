@@ -14,7 +14,7 @@ from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
 
 from focus_mmdet.apis import InContextInferencer, Located
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError
 
 

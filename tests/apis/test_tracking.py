@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from focus_mmdet.apis import InContextInferencer
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.apis.tracking import Learning, track
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located

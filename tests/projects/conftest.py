@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from focus_mmdet.apis.images import read_rgb
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.images import read_rgb
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.results.located import Located
 from tests.conftest import ROOT
 

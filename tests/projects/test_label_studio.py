@@ -2,7 +2,7 @@
 
 import pytest
 
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.reference import Reference
 from tests.projects.conftest import BrightFinder, load
 
 pytest.importorskip('label_studio_ml.model')

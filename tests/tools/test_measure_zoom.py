@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
 from tests.conftest import ROOT

@@ -22,8 +22,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from focus_mmdet.apis import InContextInferencer
-from focus_mmdet.apis.reference import Reference
-from focus_mmdet.apis.zoom import check_tiles
+from focus_mmdet.apis.answers.zoom import check_tiles
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.datasets.image_file import read_image

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from focus_mmdet.apis import InContextInferencer
-from focus_mmdet.apis.images import read_rgb, read_seen
+from focus_mmdet.apis.inputs.images import read_rgb, read_seen
 from tests.conftest import ROOT
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from mmdet.structures import DetDataSample
 
-from focus_mmdet.apis.answerer import Answerer, Asked, Prepared
-from focus_mmdet.apis.queries import Query
-from focus_mmdet.apis.reference import Reference
-from focus_mmdet.apis.rivals import give_way
-from focus_mmdet.apis.zoom import CloserLook
+from focus_mmdet.apis.answers.answerer import Answerer, Asked, Prepared
+from focus_mmdet.apis.answers.rivals import give_way
+from focus_mmdet.apis.answers.zoom import CloserLook
+from focus_mmdet.apis.inputs.queries import Query
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from mmdet.structures import DetDataSample
 
-from focus_mmdet.apis.answerer import Answerer, Asked, Prepared
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.answers.answerer import Answerer, Asked, Prepared
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.datasets.image_file import Size
 from focus_mmdet.errors import check_number
 

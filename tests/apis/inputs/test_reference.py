@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import save_file
 
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError
 
 

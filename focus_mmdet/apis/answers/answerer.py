@@ -13,8 +13,8 @@ from mmdet.structures import DetDataSample
 from mmengine.dataset import Compose
 from torch import Tensor
 
-from focus_mmdet.apis.images import record_of
-from focus_mmdet.apis.reference import Reference
+from focus_mmdet.apis.inputs.images import record_of
+from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.datasets.image_file import Size
 from focus_mmdet.datasets.transforms import ForEachFrame, PackEpisodeInputs, ResizeToPixelBudget

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pillow
 
-from focus_mmdet.apis.images import Image, SeenPixels, check_local, read_seen
+from focus_mmdet.apis.inputs.images import Image, SeenPixels, check_local, read_seen
 from focus_mmdet.datasets.queries import list_queries as list_files
 from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.datasets.video import is_video, read_frames

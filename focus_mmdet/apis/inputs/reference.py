@@ -15,7 +15,7 @@ from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from focus_mmdet.apis.images import Support, checked_box, read_rgb
+from focus_mmdet.apis.inputs.images import Support, checked_box, read_rgb
 from focus_mmdet.datasets.image_file import decode_image
 from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.engine.checkpoints.atomic_backend import AtomicLocalBackend

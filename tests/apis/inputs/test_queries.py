@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from focus_mmdet.apis.queries import each_query, list_queries, read_ahead
+from focus_mmdet.apis.inputs.queries import each_query, list_queries, read_ahead
 from focus_mmdet.errors import InputError
 
 

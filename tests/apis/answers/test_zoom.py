@@ -11,8 +11,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from PIL import Image
 
-from focus_mmdet.apis.answerer import Asked, Prepared
-from focus_mmdet.apis.zoom import CloserLook, tile_windows, window_round
+from focus_mmdet.apis.answers.answerer import Asked, Prepared
+from focus_mmdet.apis.answers.zoom import CloserLook, tile_windows, window_round
 from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT

@@ -5,7 +5,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from focus_mmdet.apis.rivals import give_way
+from focus_mmdet.apis.answers.rivals import give_way
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 
