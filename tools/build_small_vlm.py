@@ -5,8 +5,10 @@ python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobile
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from focus_mmdet.cli import check_folder, run_cli
+from focus_mmdet.engine.reading_practice import practise_reading
 from focus_mmdet.errors import check_number
 from focus_mmdet.models.sizing.small import build_small_vlm
 
@@ -24,7 +26,13 @@ def main() -> None:
     args = parser.parse_args()
     check_number('--practice', args.practice, low=0, whole=True)
     check_folder('folder', args.folder)
-    build_small_vlm(**vars(args))
+
+    def teach(model: Any, tokenizer: Any, numbers: list[int]) -> None:
+        masses = practise_reading(model, tokenizer, numbers, args.practice)
+        if masses:
+            print(f'attention of the last boxes on what lies in them: {masses[-1]:.2f}')
+
+    build_small_vlm(args.folder, args.eyes, args.width, args.layers, args.seed, teach)
     print(f'wrote {args.folder}')
 
 

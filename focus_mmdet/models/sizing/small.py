@@ -1,16 +1,15 @@
 """Build the small VLM before it has learned anything: pretrained eyes, and a decoder that knows numbers."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.logging import print_log
 from tokenizers import AddedToken
 from transformers import AutoModelForImageTextToText, FastVlmConfig, MobileNetV2Model, Qwen2Config
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from focus_mmdet.models.sizing.first_weights import set_first_weights
-from focus_mmdet.models.sizing.reading_practice import practise_reading
 from focus_mmdet.models.sizing.tiny import build_tokenizer
 from focus_mmdet.models.sizing.tiny_families import TINY
 from focus_mmdet.models.sizing.tiny_families.tiny_family import TinySizes, text_options
@@ -32,8 +31,8 @@ def build_small_vlm(
     eyes: str | Path,
     width: int = 128,
     layers: int = 6,
-    practice: int = 500,
     seed: int = 0,
+    teach: Callable[[Any, Any, list[int]], Any] | None = None,
 ) -> Path:
     """Write a FastVLM with the weights of a MobileNetV2 as its vision tower.
 
@@ -44,8 +43,9 @@ def build_small_vlm(
         eyes: Folder of the MobileNetV2, as ``tools/model_converters/mobilenet_v2.py`` writes it.
         width: Hidden size of the language model, a multiple of 64.
         layers: Its depth.
-        practice: Steps of :func:`practise_reading`; they take some minutes.
-        seed: Of the random weights and of what is practised.
+        seed: Of the random weights, and of what is drawn while it is taught.
+        teach: Is given the model before it is written, its tokenizer, and the ids of the tokens 0, 1, ..
+            up to the largest coordinate.
 
     Returns:
         The folder.
@@ -77,9 +77,8 @@ def build_small_vlm(
         model: Any = AutoModelForImageTextToText.from_config(config, attn_implementation='eager')
         numbers = tokenizer.convert_tokens_to_ids([str(number) for number in range(CELLS + 1)])
         set_first_weights(model, numbers)
-        masses = practise_reading(model, tokenizer, numbers, practice)
-    if masses:
-        print_log(f'attention of the last boxes on what lies in them: {masses[-1]:.2f}', 'current')
+        if teach is not None:
+            teach(model, tokenizer, numbers)
     tower = model.model.vision_tower
     tower.load_state_dict({name: weights[name] for name in tower.state_dict()})
     model.save_pretrained(folder)

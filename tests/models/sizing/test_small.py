@@ -1,14 +1,11 @@
 """What the small model knows before it is trained: numbers, and where they are in the image."""
 
-import copy
-
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from focus_mmdet.core.prompt import ABSENT_ANSWER, format_answer, format_box
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
-from focus_mmdet.models.sizing.reading_practice import LAYER, practise_reading
 from focus_mmdet.models.sizing.small import CELLS, build_small_vlm
 from focus_mmdet.models.vlm.towers import place_grid
 from tests.conftest import ROOT
@@ -17,7 +14,7 @@ from tests.conftest import ROOT
 @pytest.fixture(scope='module')
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp('small') / 'model'
-    build_small_vlm(folder, ROOT / 'checkpoints/mobilenet-v2', practice=0)
+    build_small_vlm(folder, ROOT / 'checkpoints/mobilenet-v2')
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     numbers = tokenizer.convert_tokens_to_ids([str(number) for number in range(CELLS + 1)])
@@ -67,21 +64,3 @@ def test_attention_begins_by_copying(small):
     states = torch.randn(40, model.config.text_config.hidden_size)
     copied = layer.o_proj(layer.v_proj(states))
     assert (torch.nn.functional.cosine_similarity(copied, states, dim=1) > 0.99).all()
-
-
-def test_practice_teaches_where_a_box_lies(small):
-    model, tokenizer, numbers = small
-    practised = copy.deepcopy(model)
-    practised.set_attn_implementation('eager')
-    torch.manual_seed(0)
-    masses = practise_reading(practised, tokenizer, numbers, 40)
-    assert sum(masses[-5:]) > 1.4 * sum(masses[:5])
-    names = {
-        name
-        for (name, before), after in zip(model.named_parameters(), practised.parameters(), strict=True)
-        if not torch.equal(before, after)
-    }
-    untouched = ('vision_tower', *(f'layers.{index}.' for index in range(LAYER + 1, 6)))
-    assert names
-    assert not any(part in name for name in names for part in untouched)
-    assert len(practised.model.language_model.layers) == len(model.model.language_model.layers)
