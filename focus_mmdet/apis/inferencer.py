@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 
 from focus_mmdet.apis.answers.answerer import Answerer
 from focus_mmdet.apis.answers.batches import Batch, Found, Looks, read_query
+from focus_mmdet.apis.answers.kept_prefix import KeptPrefix, stamp
 from focus_mmdet.apis.answers.written import Written
 from focus_mmdet.apis.answers.zoom import CloserLook, check_tiles
 from focus_mmdet.apis.export import load_detector
@@ -80,7 +81,7 @@ class InContextInferencer(BaseInferencer):
         self.unread: list[tuple[str, str]] = []
         self.found: list[Any] = []
         self.answerer = Answerer(self.model, self.pipeline)
-        self._fingerprint = fingerprint(loaded, checkpoint)
+        self._checkpoint, self._fingerprint = checkpoint, fingerprint(loaded, checkpoint)
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> Any:
         model = load_detector(cfg, weights)
@@ -111,10 +112,15 @@ class InContextInferencer(BaseInferencer):
         """
         return Reference.of(supports, name, self._fingerprint)
 
-    def recall(self, path: str | Path) -> Reference:
+    def recall(self, path: str | Path, keep: bool = False) -> Reference:
         """A reference that was saved.
 
         One of another model is taken, with a warning: its images and boxes fit any.
+
+        Args:
+            path: Its file.
+            keep: Also keep what the model makes of it, in ``PATH.known``: of supports that it has read once
+                it need not look at the pictures again. A detector that keeps nothing writes nothing.
 
         Raises:
             InputError: No such file, or it is no reference.
@@ -127,6 +133,9 @@ class InContextInferencer(BaseInferencer):
                 'current',
                 logging.WARNING,
             )
+        if keep:
+            mark = stamp(self.model, self.cfg, self._checkpoint, self._fingerprint, reference)
+            self.answerer.know(reference, KeptPrefix(path, mark))
         return reference
 
     def stream(

@@ -13,6 +13,7 @@ from mmdet.structures import DetDataSample
 from mmengine.dataset import Compose
 from torch import Tensor
 
+from focus_mmdet.apis.answers.kept_prefix import KeptPrefix
 from focus_mmdet.apis.inputs.images import record_of
 from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.datasets.collate import collate_episodes
@@ -99,8 +100,12 @@ class Answerer:
             (seen,) = self.model.data_preprocessor.encoder.see([image])
         return Prepared(image, packed['data_samples'], seen)
 
-    def know(self, reference: Reference) -> Known:
+    def know(self, reference: Reference, kept: KeptPrefix | None = None) -> Known:
         """What the model keeps of a reference, made once.
+
+        Args:
+            reference: To be looked for.
+            kept: Where keys and values are kept between programs.
 
         Raises:
             InputError: The model cannot take its images.
@@ -112,8 +117,12 @@ class Answerer:
                 frames.append({**record_of(pixels, ''), 'instances': [instance]})
             # In the query's place stands the first image: pipelines take no supports alone.
             packed = self.pipeline({**record_of(reference.images[0], ''), 'supports': frames})
-            known = Known(packed['inputs'][:-1], packed['data_samples'].supports, self._prefix(packed))
-            self._known[reference] = known
+            prefix = kept.read(next(self.model.parameters()).device) if kept is not None else None
+            if prefix is None:
+                prefix = self._prefix(packed)
+                if kept is not None and prefix is not None:
+                    kept.write(prefix)
+            self._known[reference] = Known(packed['inputs'][:-1], packed['data_samples'].supports, prefix)
         return self._known[reference]
 
     @torch.no_grad()
