@@ -1,12 +1,10 @@
-"""Stage 1 on the small model, from what it has learned of lone objects.
+"""Stage 1 on the small model, from a decoder that has practised reading boxes.
 
 Every step to the answer is supervised: the end of a support's box attends to what the box holds; the
-query's object attends to the end of the box, and what lies outside does not; the answer's opening
-attends to the box and then to the query's object, each coordinate to its edge. The paper's loss alone
-teaches a model of this size little (docs/ablation.md)::
+answer attends to the end of the box, to the query's object, and each of its coordinates to the edge that
+it names. The paper's loss alone teaches a model of this size little (docs/ablation.md)::
 
     python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2
-    python tools/train.py configs/small/focus_small_lone.py
     python tools/train.py configs/small/focus_small_stage1.py
     python tools/train.py configs/small/focus_small_stage2.py
     python tools/model_converters/to_huggingface.py configs/small/focus_small_stage2.py \
@@ -22,18 +20,15 @@ _base_ = [
 
 train_dataloader = dict(batch_size=16, batch_sampler=dict(type='ShotGroupedBatchSampler'))
 
-attention = dict(type='AttentionSupervisionHook', form='log', margin=0.9, weight=0.5)
-marking = dict(attention, columns='box_end', layers=[2], heads=[2, 3], weight=1.0)
+attention = dict(type='AttentionSupervisionHook', form='log', margin=0.9, weight=1.0)
 custom_hooks = [
     dict(attention, name='reading', rows='box_end', columns='box_region', layers=[1], heads=[0, 1]),
-    dict(marking, name='marking', rows='query_region'),
-    dict(marking, name='sparing', rows='query_outside', form='away'),
-    dict(attention, name='support', rows='answer_opening', columns='box_end', layers=[3], heads=[0, 1]),
-    dict(attention, name='query', rows='answer_opening', columns='query_region', layers=[4]),
-    dict(attention, name='edges', rows='coordinate', columns='query_edge', layers=[4]),
+    dict(attention, name='support', rows='answer', columns='box_end', layers=[2], heads=[0, 1], weight=0.5),
+    dict(attention, name='query', rows='answer', columns='query_region', layers=[3], heads=[0, 1]),
+    dict(attention, name='edges', rows='coordinate', columns='query_edge', layers=[4], weight=0.5),
 ]
 
-max_iters = 2600
+max_iters = 1600
 train_cfg = dict(max_iters=max_iters, val_interval=400, effective_batch=16)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=5e-3),
@@ -45,4 +40,3 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=16)
 default_hooks = dict(checkpoint=dict(interval=200))
-load_from = 'work_dirs/focus_small_lone/iter_300.pth'

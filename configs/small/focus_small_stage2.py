@@ -25,4 +25,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=60))
-load_from = 'work_dirs/focus_small_stage1/iter_2600.pth'
+load_from = 'work_dirs/focus_small_stage1/iter_1600.pth'

@@ -44,7 +44,7 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(
         type='WeightedDatasetSampler',
-        weights=dict(lone_photographed=0.1, lone_pasted=0.2, many_photographed=0.2, many_pasted=0.5),
+        weights=dict(lone_photographed=0.15, lone_pasted=0.25, many_photographed=0.2, many_pasted=0.4),
     ),
     collate_fn=dict(type='collate_episodes'),
     dataset=dict(

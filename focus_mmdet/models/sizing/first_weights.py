@@ -79,9 +79,9 @@ def _directions(width: int, count: int) -> Tensor:
 
 
 def _copy_what_is_seen(attention: Any) -> None:
-    """Values come out as what they were made of."""
-    for part in (attention.q_proj, attention.k_proj):
-        nn.init.normal_(part.weight, std=_SHARP)
+    """Queries look for what is like them, and values come out as what they were made of."""
+    nn.init.normal_(attention.k_proj.weight, std=_SHARP)
+    attention.q_proj.weight.copy_(attention.k_proj.weight)
     width, heads = attention.o_proj.weight.shape
     seen = _directions(width, width).repeat(math.ceil(heads / width), 1)[:heads] * math.sqrt(_COPIED)
     attention.v_proj.weight.copy_(seen)
