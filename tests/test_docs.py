@@ -113,8 +113,9 @@ def test_every_file_it_names_is_there(page):
     text = page.read_text()
     links = {page.parent / name for name in re.findall(r'\]\((?!http)([^)#]+)(?:#[^)]*)?\)', text)}
     scripts = re.findall(r'(?:python|bash) ((?:tools|benchmarks|projects)/[\w/]+\.(?:py|sh))', text)
-    tools = {ROOT / name for name in scripts}
-    assert not [str(path) for path in links | tools if not path.exists()]
+    configs = re.findall(r'(?<![\w/])configs/[\w/.-]+\.py', text)
+    named = {ROOT / name for name in [*scripts, *configs]}
+    assert not [str(path) for path in links | named if not path.exists()]
 
 
 @pytest.mark.parametrize('page', PAGES, ids=lambda page: page.name)
