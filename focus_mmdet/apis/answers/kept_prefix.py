@@ -78,6 +78,6 @@ def stamp(model: Any, config: Config, checkpoint: str | None, fingerprint: str, 
         'dtype': str(next(model.parameters()).dtype),
         'versions': [torch.__version__, transformers.__version__],
         'boxes': reference.boxes,
-        'images': [hashlib.sha256(image.tobytes()).hexdigest() for image in reference.images],
+        'images': [(image.shape, hashlib.sha256(image.tobytes()).hexdigest()) for image in reference.images],
     }
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()

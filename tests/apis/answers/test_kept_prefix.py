@@ -54,7 +54,7 @@ def test_supports_are_read_once_for_all_programs(config, picture, saved, reads):
     assert len(reads) == 2
 
 
-@pytest.mark.parametrize('change', ['weights', 'supports', 'cut', 'empty'])
+@pytest.mark.parametrize('change', ['weights', 'supports', 'shape', 'cut', 'empty'])
 def test_what_does_not_fit_is_made_anew(config, picture, saved, reads, change, tmp_path):
     answer(config, picture, saved)
     kept = tmp_path / 'cup.focus.known'
@@ -63,6 +63,9 @@ def test_what_does_not_fit_is_made_anew(config, picture, saved, reads, change, t
     elif change == 'supports':
         find = InContextInferencer(config, device='cpu')
         find.remember([(picture, (11, 10, 50, 40))], 'cup').save(saved)
+    elif change == 'shape':
+        find = InContextInferencer(config, device='cpu')
+        find.remember([(picture.reshape(96, 64, 3), (10, 10, 50, 40))], 'cup').save(saved)
     else:
         kept.write_bytes(kept.read_bytes()[: 1000 if change == 'cut' else 0])
     del reads[:]
