@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from focus_mmdet.cli import check_folder, run_cli
-from focus_mmdet.engine.reading_practice import practise_reading
+from focus_mmdet.engine.reading_practice import ANSWERING, practise_reading
 from focus_mmdet.errors import check_number
 from focus_mmdet.models.sizing.small import build_small_vlm
 
@@ -20,11 +20,13 @@ def main() -> None:
     parser.add_argument('--width', type=int, default=128, help='hidden size of the language model')
     parser.add_argument('--layers', type=int, default=6, help='layers of the language model')
     parser.add_argument(
-        '--practice', type=int, default=500, help='steps of reading boxes, half a second each'
+        '--practice', type=int, default=400, help='steps of reading boxes, half a second each'
     )
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     check_number('--practice', args.practice, low=0, whole=True)
+    check_number('--width', args.width, low=32, whole=True)
+    check_number('--layers', args.layers, low=ANSWERING + 1, whole=True)
     check_folder('folder', args.folder)
 
     def teach(model: Any, tokenizer: Any, numbers: list[int]) -> None:

@@ -66,7 +66,7 @@ def practise_reading(model: Any, tokenizer: Any, numbers: list[int], steps: int)
         model: A FastVLM over a ``MobileNetV2Grid`` with eager attention; trained in place.
         tokenizer: Of the model, a coordinate of which is one token.
         numbers: Ids of the tokens 0, 1, .. up to the largest coordinate.
-        steps: Of 16 episodes each, drawn from torch's generator; some 500 are enough.
+        steps: Of 16 episodes each, drawn from torch's generator; some 400 are enough.
 
     Returns:
         After each step, the mean attention mass on what lies in the boxes, before it.

@@ -179,6 +179,10 @@ BAD_CALLS = {
     '7B stage 2': (['tools/train.py', 'configs/focus_stage2.py'], 'hf download Qwen/Qwen2-VL-7B'),
     'no checkpoint': (['tools/test.py', STAGE2, 'gone.pth'], 'gone.pth'),
     'wrong ending': (['tools/test.py', STAGE2, 'x.pth', '--out', 'out.txt'], '.pkl'),
+    'too few layers to practise': (
+        ['tools/build_small_vlm.py', 'small', '--eyes', 'eyes', '--layers', '2'],
+        '--layers=2: give a whole number at least 3',
+    ),
     'support without box': (
         ['tools/locate.py', '--support', 'a.jpg', '--query', 'b.jpg', '--out-dir', 'o'],
         'PICTURE:x1,y1,x2,y2',

@@ -41,7 +41,7 @@ def build_small_vlm(
     Args:
         folder: Created if missing.
         eyes: Folder of the MobileNetV2, as ``tools/model_converters/mobilenet_v2.py`` writes it.
-        width: Hidden size of the language model, a multiple of 64.
+        width: Hidden size of the language model, at least 32.
         layers: Its depth.
         seed: Of the random weights, and of what is drawn while it is taught.
         teach: Is given the model before it is written, its tokenizer, and the ids of the tokens 0, 1, ..
