@@ -4,7 +4,8 @@ Every step to the answer is supervised: the end of a support's box attends to wh
 answer attends to the end of the box, to the query's object, and each of its coordinates to the edge that
 it names. The paper's loss alone teaches a model of this size little (docs/ablation.md)::
 
-    python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2
+    python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2 \
+        --pictures work_dirs/collages/train/pictures
     python tools/train.py configs/small/focus_small_stage1.py
     python tools/train.py configs/small/focus_small_stage2.py
     python tools/model_converters/to_huggingface.py configs/small/focus_small_stage2.py \
@@ -22,7 +23,9 @@ train_dataloader = dict(batch_size=16, batch_sampler=dict(type='ShotGroupedBatch
 
 attention = dict(type='AttentionSupervisionHook', form='log', margin=0.9, weight=1.0)
 custom_hooks = [
-    dict(attention, name='reading', rows='box_end', columns='box_region', layers=[1], heads=[0, 1]),
+    dict(
+        attention, name='reading', rows='box_end', columns='box_region', layers=[1], heads=[0, 1], weight=2.0
+    ),
     dict(attention, name='support', rows='answer', columns='box_end', layers=[2], heads=[0, 1], weight=0.5),
     dict(attention, name='query', rows='answer', columns='query_region', layers=[3], heads=[0, 1]),
     dict(attention, name='edges', rows='coordinate', columns='query_edge', layers=[4], weight=0.5),

@@ -7,8 +7,6 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-model = dict(bbox_head=dict(freeze_vision=True))
-
 max_iters = 120
 train_cfg = dict(
     max_iters=max_iters,

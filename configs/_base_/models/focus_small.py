@@ -8,8 +8,7 @@ model = dict(
     bbox_head=dict(
         dtype='float32',
         lora=None,
-        freeze_vision='tower',
-        feature_cache=2.0,
+        feature_cache=3.0,
         gradient_checkpointing=False,
         max_new_tokens=30,
     ),

@@ -1,8 +1,9 @@
 """Weights that the small model starts from: what they already know need not be learned.
 
 Random ones learn slowly what is the same for every model that reads and writes boxes: that 43 lies between
-42 and 44, that a place in the image keeps its meaning, and that attention copies what it sees (as Trockman
-and Kolter find of trained models in *Mimetic Initialization of Self-Attention Layers*, ICML 2023).
+42 and 44, that a place in the image keeps its meaning, that what looks alike to the eyes looks alike to the
+decoder, and that attention copies what it sees (as Trockman and Kolter find of trained models in *Mimetic
+Initialization of Self-Attention Layers*, ICML 2023).
 """
 
 import math
@@ -22,12 +23,14 @@ _OWN = 0.3
 _OUTPUT = 0.1
 #: Deviation of queries' and keys' weights; and the factor of what attention copies.
 _SHARP, _COPIED = 0.06, 0.5
-#: What is so far above 0 a GELU passes as it is; root mean square of what it makes of a normal variable.
-_LINEAR, _GELU = 6.0, 0.652
+#: What is so far above 0 a GELU passes as it is.
+_LINEAR = 6.0
+#: Least deviation of a channel, and least variance of a component, of the largest, that count.
+_LEAST = 1e-3
 
 
 @torch.no_grad()
-def set_first_weights(model: Any, numbers: Sequence[int]) -> None:
+def set_first_weights(model: Any, numbers: Sequence[int], looks: Tensor) -> None:
     """Give a FastVLM over a ``MobileNetV2Grid`` its first weights, in place.
 
     What is random in them comes from torch's generator.
@@ -35,9 +38,10 @@ def set_first_weights(model: Any, numbers: Sequence[int]) -> None:
     Args:
         model: Its words are tied to its output.
         numbers: Ids of the tokens 0, 1, .. up to the largest coordinate.
+        looks: (N, C), what the tower sees in the cells of some pictures, without their places.
     """
     vision = model.config.vision_config
-    _tell_places(model.model.multi_modal_projector, vision)
+    _tell_looks_and_places(model.model.multi_modal_projector, looks, 4 * vision.frequencies)
     words = model.get_input_embeddings().weight
     nn.init.normal_(words, std=_WORD)
     codes = _number_codes(len(numbers), words.shape[1], vision.frequencies)
@@ -47,24 +51,29 @@ def set_first_weights(model: Any, numbers: Sequence[int]) -> None:
         _copy_what_is_seen(layer.self_attn)
 
 
-def _tell_places(projector: Any, vision: Any) -> None:
-    """Besides its looks a visual token tells its place, in directions of its own and unchanged."""
-    codes = 4 * vision.frequencies
+def _tell_looks_and_places(projector: Any, looks: Tensor, codes: int) -> None:
+    """A visual token tells how it looks, by principal components, and in other directions where it is.
+
+    Both pass unchanged, and so what looks alike to the tower looks alike to the decoder. Components count
+    by the fourth root of their variance: large ones are much the same all over a picture.
+    """
     first, second = projector.linear_1, projector.linear_2
-    looks = first.in_features - codes
-    nn.init.normal_(first.weight, std=looks**-0.5)
-    nn.init.zeros_(first.bias)
-    first.weight[:, looks:] = 0
-    first.weight[-codes:] = 0
-    first.weight[-codes:, looks:] = torch.eye(codes)
-    first.bias[-codes:] = _LINEAR
-    hidden = first.out_features - codes
-    nn.init.normal_(second.weight, std=_LOOKS / (_GELU * math.sqrt(hidden)))
+    seen, hidden, width = looks.shape[1], first.out_features - codes, len(second.weight)
+    count = min(hidden, seen)
+    mean, deviation = looks.mean(0), looks.std(0).clamp(min=_LEAST)
+    variances, components = torch.linalg.eigh(((looks - mean) / deviation).T.cov())
+    variances = variances.flip(0)[:count].clamp(min=_LEAST * variances[-1])
+    scales = variances**-0.25 / variances.sqrt().mean().sqrt()
+    nn.init.zeros_(first.weight)
+    first.weight[:count, :seen] = (components.flip(1)[:, :count] * scales).T / deviation
+    first.weight[hidden:, seen:] = torch.eye(codes)
+    first.bias[:] = _LINEAR - first.weight[:, :seen] @ mean
+    directions = _directions(width, count + codes)
+    nn.init.zeros_(second.weight)
+    second.weight[:, :count] = _LOOKS * math.sqrt(width / count) * directions[:, :count]
     # Half of a code's squares are those of sines, the others those of cosines.
-    second.weight[:, -codes:] = (
-        _PLACE * math.sqrt(2 * len(second.weight) / codes) * _directions(len(second.weight), codes)
-    )
-    second.bias[:] = -_LINEAR * second.weight[:, -codes:].sum(1)
+    second.weight[:, hidden:] = _PLACE * math.sqrt(2 * width / codes) * directions[:, count:]
+    second.bias[:] = -_LINEAR * second.weight.sum(1)
 
 
 def _number_codes(count: int, width: int, frequencies: int) -> Tensor:

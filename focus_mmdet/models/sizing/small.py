@@ -1,14 +1,16 @@
 """Build the small VLM before it has learned anything: pretrained eyes, and a decoder that knows numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import AddedToken
+from torch import Tensor
 from transformers import AutoModelForImageTextToText, FastVlmConfig, MobileNetV2Model, Qwen2Config
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
+from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.models.sizing.first_weights import set_first_weights
 from focus_mmdet.models.sizing.tiny import build_tokenizer
 from focus_mmdet.models.sizing.tiny_families import TINY
@@ -29,10 +31,11 @@ ROPE_THETA = 1e8
 def build_small_vlm(
     folder: str | Path,
     eyes: str | Path,
+    pictures: Sequence[str | Path],
     width: int = 128,
     layers: int = 6,
     seed: int = 0,
-    teach: Callable[[Any, Any, list[int]], Any] | None = None,
+    teach: Callable[[Any, Any, list[int], Tensor], Any] | None = None,
 ) -> Path:
     """Write a FastVLM with the weights of a MobileNetV2 as its vision tower.
 
@@ -41,14 +44,20 @@ def build_small_vlm(
     Args:
         folder: Created if missing.
         eyes: Folder of the MobileNetV2, as ``tools/model_converters/mobilenet_v2.py`` writes it.
+        pictures: Image files, from which the decoder takes over what looks alike to the eyes. What they
+            show does not matter.
         width: Hidden size of the language model, at least 32.
         layers: Its depth.
         seed: Of the random weights, and of what is drawn while it is taught.
-        teach: Is given the model before it is written, its tokenizer, and the ids of the tokens 0, 1, ..
-            up to the largest coordinate.
+        teach: Is given the model before it is written, its tokenizer, the ids of the tokens 0, 1, ..
+            up to the largest coordinate, and the (N, channels, rows, columns) that the eyes see in the
+            pictures.
 
     Returns:
         The folder.
+
+    Raises:
+        UnreadableImageError: One of the pictures cannot be read.
     """
     tiny = TINY['fast_vlm']
     tokenizer = build_tokenizer(tiny, FastVLM.stop_token)
@@ -70,23 +79,33 @@ def build_small_vlm(
         tie_word_embeddings=True,
         coordinate_cells=CELLS,
     )
+    processor = CLIPImageProcessorPil(
+        size=dict(height=SIDE, width=SIDE),
+        do_center_crop=False,
+        image_mean=[0.485, 0.456, 0.406],
+        image_std=[0.229, 0.224, 0.225],
+    )
     with reading(str(eyes), 'its weights'):
         weights = MobileNetV2Model.from_pretrained(eyes).state_dict()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = AutoModelForImageTextToText.from_config(config, attn_implementation='eager')
+        tower = model.model.vision_tower
+        tower.load_state_dict({name: weights[name] for name in tower.state_dict()})
         numbers = tokenizer.convert_tokens_to_ids([str(number) for number in range(CELLS + 1)])
-        set_first_weights(model, numbers)
+        seen = _see(tower, processor, pictures)[:, : -4 * vision.frequencies]
+        set_first_weights(model, numbers, seen.movedim(1, -1).flatten(0, 2))
         if teach is not None:
-            teach(model, tokenizer, numbers)
-    tower = model.model.vision_tower
-    tower.load_state_dict({name: weights[name] for name in tower.state_dict()})
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    CLIPImageProcessorPil(
-        size=dict(height=SIDE, width=SIDE),
-        do_center_crop=False,
-        image_mean=[0.485, 0.456, 0.406],
-        image_std=[0.229, 0.224, 0.225],
-    ).save_pretrained(folder)
+            teach(model, tokenizer, numbers, seen)
+    for part in (model, tokenizer, processor):
+        part.save_pretrained(folder)
     return Path(folder)
+
+
+@torch.no_grad()
+def _see(tower: Any, processor: Any, pictures: Sequence[str | Path]) -> Tensor:
+    """(N, hidden_size, rows, columns)"""
+    tower.eval()
+    images = (read_image(str(path))[..., ::-1] for path in pictures)
+    pixels = (processor(image, return_tensors='pt')['pixel_values'] for image in images)
+    return torch.cat([tower(each).last_hidden_state for each in pixels])

@@ -1,5 +1,7 @@
 """What the small model knows before it is trained: numbers, and where they are in the image."""
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
@@ -10,11 +12,13 @@ from focus_mmdet.models.sizing.small import CELLS, build_small_vlm
 from focus_mmdet.models.vlm.towers import place_grid
 from tests.conftest import ROOT
 
+PICTURES = sorted((ROOT / 'data/realset/images').glob('cat_*.jpg'))
+
 
 @pytest.fixture(scope='module')
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp('small') / 'model'
-    build_small_vlm(folder, ROOT / 'checkpoints/mobilenet-v2')
+    build_small_vlm(folder, ROOT / 'checkpoints/mobilenet-v2', PICTURES)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     numbers = tokenizer.convert_tokens_to_ids([str(number) for number in range(CELLS + 1)])
@@ -55,6 +59,23 @@ def test_the_place_of_a_visual_token_passes_the_projector_unchanged(small):
     differences = [each[1:] - each[:-1] for each in (places, tokens)]
     ratios = differences[1].norm(dim=1) / differences[0].norm(dim=1)
     assert torch.allclose(ratios, ratios[:1].expand(99), rtol=0.02)
+
+
+@torch.no_grad()
+def test_what_looks_alike_to_the_eyes_looks_alike_to_the_decoder(small):
+    model, _, _ = small
+    vision = model.config.vision_config
+    images = [cv2.resize(cv2.imread(str(path)), (320, 320)) for path in PICTURES]
+    pixels = (torch.from_numpy(np.stack(images)).movedim(-1, 1).flip(1) / 255 - 0.45) / 0.23
+    seen = model.model.vision_tower(pixels).last_hidden_state.flatten(2).transpose(1, 2)
+    seen[..., -4 * vision.frequencies :] = 0
+    tokens = model.model.multi_modal_projector(seen)
+    seen, tokens = ((each - each.mean((0, 1))).flatten(0, 1) for each in (seen, tokens))
+    alike = [
+        torch.nn.functional.cosine_similarity(each[:, None], each[None], dim=2) for each in (seen, tokens)
+    ]
+    pairs = torch.ones(len(seen), len(seen)).tril(-1) > 0
+    assert torch.corrcoef(torch.stack([each[pairs] for each in alike]))[0, 1] > 0.9
 
 
 @torch.no_grad()
