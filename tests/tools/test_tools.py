@@ -180,8 +180,12 @@ BAD_CALLS = {
     'no checkpoint': (['tools/test.py', STAGE2, 'gone.pth'], 'gone.pth'),
     'wrong ending': (['tools/test.py', STAGE2, 'x.pth', '--out', 'out.txt'], '.pkl'),
     'too few layers to practise': (
-        ['tools/build_small_vlm.py', 'small', '--eyes', 'eyes', '--layers', '2'],
-        '--layers=2: give a whole number at least 3',
+        ['tools/build_small_vlm.py', 'small', '--eyes', 'eyes', '--pictures', 'a.jpg', '--layers', '3'],
+        '--layers=3: give a whole number at least 4',
+    ),
+    'videos among the pictures': (
+        ['tools/build_small_vlm.py', 'small', '--eyes', 'eyes', '--pictures', 'a.jpg', 'b.mp4'],
+        '--pictures: there are videos among them',
     ),
     'support without box': (
         ['tools/locate.py', '--support', 'a.jpg', '--query', 'b.jpg', '--out-dir', 'o'],

@@ -70,12 +70,12 @@ def test_what_looks_alike_to_the_eyes_looks_alike_to_the_decoder(small):
     seen = model.model.vision_tower(pixels).last_hidden_state.flatten(2).transpose(1, 2)
     seen[..., -4 * vision.frequencies :] = 0
     tokens = model.model.multi_modal_projector(seen)
-    seen, tokens = ((each - each.mean((0, 1))).flatten(0, 1) for each in (seen, tokens))
-    alike = [
-        torch.nn.functional.cosine_similarity(each[:, None], each[None], dim=2) for each in (seen, tokens)
-    ]
+    # Channels count alike to the projector, however large.
+    seen = seen[..., : -4 * vision.frequencies].flatten(0, 1)
+    states = ((seen - seen.mean(0)) / seen.std(0), (tokens - tokens.mean((0, 1))).flatten(0, 1))
+    alike = [each @ each.T for each in (torch.nn.functional.normalize(state, dim=1) for state in states)]
     pairs = torch.ones(len(seen), len(seen)).tril(-1) > 0
-    assert torch.corrcoef(torch.stack([each[pairs] for each in alike]))[0, 1] > 0.9
+    assert torch.corrcoef(torch.stack([each[pairs] for each in alike]))[0, 1] > 0.8
 
 
 @torch.no_grad()
