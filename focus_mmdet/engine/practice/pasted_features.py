@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample
 
+from focus_mmdet.core.feature_matching import box_cover
 from focus_mmdet.core.places import grid_places
 
 #: Share of the variance of what is pasted that is not its own.
@@ -38,13 +39,5 @@ def paste(seen: Tensor, boxes: Tensor, strange: float = STRANGE) -> tuple[Tensor
     mean = seen.mean((0, 2, 3), keepdim=True)
     own, others = math.sqrt(1 - strange), math.sqrt(strange)
     taken = mean + own * (taken - mean) + others * (other.view_as(taken) - mean)
-    down, across = _covered(boxes[:, 1, 1::2], rows), _covered(boxes[:, 1, ::2], columns)
-    cover = (down[:, :, None] * across[:, None])[:, None]
+    cover = torch.stack([box_cover(box, (rows, columns)) for box in boxes[:, 1]])[:, None]
     return support, (1 - cover) * query + cover * taken
-
-
-def _covered(spans: Tensor, count: int) -> Tensor:
-    """(N, count): share of each of so many cells along an axis that (N, 2) spans in 0..1 cover."""
-    edges = torch.arange(count + 1) / count
-    starts, ends = spans[:, :1], spans[:, 1:]
-    return (torch.minimum(edges[1:], ends) - torch.maximum(edges[:-1], starts)).clamp(min=0) * count

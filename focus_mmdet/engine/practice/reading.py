@@ -114,7 +114,7 @@ def _lesson(
 ) -> tuple[Tensor, dict[str, float]]:
     """The loss on 16 prompts with what is seen in their two pictures, and the attention masses."""
     text = model.model.language_model
-    support, query = (_tokens(model, picture, 1.0) for picture in pictures)
+    support, query = (_tokens(model, picture) for picture in pictures)
     before = text.embed_tokens(ids)
     before = before.index_copy(1, prompt.support, support).index_copy(1, prompt.query, query)
     out = text(inputs_embeds=before, output_attentions=True, output_hidden_states=True, use_cache=False)
@@ -132,7 +132,7 @@ def _lesson(
         weight * margin_loss(masses[layer].mean(1), 1, len(prompt.ids), _MARGIN, 'log')
         for layer, weight in _WEIGHTS.items()
     ]
-    looks, within = _tokens(model, pictures[0], 0.0), inside[:, 0, :, None]
+    looks, within = _tokens(model, pictures[0], placed=False), inside[:, 0, :, None]
     held = (looks * within).sum(1, keepdim=True) / within.sum(1, keepdim=True)
     for layer, rows, times in ((READING, prompt.ends, _HELD), (ANSWERING, prompt.answer, _HANDED_ON)):
         own = before[:, rows].detach()
@@ -149,9 +149,8 @@ def _attention(layer: Tensor, rows: Any, columns: Any) -> Tensor:
 
 
 @torch.no_grad()
-def _tokens(model: Any, seen: Tensor, placed: float) -> Tensor:
-    """(16, cells, width) visual tokens of what is seen, with their places or, for 0, without."""
-    rows, columns = seen.shape[2:]
-    codes = place_grid(rows, columns, model.config.vision_config.frequencies)
+def _tokens(model: Any, seen: Tensor, placed: bool = True) -> Tensor:
+    """(16, cells, width) visual tokens of what is seen, with their places or without."""
+    codes = place_grid(seen.shape[2], seen.shape[3], model.config.vision_config.frequencies)
     features = torch.cat([seen, placed * codes.expand(len(seen), -1, -1, -1)], 1)
     return model.model.multi_modal_projector(features.flatten(2).transpose(1, 2))
