@@ -14,12 +14,16 @@ from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.vlm.model_folder import reading
 from focus_mmdet.shipped import find_shipped
 
+#: What transformers calls the part that sees, in models of images and text.
+_EYES = ('vision_model', 'vision_tower')
+
 
 @MODELS.register_module()
 class VisionBackbone(nn.Module):
     """A frozen backbone from a local folder: DINOv2, DINOv3, SigLIP, CLIP, ResNet, MobileNetV2 and others.
 
-    Of a folder of CLIP or SigLIP whole, the image half. transformers'
+    Of a folder of CLIP or SigLIP whole, the image half; of a VLM's, such as
+    LLaVA-OneVision or FastVLM, the vision tower. transformers'
     ``AutoBackbone`` would name its stages, but knows neither SigLIP, CLIP nor
     MobileNetV2; ``AutoModel`` knows all.
 
@@ -113,12 +117,12 @@ def _backbone_folder(pretrained: Any) -> str:
 
 
 def _load(folder: str) -> Any:
-    """The model of a folder, or its image half, in float32 and frozen."""
+    """The model of a folder, its image half or its vision tower, in float32 and frozen."""
     with reading(folder, 'its weights'):
         whole, info = AutoModel.from_pretrained(
             folder, output_loading_info=True, ignore_mismatched_sizes=True, dtype=torch.float32
         )
-    model = getattr(whole, 'vision_model', whole)
+    model = next((getattr(whole, part) for part in _EYES if hasattr(whole, part)), whole)
     needed = {
         name
         for name, parameter in signature(model.forward).parameters.items()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from tokenizers import AddedToken
 from torch import Tensor
-from transformers import AutoModelForImageTextToText, FastVlmConfig, MobileNetV2Model, Qwen2Config
+from transformers import AutoModel, AutoModelForImageTextToText, FastVlmConfig, Qwen2Config
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from focus_mmdet.datasets.image_file import read_image
@@ -43,7 +43,8 @@ def build_small_vlm(
 
     Args:
         folder: Created if missing.
-        eyes: Folder of the MobileNetV2, as ``tools/model_converters/mobilenet_v2.py`` writes it.
+        eyes: Folder of the MobileNetV2, as ``tools/model_converters/mobilenet_v2.py`` writes it, or of a
+            small model built from one.
         pictures: Image files, from which the decoder takes over what looks alike to the eyes. What they
             show does not matter.
         width: Hidden size of the language model, at least 32.
@@ -86,7 +87,8 @@ def build_small_vlm(
         image_std=[0.229, 0.224, 0.225],
     )
     with reading(str(eyes), 'its weights'):
-        weights = MobileNetV2Model.from_pretrained(eyes).state_dict()
+        given = AutoModel.from_pretrained(eyes)
+    weights = getattr(given, 'vision_tower', given).state_dict()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model: Any = AutoModelForImageTextToText.from_config(config, attn_implementation='eager')

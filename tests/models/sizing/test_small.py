@@ -7,18 +7,20 @@ import torch
 from transformers import AutoModelForImageTextToText, AutoTokenizer
 
 from focus_mmdet.core.prompt import ABSENT_ANSWER, format_answer, format_box
+from focus_mmdet.models import VisionBackbone
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.sizing.small import CELLS, build_small_vlm
 from focus_mmdet.models.vlm.towers import place_grid
 from tests.conftest import ROOT
 
+EYES = ROOT / 'checkpoints/mobilenet-v2'
 PICTURES = sorted((ROOT / 'data/realset/images').glob('cat_*.jpg'))
 
 
 @pytest.fixture(scope='module')
 def small(tmp_path_factory):
     folder = tmp_path_factory.mktemp('small') / 'model'
-    build_small_vlm(folder, ROOT / 'checkpoints/mobilenet-v2', PICTURES)
+    build_small_vlm(folder, EYES, PICTURES)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForImageTextToText.from_pretrained(folder, dtype=torch.float32).eval()
     numbers = tokenizer.convert_tokens_to_ids([str(number) for number in range(CELLS + 1)])
@@ -76,6 +78,18 @@ def test_what_looks_alike_to_the_eyes_looks_alike_to_the_decoder(small):
     alike = [each @ each.T for each in (torch.nn.functional.normalize(state, dim=1) for state in states)]
     pairs = torch.ones(len(seen), len(seen)).tril(-1) > 0
     assert torch.corrcoef(torch.stack([each[pairs] for each in alike]))[0, 1] > 0.8
+
+
+@torch.no_grad()
+def test_its_eyes_serve_another_model_and_without_any(small, tmp_path):
+    folder = small[0].name_or_path
+    build_small_vlm(tmp_path / 'again', folder, PICTURES)
+    eyes = [VisionBackbone(str(each), 12) for each in (EYES, folder, tmp_path / 'again')]
+    images = torch.randint(0, 256, (1, 3, 320, 320), dtype=torch.uint8)
+    first, *others = (each(images) for each in eyes)
+    assert first.shape == (1, 160, 10, 10)
+    for other in others:
+        torch.testing.assert_close(other, first)
 
 
 @torch.no_grad()

@@ -19,7 +19,10 @@ def test_features_are_those_of_mobilenet(tower):
     whole.load_state_dict(tower.state_dict(), strict=False)
     images = torch.randn(2, 3, 96, 160)
     levels = whole(images, output_hidden_states=True).hidden_states
-    given = tower(images).last_hidden_state
+    output = tower(images, output_hidden_states=True)
+    for own, state in zip(output.hidden_states, levels, strict=False):
+        torch.testing.assert_close(own, state)
+    given = output.last_hidden_state
     assert given.shape == (2, tower.config.hidden_size, 3, 5)
     for row, column in ((0, 0), (2, 4), (1, 3)):
         cell = given[1, :, row, column]
