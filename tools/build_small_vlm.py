@@ -18,7 +18,7 @@ from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.sizing.small import build_small_vlm
 
 #: So many pictures say enough about what is alike.
-MOST = 600
+MOST = 2_000
 
 
 def choose(named: list[str]) -> list[str]:
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument('folder', type=Path)
     parser.add_argument('--eyes', type=Path, required=True, help='folder of a MobileNetV2')
     parser.add_argument(
-        '--pictures', nargs='+', required=True, help='pictures of anything, or folders of them; 600 are read'
+        '--pictures', nargs='+', required=True, help='of anything, or folders of them; 2,000 are read'
     )
     parser.add_argument('--width', type=int, default=128, help='hidden size of the language model')
     parser.add_argument('--layers', type=int, default=6, help='layers of the language model')

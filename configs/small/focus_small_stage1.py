@@ -32,7 +32,7 @@ custom_hooks = [
 ]
 
 max_iters = 1600
-train_cfg = dict(max_iters=max_iters, val_interval=400, effective_batch=16)
+train_cfg = dict(max_iters=max_iters, val_interval=max_iters, effective_batch=16)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type='MuonWithAdamW', lr=5e-3),
     clip_grad=dict(max_norm=1.0),

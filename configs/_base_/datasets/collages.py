@@ -34,6 +34,13 @@ train_parts = dict(
     bad_records='drop',
     pipeline=pipeline,
 )
+crops = dict(
+    train_parts,
+    data_root=photos,
+    ann_file='fit.json',
+    episodes=dict(type='RandomEpisodes', shots=[1] * 8 + [2, 4], per_track=200),
+    pipeline=crop_pipeline,
+)
 lone_photographed = dict(train_parts, data_root=collages + 'lone/', ann_file='photographed.json')
 lone_pasted = dict(lone_photographed, ann_file='pasted.json')
 many_photographed = dict(train_parts, data_root=collages + 'train/', ann_file='photographed.json')
@@ -44,11 +51,14 @@ train_dataloader = dict(
     persistent_workers=True,
     sampler=dict(
         type='WeightedDatasetSampler',
-        weights=dict(lone_photographed=0.15, lone_pasted=0.25, many_photographed=0.2, many_pasted=0.4),
+        weights=dict(
+            crops=0.1, lone_photographed=0.12, lone_pasted=0.23, many_photographed=0.2, many_pasted=0.35
+        ),
     ),
     collate_fn=dict(type='collate_episodes'),
     dataset=dict(
-        type='ConcatDataset', datasets=[lone_photographed, lone_pasted, many_photographed, many_pasted]
+        type='ConcatDataset',
+        datasets=[crops, lone_photographed, lone_pasted, many_photographed, many_pasted],
     ),
 )
 
