@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
 #: What a wheel holds in focus_mmdet/.mim, as MMDetection's does. MANIFEST.in gives it to the sdist.
-SHIPPED = ['configs', 'tools', 'checkpoints/focus-tiny-base', 'checkpoints/mobilenet-v2', 'model-index.yml']
+SHIPPED = ['configs', 'tools', 'checkpoints/focus-tiny-base', 'checkpoints/focus-small', 'model-index.yml']
 #: Of a clone alone.
 LEFT_OUT = ['__pycache__', 'quickstart.sh', 'run_tests.sh', 'setup_env.sh']
 

@@ -55,7 +55,7 @@ def build(args: argparse.Namespace, folder: str) -> InContextInferencer:
         config.model.bbox_head.update(load_weights=False, dtype='bfloat16')
     elif args.model == 'small':
         pictures = sorted(Path('data/realset/images').glob('duck_toy_*.jpg'))
-        build_small_vlm(folder, 'checkpoints/mobilenet-v2', pictures, args.width)
+        build_small_vlm(folder, 'checkpoints/focus-small', pictures, args.width)
     else:
         build_tiny_vlm(folder, args.family, args.width, layers=6, vision=96)
         if args.family == 'fast_vlm':

@@ -11,7 +11,7 @@ _base_ = ['_base_/datasets/tiny.py', '_base_/default_runtime.py']
 model = dict(
     type='FeatureMatcher',
     # torchvision's features[14]: 160 channels at stride 32.
-    backbone=dict(type='VisionBackbone', pretrained='checkpoints/mobilenet-v2', level=12),
+    backbone=dict(type='VisionBackbone', pretrained='checkpoints/focus-small', level=12),
     size=320,
     threshold=0.65,
     score_calibration=(5.2656, 3.3772),

@@ -26,5 +26,5 @@ def test_it_finds_an_object_in_other_photographs(monkeypatch, batch_size):
 
 
 def test_it_takes_few_bytes():
-    folders = [ROOT / 'checkpoints' / name for name in ('focus-tiny-base', 'mobilenet-v2')]
+    folders = [ROOT / 'checkpoints' / name for name in ('focus-tiny-base', 'focus-small')]
     assert sum(file.stat().st_size for folder in folders for file in folder.iterdir()) < 13e6

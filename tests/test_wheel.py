@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.conftest import ROOT
 
-PARTS = ['focus_mmdet', 'configs', 'tools', 'checkpoints/focus-tiny-base', 'checkpoints/mobilenet-v2']
+PARTS = ['focus_mmdet', 'configs', 'tools', 'checkpoints/focus-tiny-base', 'checkpoints/focus-small']
 CONFIG = """
 _base_ = 'focus_mmdet::focus_tiny_stage1.py'
 mine = dict(

@@ -1,6 +1,6 @@
 """Write the small VLM that training starts from: pretrained eyes, and a decoder that reads boxes.
 
-python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2 \
+python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/focus-small \
     --pictures work_dirs/collages/train/pictures
 """
 

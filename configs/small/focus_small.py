@@ -2,5 +2,5 @@
 
 _base_ = ['focus_small_stage2.py']
 
-model = dict(pretrained='work_dirs/focus-small', bbox_head=dict(feature_cache=0.0))
+model = dict(pretrained='checkpoints/focus-small', bbox_head=dict(feature_cache=0.0))
 load_from = None

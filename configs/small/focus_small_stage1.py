@@ -4,7 +4,7 @@ Every step to the answer is supervised: the end of a support's box attends to wh
 answer attends to the end of the box, to the query's object, and each of its coordinates to the edge that
 it names. The paper's loss alone teaches a model of this size little (docs/ablation.md)::
 
-    python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/mobilenet-v2 \
+    python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/focus-small \
         --pictures work_dirs/collages/train/pictures
     python tools/train.py configs/small/focus_small_stage1.py
     python tools/train.py configs/small/focus_small_stage2.py

@@ -1,6 +1,6 @@
 """Turn torchvision's published MobileNetV2 into a folder that plain transformers loads.
 
-    python tools/model_converters/mobilenet_v2.py mobilenet_v2-b0353104.pth checkpoints/mobilenet-v2
+    python tools/model_converters/mobilenet_v2.py mobilenet_v2-b0353104.pth work_dirs/mobilenet-v2
 
 The weights (torchvision's IMAGENET1K_V1) are features for FeatureMatcher; their classifier is left out.
 """

@@ -33,7 +33,7 @@ def test_practice_teaches_where_a_box_lies_and_what_is_like_it(tmp_path):
         masses.update(practise_reading(model, tokenizer, numbers, seen, 30))
         check_what_was_trained(before, model)
 
-    build_small_vlm(tmp_path / 'model', ROOT / 'checkpoints/mobilenet-v2', PICTURES, teach=teach)
+    build_small_vlm(tmp_path / 'model', ROOT / 'checkpoints/focus-small', PICTURES, teach=teach)
     for name in ('read', 'found'):
         assert sum(masses[name][-5:]) > 1.4 * sum(masses[name][:5]), name
 

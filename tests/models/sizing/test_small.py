@@ -13,7 +13,7 @@ from focus_mmdet.models.sizing.small import CELLS, build_small_vlm
 from focus_mmdet.models.vlm.towers import place_grid
 from tests.conftest import ROOT
 
-EYES = ROOT / 'checkpoints/mobilenet-v2'
+EYES = ROOT / 'checkpoints/focus-small'
 PICTURES = sorted((ROOT / 'data/realset/images').glob('cat_*.jpg'))
 
 
