@@ -7,7 +7,7 @@ random weights; ``focus_tiny_base_frames.py`` goes on from here::
     python tools/train.py configs/focus_tiny_base.py
     python tools/train.py configs/focus_tiny_base_frames.py
     python tools/model_converters/to_huggingface.py configs/focus_tiny_base_frames.py \
-        work_dirs/focus_tiny_base_frames/iter_800.pth work_dirs/focus-tiny-base
+        work_dirs/focus_tiny_base_frames/iter_800.pth work_dirs/focus-tiny-base --dtype float16
 """
 
 _base_ = ['focus_tiny_stage1.py']

@@ -40,7 +40,7 @@ def main() -> None:
     )
     parser.add_argument('--width', type=int, default=128, help='hidden size of the language model')
     parser.add_argument('--layers', type=int, default=6, help='layers of the language model')
-    parser.add_argument('--practice', type=int, default=500, help='steps of reading boxes, a second each')
+    parser.add_argument('--practice', type=int, default=600, help='steps of reading boxes, a second each')
     parser.add_argument('--seed', type=int, default=0)
     args = parser.parse_args()
     check_number('--practice', args.practice, low=0, whole=True)
