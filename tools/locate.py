@@ -59,6 +59,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--name', nargs='+', default=[], help='of each --support; default: its first file')
     parser.add_argument('--reference', nargs='+', default=[], metavar='FILE', help='objects saved before')
     parser.add_argument(
+        '--keep',
+        action='store_true',
+        help='keep what a VLM makes of each --reference in FILE.known, for the next time',
+    )
+    parser.add_argument(
         '--remember', metavar='FILE.focus', help='save the object of --support for --reference'
     )
     parser.add_argument('--query', nargs='+', default=[], metavar='PICTURE')
@@ -110,6 +115,8 @@ def check_args(args: argparse.Namespace) -> None:
         raise InputError('give --support PICTURE:x1,y1,x2,y2, or --reference FILE')
     if not args.query and not args.remember:
         raise InputError('give --query')
+    if args.keep and not args.reference:
+        raise InputError('--keep: goes with --reference; save the object by --remember first')
     if args.remember and len(args.support) != 1:
         raise InputError(f'--remember {args.remember}: goes with one --support')
     if args.name and len(args.name) != len(args.support):
@@ -273,7 +280,7 @@ def main() -> None:
     if not queries:
         return
     try:
-        search(find, known + [find.recall(file) for file in args.reference], queries, args)
+        search(find, known + [find.recall(file, args.keep) for file in args.reference], queries, args)
     except InputError:
         tell(find.unread[1:])  # The error is about the first.
         raise

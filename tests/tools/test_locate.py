@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,7 +24,9 @@ class AtOnePlace:
     def remember(self, supports, name=None):
         return Reference.of(supports, name)
 
-    def recall(self, path):
+    def recall(self, path, keep=False):
+        if keep:
+            Path(f'{path}.known').touch()
         return Reference.load(path)
 
     def stream(self, queries, references, not_this, batch_size, picture, every, tiles, zoom, warn):
@@ -92,6 +95,13 @@ def test_saved_objects_are_looked_for_by_their_names(call, tmp_path):
     assert [line['reference'] for line in lines] == ['my cup', 'other']
     assert 'picture' not in lines[0]
     assert not (tmp_path / 'out').exists()
+
+
+def test_what_a_model_makes_of_a_saved_object_is_kept_where_asked(call, tmp_path):
+    call(*CUP, '--remember', 'cup.focus')
+    for asked in ([], ['--keep']):
+        assert call('--reference', 'cup.focus', '--query', 'photos', '--no-pictures', *asked)[0] == 0
+        assert (tmp_path / 'cup.focus.known').exists() == bool(asked)
 
 
 def test_what_may_be_mistaken_for_the_object_goes_along(call):
@@ -216,6 +226,7 @@ WRONG = {
         [*CUP, '--remember', 'gone/a.focus'],
         '--remember gone/a.focus: there is no folder gone',
     ),
+    'nothing to keep': ([*CUP, '--keep', '--query', 'photos', '--no-pictures'], '--keep: goes with --ref'),
     'two remembered': ([*CUP, *CUP, '--remember', 'a.focus'], 'goes with one --support'),
     'empty folder': ([*CUP, '--query', 'empty', '--no-pictures'], 'empty: no picture or video'),
     'results in queries': (
