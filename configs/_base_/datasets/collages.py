@@ -3,7 +3,7 @@
 Ten photographed objects are learned from (``fit.json``), six are for validation (``val.json``). What is
 pasted are the drawings in ``data``, photographed objects of Tux Paint's stamps and renderings of Sweet
 Home 3D's models; docs/small_model.md says where these come from, and makes the pictures: ``lone`` ones of
-one object each, and ``train`` ones of up to five.
+one object each, and ``train`` ones of up to five. A tenth of the episodes are crops of the photographs.
 
 The test objects, photographed and drawn, are never seen in training. The model's processor makes squares
 of all images, so nothing is resized here.
