@@ -249,7 +249,8 @@ def test_a_look_alike_takes_the_place_of_what_is_looked_for(browser, tmp_path):
     (tmp_path / 'cup.png').write_bytes(png())
     (tmp_path / 'saved.focus').write_bytes(save({'image_0': np.frombuffer(png(), np.uint8)}))
     browser.choose('#reference-file', [tmp_path / 'saved.focus'])
-    browser.wait('document.querySelector("#references li")')
+    # What is said last moves what lies below it.
+    browser.wait('document.querySelector("#message").textContent.includes("loaded.")')
     browser.click('#in-folder')
     browser.click('#references .not-this')
     says(browser, '#missing', 'First tick what to look for (2).')
