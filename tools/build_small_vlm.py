@@ -34,7 +34,7 @@ def choose(named: list[str]) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('folder', type=Path)
-    parser.add_argument('--eyes', type=Path, required=True, help='folder of a MobileNetV2, or of a small model')
+    parser.add_argument('--eyes', type=Path, required=True, help='folder of a MobileNetV2 or a small model')
     parser.add_argument(
         '--pictures', nargs='+', required=True, help='of anything, or folders of them; 2,000 are read'
     )
