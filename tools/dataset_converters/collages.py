@@ -6,7 +6,7 @@
 Pictures are views of the photographs, and collages: objects cut out of them, others that are cut out
 already (drawings, stamps, renderings), and look-alikes of both, on backgrounds from photographs.
 --out receives the pictures and two files of boxes, photographed.json and pasted.json, with the objects
-of the photographs and with the others.
+of the photographs and with the others. An object and its look-alikes are of one class.
 """
 
 import argparse
@@ -135,7 +135,7 @@ def write(
         writer.add_image(path, width, height, 0)
         for name in mine:
             x1, y1, x2, y2 = picture.boxes[name]
-            writer.add_box(name, (x1, y1, x2 - x1, y2 - y1))
+            writer.add_box(name, (x1, y1, x2 - x1, y2 - y1), category=name.partition(' ')[2])
         for name in absent:
             writer.add_absent(name)
 
@@ -178,7 +178,7 @@ def main() -> None:
             '--cutouts, --views: two folders have one name, by which objects are told apart. Rename one'
         )
     # So few that each of them and its look-alikes come again.
-    most = max(10, args.pictures // (12 * len(folders)))
+    most = max(10, args.pictures // (4 * len(folders)))
     chance = np.random.default_rng(args.seed)
     make = PictureMaker(
         read_photos(args.photos),

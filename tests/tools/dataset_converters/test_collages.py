@@ -56,6 +56,18 @@ def test_both_files_are_read_with_objects_that_come_again_or_are_absent(convert,
     }
 
 
+def test_an_object_and_its_look_alikes_are_of_one_class(convert, photos, tmp_path):
+    done = convert('collages', photos, '--cutouts', SPRITES, '--out', tmp_path / 'a', '--pictures', 60)
+    assert done.status == 0, done.err
+    pasted = json.loads((tmp_path / 'a/pasted.json').read_text())
+    names = {instance['id']: instance['name'] for instance in pasted['instances']}
+    classes = {category['id']: category['name'] for category in pasted['categories']}
+    boxes = pasted['annotations']
+    assert all(names[box['instance_id']].endswith(f' {classes[box["category_id"]]}') for box in boxes)
+    tracks = AnnotationFile(str(tmp_path / 'a/pasted.json'), str(tmp_path / 'a')).tracks()
+    assert any(any(frame.alike) for track in tracks for frame in track.frames)
+
+
 def test_views_of_an_object_are_pasted_as_one(convert, photos, tmp_path):
     for number, path in enumerate(sorted(SPRITES.glob('*.webp'))[:6]):
         shown = tmp_path / f'views/thing {number // 3}/{number % 3}.webp'
