@@ -23,4 +23,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=60))
-load_from = 'work_dirs/focus_small_stage1/iter_1600.pth'
+load_from = 'work_dirs/focus_small_stage1_end/iter_350.pth'

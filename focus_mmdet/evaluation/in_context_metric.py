@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
+from itertools import combinations
 from typing import Any
 
 import torch
@@ -39,7 +40,9 @@ class InContextMetric(BaseMetric):
     Where samples carry ``distractors``, also what was chosen: ``choice`` is
     the share of answers that overlap the target more than any other object,
     ``any_object@0.5`` of those that reach IoU 0.5 with some object, and
-    ``random_object_mIoU`` what pointing at a random object would give.
+    ``random_object_mIoU`` what pointing at a random object would give. Of a
+    query that is asked for several of its objects, ``follows`` is the share of
+    ``follows_pairs`` of answers in which each overlaps its own most.
 
     Episodes whose query lacks the object count only here: a box is the answer
     "present", and ``presence_precision``, ``_recall`` and ``_f1`` judge it;
@@ -128,6 +131,8 @@ class InContextMetric(BaseMetric):
                 result['matcher'] = _iou(matched_box(images, sample), target)
         if sample.get('distractors'):
             result |= _choice(box, target, torch.tensor(sample['distractors']))
+            objects = [sample['instances'][0]['bbox'], *sample['distractors']]
+            result['scene'] = (sample.get('img_path'), frozenset(tuple(map(float, each)) for each in objects))
         result['groups'] = {name: GROUPS[name](sample, relative) for name in self.by}
         return result
 
@@ -160,6 +165,7 @@ class InContextMetric(BaseMetric):
         if len(ious) > 1:
             figures['mIoU_95'] = float(1.96 * ious.std() / len(ious) ** 0.5)
         figures |= {name: _mean(shown, name) for name in ('choice', 'any_object@0.5') if name in known}
+        figures |= _follows(shown)
         baselines = ('copy_support', 'matcher', 'random_object')
         figures |= {f'{name}_mIoU': _mean(shown, name) for name in baselines if name in known}
         boxes = torch.tensor([result['box'] for result in shown if 'box' in result])
@@ -204,6 +210,21 @@ def _choice(box: Tensor, target: Tensor, others: Tensor) -> dict[str, float]:
         'any_object@0.5': float(overlap.max() >= 0.5),
         'random_object': float(paired_iou(objects, target.expand_as(objects)).mean()),
     }
+
+
+def _follows(results: Sequence[Result]) -> dict[str, float]:
+    """Do answers in the same picture part, where they are asked for different objects of it?"""
+    scenes: dict[Any, list[Result]] = defaultdict(list)
+    for result in results:
+        if 'scene' in result:
+            scenes[result['scene']].append(result)
+    pairs = [
+        first['choice'] * second['choice']
+        for scene in scenes.values()
+        for first, second in combinations(scene, 2)
+        if first['box'] != second['box']
+    ]
+    return {'follows': sum(pairs) / len(pairs), 'follows_pairs': float(len(pairs))} if pairs else {}
 
 
 def _presence(results: Sequence[Result], thresholds: Sequence[float]) -> dict[str, float]:

@@ -48,6 +48,23 @@ def test_what_was_chosen_among_the_objects_of_a_scene():
     assert figures['in_context/random_object_mIoU'] == pytest.approx(1 / 3)
 
 
+def test_answers_follow_where_each_of_two_objects_of_a_picture_is_found():
+    first, second, third = [0, 0, 10, 10], [50, 50, 60, 60], [80, 0, 100, 10]
+
+    def asked(target, answer, path='a.jpg', others=(first, second)):
+        rest = [box for box in others if box != target]
+        return {**episode([answer], [0.9], target), 'img_path': path, 'distractors': rest}
+
+    metric = InContextMetric()
+    # Twice for one object is no pair, nor is another crop of the picture, which shows other boxes.
+    metric.process({}, [asked(first, first), asked(first, first), asked(second, first)])
+    metric.process({}, [asked(first, first, 'b.jpg'), asked(second, second, 'b.jpg')])
+    metric.process({}, [asked(third, third, 'b.jpg', (first, third))])
+    figures = metric.evaluate(6)
+    assert figures['in_context/follows'] == pytest.approx(1 / 3)
+    assert figures['in_context/follows_pairs'] == 3
+
+
 def test_the_fixed_box_is_the_median():
     metric = InContextMetric()
     for target in ((0, 0, 10, 10), (0, 0, 10, 10), (50, 50, 60, 60)):

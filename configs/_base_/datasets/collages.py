@@ -1,4 +1,4 @@
-"""Photographs, and collages of what was cut out of them and of other cut-outs, 26,000 pictures.
+"""Photographs, and collages of what was cut out of them and of other cut-outs, 30,000 pictures.
 
 Ten photographed objects are learned from (``fit.json``), six are for validation (``val.json``). What is
 pasted are the drawings in ``data``, photographed objects of Tux Paint's stamps and renderings of Sweet
@@ -75,13 +75,13 @@ val_parts = [
         held_out,
         data_root=collages + 'val/',
         ann_file='photographed.json',
-        episodes=dict(type='RandomEpisodes', shots=1, per_track=5),
+        episodes=dict(type='RandomEpisodes', shots=1, per_track=12),
     ),
     dict(
         held_out,
         data_root=collages + 'val/',
         ann_file='pasted.json',
-        episodes=dict(type='RandomEpisodes', shots=1, per_track=2),
+        episodes=dict(type='RandomEpisodes', shots=1, per_track=1),
     ),
 ]
 val_dataloader = dict(
