@@ -7,6 +7,6 @@ _base_ = ['focus_small_stage2.py']
 
 model = dict(
     pretrained='checkpoints/focus-small',
-    bbox_head=dict(feature_cache=0.0, score_calibration=(1.2974, -5.0595)),
+    bbox_head=dict(feature_cache=0.0, score_calibration=(0.9520, -5.1266)),
 )
 load_from = None

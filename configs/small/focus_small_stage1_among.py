@@ -1,12 +1,8 @@
-"""Stage 1 goes on: which of several objects is meant.
+"""Second half of stage 1: which of several objects is meant.
 
-Before the first coordinate is written the object has been chosen, so it is the tokens of the answer's
-opening that are supervised here: those behind it read from the coordinates where the object lies. Most
-episodes are of several objects, few are of photographed ones, of which there are only ten, and a quarter of
-the queries lack the object::
-
-    python tools/train.py configs/small/focus_small_stage1.py
-    python tools/train.py configs/small/focus_small_stage1_among.py
+An object is chosen before its first coordinate is written. So the tokens of the answer's opening are
+supervised here: those behind it read from the coordinates where the object lies. Most episodes are of
+several objects, few are of the ten photographed ones, and a quarter of the queries lack the object.
 """
 
 _base_ = ['focus_small_stage1.py']

@@ -1,4 +1,4 @@
-"""Stage 2 on the small model, from the weights of its stage 1."""
+"""Stage 2 on the small model, after both halves of its stage 1."""
 
 _base_ = [
     '../_base_/models/focus_small.py',
@@ -15,7 +15,15 @@ train_cfg = dict(
     effective_batch=8,
     num_generations=8,
 )
-train_dataloader = dict(batch_size=8, batch_sampler=dict(type='ShotGroupedBatchSampler'))
+train_dataloader = dict(
+    batch_size=8,
+    batch_sampler=dict(type='ShotGroupedBatchSampler'),
+    sampler=dict(
+        weights=dict(
+            crops=0.06, lone_photographed=0.04, lone_pasted=0.2, many_photographed=0.1, many_pasted=0.6
+        )
+    ),
+)
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=10),
@@ -23,4 +31,4 @@ param_scheduler = [
 ]
 auto_scale_lr = dict(base_batch_size=8)
 default_hooks = dict(checkpoint=dict(interval=60))
-load_from = 'work_dirs/focus_small_stage1_end/iter_350.pth'
+load_from = 'work_dirs/focus_small_stage1_among/iter_1800.pth'
