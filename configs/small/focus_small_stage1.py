@@ -20,7 +20,15 @@ _base_ = [
     '../_base_/default_runtime.py',
 ]
 
-train_dataloader = dict(batch_size=16, batch_sampler=dict(type='ShotGroupedBatchSampler'))
+train_dataloader = dict(
+    batch_size=16,
+    batch_sampler=dict(type='ShotGroupedBatchSampler'),
+    sampler=dict(
+        weights=dict(
+            crops=0.1, lone_photographed=0.12, lone_pasted=0.23, many_photographed=0.2, many_pasted=0.35
+        )
+    ),
+)
 
 attention = dict(type='AttentionSupervisionHook', form='log', margin=0.9, weight=1.0)
 custom_hooks = [

@@ -9,39 +9,17 @@ _base_ = ['focus_small_stage1.py']
 
 load_from = 'work_dirs/focus_small_stage1/iter_1600.pth'
 
-negatives = 0.25
-crops = dict(_base_.crops, episodes=dict(_base_.crops.episodes, negatives=negatives))
-collages = [_base_.lone_photographed, _base_.lone_pasted, _base_.many_photographed, _base_.many_pasted]
 train_dataloader = dict(
-    sampler=dict(
-        weights=dict(
-            crops=0.06, lone_photographed=0.04, lone_pasted=0.2, many_photographed=0.1, many_pasted=0.6
-        )
-    ),
+    sampler=dict(weights=_base_.shares),
     dataset=dict(
         datasets=[
-            crops,
-            *[dict(part, episodes=dict(part.episodes, negatives=negatives)) for part in collages],
+            dict(part, episodes=dict(part['episodes'], negatives=0.25))
+            for part in _base_.train_dataloader.dataset.datasets
         ]
     ),
 )
-
-attention = dict(type='AttentionSupervisionHook', form='log', margin=0.9)
 custom_hooks = [
-    dict(
-        attention, name='reading', rows='box_end', columns='box_region', layers=[1], heads=[0, 1], weight=2.0
-    ),
-    dict(attention, name='support', rows='answer', columns='box_end', layers=[2], heads=[0, 1], weight=0.5),
-    dict(
-        attention,
-        name='query',
-        rows='answer_opening',
-        columns='query_region',
-        layers=[3],
-        heads=[0, 1],
-        weight=1.0,
-    ),
-    dict(attention, name='edges', rows='coordinate', columns='query_edge', layers=[4], weight=0.5),
+    dict(hook, rows='answer_opening') if hook['name'] == 'query' else hook for hook in _base_.custom_hooks
 ]
 
 max_iters = 1800

@@ -15,15 +15,7 @@ train_cfg = dict(
     effective_batch=8,
     num_generations=8,
 )
-train_dataloader = dict(
-    batch_size=8,
-    batch_sampler=dict(type='ShotGroupedBatchSampler'),
-    sampler=dict(
-        weights=dict(
-            crops=0.06, lone_photographed=0.04, lone_pasted=0.2, many_photographed=0.1, many_pasted=0.6
-        )
-    ),
-)
+train_dataloader = dict(batch_size=8, batch_sampler=dict(type='ShotGroupedBatchSampler'))
 optim_wrapper = dict(optimizer=dict(lr=1e-4))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, by_epoch=False, begin=0, end=10),

@@ -3,7 +3,7 @@
 Ten photographed objects are learned from (``fit.json``), six are for validation (``val.json``). What is
 pasted are the drawings in ``data``, photographed objects of Tux Paint's stamps and renderings of Sweet
 Home 3D's models; docs/small_model.md says where these come from, and makes the pictures: ``lone`` ones of
-one object each, and ``train`` ones of up to five. A tenth of the episodes are crops of the photographs.
+one object each, and ``train`` ones of up to five. The photographed objects are few, and so are their shares.
 
 The test objects, photographed and drawn, are never seen in training. The model's processor makes squares
 of all images, so nothing is resized here.
@@ -45,16 +45,12 @@ lone_photographed = dict(train_parts, data_root=collages + 'lone/', ann_file='ph
 lone_pasted = dict(lone_photographed, ann_file='pasted.json')
 many_photographed = dict(train_parts, data_root=collages + 'train/', ann_file='photographed.json')
 many_pasted = dict(many_photographed, ann_file='pasted.json')
+shares = dict(crops=0.06, lone_photographed=0.04, lone_pasted=0.2, many_photographed=0.1, many_pasted=0.6)
 train_dataloader = dict(
     batch_size=16,
     num_workers=1,
     persistent_workers=True,
-    sampler=dict(
-        type='WeightedDatasetSampler',
-        weights=dict(
-            crops=0.1, lone_photographed=0.12, lone_pasted=0.23, many_photographed=0.2, many_pasted=0.35
-        ),
-    ),
+    sampler=dict(type='WeightedDatasetSampler', weights=shares),
     collate_fn=dict(type='collate_episodes'),
     dataset=dict(
         type='ConcatDataset',
