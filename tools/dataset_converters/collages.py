@@ -23,7 +23,7 @@ import numpy as np
 from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from focus_mmdet.datasets.collage.collage import SMALLEST, Box, Photo, Picture, PictureMaker
-from focus_mmdet.datasets.collage.cutouts import trimmed
+from focus_mmdet.datasets.collage.cutouts import glued, trimmed
 from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.errors import InputError, check_number
@@ -102,6 +102,32 @@ def read_some(folder: Path, views: bool, most: int, rng: np.random.Generator) ->
     return {name: cutouts for name, cutouts in read.items() if cutouts}
 
 
+def glue_pairs(
+    collections: Iterable[Mapping[str, list[np.ndarray]]], rng: np.random.Generator
+) -> dict[str, list[np.ndarray]]:
+    """Objects of two others each, which are in no other pair; as many views as the one with more of them.
+
+    Raises:
+        InputError: There are no two.
+    """
+    objects = {name: views for collection in collections for name, views in collection.items()}
+    if len(objects) < 2:
+        raise InputError('--glue: takes two objects to paste or more, and there is one')
+    names = rng.permutation(sorted(objects)).tolist()
+    pairs = {}
+    for first, second in zip(names[::2], names[1::2], strict=False):
+        seed, views = int(rng.integers(2**32)), (objects[first], objects[second])
+        pairs[f'{first} with {second}'] = [
+            glued(
+                views[0][number % len(views[0])],
+                views[1][number % len(views[1])],
+                np.random.default_rng(seed),
+            )
+            for number in range(max(map(len, views)))
+        ]
+    return pairs
+
+
 def read_backgrounds(folders: Iterable[Path]) -> list[np.ndarray]:
     """All photographs below some folders, scaled down.
 
@@ -163,12 +189,20 @@ def main() -> None:
         default=SMALLEST,
         help="share of a picture's shorter side; default: %(default)s",
     )
+    parser.add_argument('--glue', action='store_true', help='paste objects of two others each, and no others')
+    parser.add_argument(
+        '--bend',
+        type=float,
+        default=0,
+        help="share of an object's side by which its parts move between pictures; default: %(default)s",
+    )
     args = parser.parse_args()
     check_number('--pictures', args.pictures, low=1, whole=True)
     check_number('--seed', args.seed, low=0, whole=True)
     check_number('--scale', args.scale, low=1, whole=True)
     check_number('--most-objects', args.most_objects, low=1, high=5, whole=True)
     check_number('--smallest', args.smallest, low=0.05, high=0.35)
+    check_number('--bend', args.bend, low=0, high=0.25)
     check_folder('--out', args.out)
     folders = [(folder, False) for folder in args.cutouts] + [(folder, True) for folder in args.views]
     if not folders:
@@ -180,13 +214,15 @@ def main() -> None:
     # So few that each of them and its look-alikes come again.
     most = max(10, args.pictures // (4 * len(folders)))
     chance = np.random.default_rng(args.seed)
+    collections = [read_some(folder, views, most, chance) for folder, views in folders]
     make = PictureMaker(
         read_photos(args.photos),
-        [read_some(folder, views, most, chance) for folder, views in folders],
+        [glue_pairs(collections, chance)] if args.glue else collections,
         read_backgrounds(args.backgrounds),
         args.scale,
         args.most_objects,
         args.smallest,
+        args.bend,
     )
     options: dict[str, Any] = dict(objects_span_videos=True, exhaustive=False)
     with ExitStack() as stack:

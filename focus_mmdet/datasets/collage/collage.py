@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from focus_mmdet.datasets.collage.cutouts import cut_out, in_other_colours, of_other_stuff, random_patch
-from focus_mmdet.datasets.collage.views import from_elsewhere, in_other_light
+from focus_mmdet.datasets.collage.views import from_elsewhere, in_another_pose, in_other_light
 
 Box = tuple[float, float, float, float]
 
@@ -72,6 +72,8 @@ class PictureMaker:
         scale: How many times as large as usual pictures are, each way.
         most: Objects of a collage, 1 to 5.
         smallest: Share of a collage's shorter side that an object takes at least, 0.05 to 0.35.
+        bend: How far parts of what is pasted move from one picture to another, as
+            :func:`in_another_pose` does it; 0: not at all.
     """
 
     def __init__(
@@ -82,7 +84,9 @@ class PictureMaker:
         scale: int = 1,
         most: int = len(_COUNTS),
         smallest: float = SMALLEST,
+        bend: float = 0.0,
     ) -> None:
+        self.bend = bend
         self.counts = np.array(_COUNTS[:most]) / sum(_COUNTS[:most])
         self.smallest = smallest
         self.sizes = [(scale * width, scale * height) for width, height in _SIZES]
@@ -145,7 +149,10 @@ class PictureMaker:
         for name in rng.permutation(names).tolist():
             for _ in range(12):
                 side = np.exp(rng.uniform(np.log(self.smallest), np.log(largest))) * min(width, height)
-                cutout = from_elsewhere(self.appearance(name, rng), rng, side)
+                seen = self.appearance(name, rng)
+                if self.bend:
+                    seen = in_another_pose(seen, rng, self.bend)
+                cutout = from_elsewhere(seen, rng, side)
                 if cutout is None or (place := _free_place(rng, cutout, (height, width), boxes)) is None:
                     continue
                 _paste(pixels, in_other_light(cutout, rng, 0.7), place)

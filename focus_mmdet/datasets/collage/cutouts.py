@@ -76,6 +76,30 @@ def of_other_stuff(cutout: np.ndarray, photo: np.ndarray, rng: np.random.Generat
     return np.dstack([np.clip(stuff * shade.clip(0.4, 1.4), 0, 255).astype(np.uint8), cutout[..., 3]])
 
 
+def glued(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One object of two: the second, the smaller one, sticks to a side of the first."""
+    zoom = rng.uniform(0.45, 0.9) * max(first.shape[:2]) / max(second.shape[:2])
+    second = cv2.resize(second, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+    height, width = first.shape[:2]
+    rows, columns = second.shape[:2]
+    both = cv2.copyMakeBorder(first, rows, rows, columns, columns, cv2.BORDER_CONSTANT)
+    across, along = rng.uniform(0.2, 0.5), rng.uniform(0.2, 0.8)
+    if rng.random() < 0.5:
+        x = columns + int(width - across * columns if rng.random() < 0.5 else (across - 1) * columns)
+        y = rows + int(along * height - rows / 2)
+    else:
+        x = columns + int(along * width - columns / 2)
+        y = rows + int(height - across * rows if rng.random() < 0.5 else (across - 1) * rows)
+    under = both[y : y + rows, x : x + columns].astype(np.float32)
+    opacity = second[..., 3:].astype(np.float32) / 255
+    colours = under[..., :3] * (1 - opacity) + second[..., :3] * opacity
+    seen = np.maximum(under[..., 3], second[..., 3])
+    both[y : y + rows, x : x + columns] = np.dstack([colours, seen]).astype(np.uint8)
+    whole = trimmed(both)
+    assert whole is not None
+    return whole
+
+
 def random_patch(photo: np.ndarray, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
     """A patch of a photograph, no larger than it is."""
     height, width = min(height, photo.shape[0]), min(width, photo.shape[1])

@@ -15,6 +15,33 @@ def in_other_light(image: np.ndarray, rng: np.random.Generator, strength: float 
     return np.concatenate([pixels.clip(0, 255).astype(np.uint8), image[..., 3:]], -1)
 
 
+def in_another_pose(cutout: np.ndarray, rng: np.random.Generator, bend: float) -> np.ndarray:
+    """A cut-out whose parts have moved, lit from a side, half of the time mirrored.
+
+    Args:
+        cutout: (H, W, 4) uint8.
+        rng: Everything random comes from it.
+        bend: How far a part moves at most, as a share of the longer side.
+
+    Returns:
+        (h, w, 4) uint8, with an empty margin.
+    """
+    if rng.random() < 0.5:
+        cutout = cutout[:, ::-1]
+    margin = int(np.ceil(bend * max(cutout.shape[:2])))
+    cutout = cv2.copyMakeBorder(cutout, margin, margin, margin, margin, cv2.BORDER_CONSTANT)
+    height, width = cutout.shape[:2]
+    moved = rng.uniform(-margin, margin, (3, 3, 2)).astype(np.float32)
+    moved = cv2.resize(moved, (width, height), interpolation=cv2.INTER_LINEAR)
+    moved = cv2.GaussianBlur(moved, (0, 0), max(height, width) / 8)
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    bent = cv2.remap(cutout, columns + moved[..., 0], rows + moved[..., 1], cv2.INTER_LINEAR)
+    towards = rng.uniform(-0.4, 0.4, 2)
+    light = 1 + towards[0] * (2 * columns / width - 1) + towards[1] * (2 * rows / height - 1)
+    lit = (bent[..., :3] * light[..., None]).clip(0, 255).astype(np.uint8)
+    return np.dstack([lit, bent[..., 3]])
+
+
 def from_elsewhere(cutout: np.ndarray, rng: np.random.Generator, side: float) -> np.ndarray | None:
     """A cut-out turned, stretched and in perspective.
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from focus_mmdet.datasets.collage.collage import Photo, PictureMaker
-from focus_mmdet.datasets.collage.cutouts import cut_out
+from focus_mmdet.datasets.collage.cutouts import cut_out, glued
+from focus_mmdet.datasets.collage.views import in_another_pose
 
 
 def drawing(rng):
@@ -52,7 +53,9 @@ def test_views_keep_the_box_round_the_object(maker):
     assert seen > 20
 
 
-def test_boxes_of_a_collage_hold_what_was_pasted(maker, monkeypatch):
+@pytest.mark.parametrize('bend', [0, 0.1])
+def test_boxes_of_a_collage_hold_what_was_pasted(maker, monkeypatch, bend):
+    monkeypatch.setattr(maker, 'bend', bend)
     plain = np.full((60, 40, 4), 255, np.uint8)
     monkeypatch.setattr(maker, 'appearance', lambda name, rng: plain)
     monkeypatch.setattr(
@@ -60,7 +63,7 @@ def test_boxes_of_a_collage_hold_what_was_pasted(maker, monkeypatch):
     )
     for seed in range(30):
         picture = maker.collage(np.random.default_rng(seed))
-        shown = picture.pixels.max(-1) > 60
+        shown = picture.pixels.max(-1) > 15
         boxed = np.zeros_like(shown)
         for x1, y1, x2, y2 in picture.boxes.values():
             boxed[int(y1) : int(y2), int(x1) : int(x2)] = True
@@ -111,3 +114,30 @@ def test_larger_pictures_hold_larger_objects(photo):
     assert [side / 3 for side in second.pixels.shape[:2]] == list(first.pixels.shape[:2])
     sides = [max(box[2] - box[0] for box in picture.boxes.values()) for picture in (first, second)]
     assert sides[1] > 2 * sides[0]
+
+
+def test_two_objects_are_glued_into_one_that_holds_both():
+    first, second = np.full((60, 40, 4), 255, np.uint8), np.full((20, 50, 4), 255, np.uint8)
+    second[..., :3] = (0, 0, 200)
+    for seed in range(40):
+        both = glued(first, second, np.random.default_rng(seed))
+        seen, red = both[..., 3] > 64, (both[..., 2] > 150) & (both[..., 0] < 100) & (both[..., 3] > 64)
+        parts, _ = cv2.connectedComponents(seen.astype(np.uint8))
+        assert parts == 2
+        assert 60 * 40 < seen.sum() < 60 * 40 + red.sum() + 4
+        assert all(side.any() for side in (seen[0], seen[-1], seen[:, 0], seen[:, -1]))
+        # Half of the larger one at least is not hidden.
+        assert (seen & ~red).sum() > 0.5 * 60 * 40
+
+
+def test_another_pose_keeps_an_object_whole_and_moves_its_parts():
+    card = np.zeros((80, 60, 4), np.uint8)
+    card[..., 3] = 255
+    card[:40, :30, :3] = 200
+    poses = [in_another_pose(card, np.random.default_rng(seed), 0.1) for seed in range(20)]
+    for pose in poses:
+        seen = pose[..., 3] > 64
+        assert seen.sum() == pytest.approx(80 * 60, rel=0.2)
+        assert not any(side.any() for side in (seen[0], seen[-1], seen[:, 0], seen[:, -1]))
+    left = [np.nonzero(pose[..., 0] > 30)[1].mean() < pose.shape[1] / 2 for pose in poses]
+    assert 4 < sum(left) < 16

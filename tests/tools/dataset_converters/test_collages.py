@@ -97,6 +97,25 @@ def test_lone_objects_are_alone_and_large(convert, photos, tmp_path):
     assert min(shares) > 0.3
 
 
+def test_a_glued_object_is_two_that_are_in_no_other(convert, photos, tmp_path):
+    out = tmp_path / 'out'
+    options = ('--glue', '--bend', 0.1, '--pictures', 40)
+    done = convert('collages', photos, '--cutouts', SPRITES, '--out', out, *options)
+    assert done.status == 0, done.err
+    instances = json.loads((out / 'pasted.json').read_text())['instances']
+    pairs = {instance['name'].partition(' ')[2] for instance in instances}
+    parts = [part for pair in pairs for part in pair.split(' with ')]
+    assert len(parts) == 2 * len(pairs) == len(set(parts))
+    assert len(pairs) > 2
+
+
+def test_one_object_is_not_glued(convert, photos, tmp_path):
+    (tmp_path / 'one').mkdir()
+    shutil.copy(sorted(SPRITES.glob('*.webp'))[0], tmp_path / 'one')
+    done = convert('collages', photos, '--cutouts', tmp_path / 'one', '--out', tmp_path / 'out', '--glue')
+    assert (done.status, 'takes two objects' in done.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ('name', 'pixels', 'message'),
     [
