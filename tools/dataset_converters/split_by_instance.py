@@ -3,7 +3,8 @@
     python tools/dataset_converters/split_by_instance.py data/realset/annotations.json
 
 writes train.json and test.json beside it; no object and no video is in both. Images without a box go with
-their video and with the objects that they are known not to show.
+their video and with the objects that they are known not to show. --gallery adds gallery.json, to look
+for the test objects in all images.
 """
 
 import argparse
@@ -63,14 +64,25 @@ def write_part(target: Path, content: dict[str, Any], shown: set[int]) -> None:
     """Write the images ``shown`` and their boxes."""
     annotations = [record for record in content['annotations'] if record['image_id'] in shown]
     images = [image for image in content['images'] if image['id'] in shown]
-    part = {**content, 'images': images, 'annotations': annotations}
+    write_file(target, {**content, 'images': images, 'annotations': annotations})
+
+
+def write_gallery(target: Path, content: dict[str, Any], shown: set[int]) -> None:
+    """Write all images, those that are not in ``shown`` as lacking its objects, and boxes of those alone."""
+    annotations = [record for record in content['annotations'] if record['image_id'] in shown]
+    objects = sorted({record['instance_id'] for record in annotations})
+    images = [image if image['id'] in shown else {**image, 'absent': objects} for image in content['images']]
+    write_file(target, {**content, 'images': images, 'annotations': annotations})
+
+
+def write_file(target: Path, content: dict[str, Any]) -> None:
     try:
         with whole_file(target) as file:
-            file.write(json.dumps(part, indent=1) + '\n')
+            file.write(json.dumps(content, indent=1) + '\n')
     except OSError as error:
         raise InputError(f'{target}: cannot be written ({error})') from error
-    objects = {record['instance_id'] for record in annotations}
-    print(f'{target}: {len(objects)} objects, {len(images)} images')
+    objects = {record['instance_id'] for record in content['annotations']}
+    print(f'{target}: {len(objects)} objects, {len(content["images"])} images')
 
 
 def main() -> None:
@@ -81,13 +93,19 @@ def main() -> None:
     )
     parser.add_argument('--seed', type=int, default=0, help='of the shuffle; default: %(default)s')
     parser.add_argument(
+        '--gallery',
+        action='store_true',
+        help='write gallery.json: images of training objects are taken to lack the test objects',
+    )
+    parser.add_argument(
         '--allow-outside', action='store_true', help='as the key of the dataset: images may lie elsewhere'
     )
     args = parser.parse_args()
 
     if not 0 < args.test_fraction < 1:
         raise InputError(f'--test-fraction {args.test_fraction}: give a number between 0 and 1')
-    targets = [args.annotations.parent / f'{name}.json' for name in ('test', 'train')]
+    names = ('test', 'train', 'gallery') if args.gallery else ('test', 'train')
+    targets = [args.annotations.parent / f'{name}.json' for name in names]
     for target in targets:
         if target.exists() and args.annotations.exists() and target.samefile(args.annotations):
             raise InputError(f'{target}: would be replaced by its own part; rename it, e.g. annotations.json')
@@ -111,8 +129,11 @@ def main() -> None:
             f'{args.annotations}: {len(groups)} groups of objects that share no video; a test fraction of '
             f'{args.test_fraction} leaves a part empty. Change it'
         )
-    for target, chosen in ((targets[0], groups[:count]), (targets[1], groups[count:])):
-        write_part(target, content, set().union(*chosen))
+    test, train = (set().union(*chosen) for chosen in (groups[:count], groups[count:]))
+    write_part(targets[0], content, test)
+    write_part(targets[1], content, train)
+    if args.gallery:
+        write_gallery(targets[2], content, test)
     if lost := len(content['images']) - sum(map(len, groups)):
         print(f'left out: {lost} images of videos without a box')
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
 from tests.tools.dataset_converters.conftest import write_frame
 
 
@@ -53,6 +54,24 @@ def test_images_without_a_box_go_with_their_video_or_their_absent_object(convert
     parts = [json.loads((tmp_path / f'{name}.json').read_text()) for name in ('train', 'test')]
     assert sorted([image['id'] for image in part['images']] for part in parts) == [[0, 1, 3], [2]]
     assert 'left out: 1 images of videos without a box' in done.out
+
+
+def test_a_gallery_looks_for_the_test_objects_in_all_images(convert, tmp_path):
+    path = tmp_path / 'all.json'
+    path.write_text(json.dumps(content(absent=0)))
+    for number in range(5):
+        write_frame(tmp_path / f'{number}.png')
+    done = convert('split_by_instance', path, '--test-fraction', '0.5', '--gallery')
+    assert done.status == 0, done.err
+    test, gallery = (json.loads((tmp_path / f'{name}.json').read_text()) for name in ('test', 'gallery'))
+    assert gallery['annotations'] == test['annotations']
+    asked = {box['instance_id'] for box in test['annotations']}
+    mine = {image['id'] for image in test['images']}
+    for image in gallery['images']:
+        assert image['id'] in mine or set(image['absent']) == asked
+    tracks = AnnotationFile(str(tmp_path / 'gallery.json'), str(tmp_path)).tracks()
+    lacking = {frame.path for track in tracks for frame in track.absent}
+    assert len(lacking) >= 5 - len(mine)
 
 
 @pytest.mark.parametrize(
