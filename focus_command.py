@@ -38,6 +38,7 @@ def commands(tools: Path) -> dict[str, Any]:
             'peft': exports / 'to_peft.py',
             'publish': exports / 'publish_model.py',
         },
+        'average': exports / 'average.py',
         'compare': analysis / 'compare_checkpoints.py',
         'attention': analysis / 'attention_report.py',
         'headroom': analysis / 'grpo_headroom.py',

@@ -81,6 +81,7 @@ def test_a_config_without_a_model_is_named(tmp_path):
         f'analysis_tools/ablation.py configs/ablations/pairs.py --work-dir {NOWHERE}',
         f'analysis_tools/attention_report.py {STAGE1} a=none --out-dir {NOWHERE}',
         f'analysis_tools/compare_checkpoints.py {STAGE1} a=none --work-dir {NOWHERE}',
+        f'model_converters/average.py a.pth b.pth --out {NOWHERE}/mean.pth',
         f'model_converters/mobilenet_v2.py a.pth {NOWHERE}',
         f'model_converters/publish_model.py a.pth {NOWHERE}/a',
         f'model_converters/to_huggingface.py {STAGE1} a.pth {NOWHERE}',
