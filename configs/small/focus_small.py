@@ -7,6 +7,6 @@ _base_ = ['focus_small_stage2.py']
 
 model = dict(
     pretrained='checkpoints/focus-small',
-    bbox_head=dict(feature_cache=0.0, score_calibration=(0.9520, -5.1266)),
+    bbox_head=dict(feature_cache=0.0, score_calibration=(0.9747, -5.3059)),
 )
 load_from = None

@@ -1,16 +1,9 @@
-"""First half of stage 1 on the small model, from a decoder that has practised reading boxes.
+"""First part of stage 1 on the small model, from a decoder that has practised reading boxes.
 
 Every step to the answer is supervised: the end of a support's box attends to what the box holds; the
 answer attends to the end of the box, to the query's object, and each of its coordinates to the edge that
-it names. The paper's loss alone teaches a model of this size little (docs/ablation.md)::
-
-    python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/focus-small \
-        --pictures work_dirs/collages/train/pictures
-    python tools/train.py configs/small/focus_small_stage1.py
-    python tools/train.py configs/small/focus_small_stage1_among.py
-    python tools/train.py configs/small/focus_small_stage2.py
-    python tools/model_converters/to_huggingface.py configs/small/focus_small_stage2.py \
-        work_dirs/focus_small_stage2/iter_120.pth work_dirs/focus-small --dtype float16
+it names. The paper's loss alone teaches a model of this size little (docs/ablation.md). docs/small_model.md
+has the commands, from this part to the shipped model.
 """
 
 _base_ = [

@@ -1,4 +1,4 @@
-"""Second half of stage 1: which of several objects is meant.
+"""Second part of stage 1: which of several objects is meant.
 
 An object is chosen before its first coordinate is written. So the tokens of the answer's opening are
 supervised here: those behind it read from the coordinates where the object lies. Most episodes are of

@@ -1,4 +1,7 @@
-"""Stage 2 on the small model, after both halves of its stage 1."""
+"""Stage 2 on the small model, after the second part of its stage 1.
+
+The shipped model is the average of two: this one, and one after the third part (docs/small_model.md).
+"""
 
 _base_ = [
     '../_base_/models/focus_small.py',
