@@ -20,7 +20,9 @@ from focus_mmdet.shipped import READY
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--config', default=READY)
-    parser.add_argument('--checkpoint', help='checkpoint file; without it the pretrained model as it is')
+    parser.add_argument(
+        '--checkpoint', help="checkpoint file; without it or with 'none' the pretrained model as it is"
+    )
     parser.add_argument('--root', type=Path, help='a folder whose pictures can be searched where they are')
     parser.add_argument('--port', type=int, default=8000, help='0 for a free one; default: %(default)s')
     parser.add_argument(

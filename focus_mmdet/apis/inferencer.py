@@ -42,7 +42,7 @@ class InContextInferencer(BaseInferencer):
     Args:
         config: Config file, or a loaded config; default: the
             ``FeatureMatcher`` that is shipped, which needs no training.
-        checkpoint: Written by ``tools/train.py``; None takes the pretrained
+        checkpoint: Written by ``tools/train.py``; None or 'none' takes the pretrained
             model as it is.
         device: E.g. ``'cuda:0'``; default is a GPU where there is one.
         grammar: A VLM's answers keep to the form of one that can be read, and take fewer steps.
@@ -74,6 +74,7 @@ class InContextInferencer(BaseInferencer):
                 'the config has no inference_pipeline: the transforms of one episode whose images are read, '
                 'as in configs/_base_/datasets/episodes.py'
             )
+        checkpoint = None if checkpoint == 'none' else checkpoint
         device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
         super().__init__(loaded, checkpoint, device, show_progress=False)
         if self.model.with_bbox:

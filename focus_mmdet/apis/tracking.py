@@ -87,7 +87,12 @@ class _Track:
 
     def look(self, number: int, pixels: np.ndarray, video: str, threshold: float) -> Located:
         """The answer for a frame; a confident one is learned."""
-        (answer,) = self.find([pixels], self.known, pred_score_thr=threshold)
+        try:
+            (answer,) = self.find([pixels], self.known, pred_score_thr=threshold)
+        except InputError as error:
+            # The inferencer knows neither the video nor the frame.
+            reason = str(error).removeprefix('query 0: ')
+            raise InputError(f'{video}, frame {number} (from 0): {reason}') from error
         located: Located = replace(answer, query=video, frame=number)
         if located.box is not None and self._is_to_be_learned(located, number):
             self.learned.append((pixels, located.box))

@@ -162,9 +162,21 @@ def _decoded_by_pillow(content: bytes) -> np.ndarray:
     """(H, W, 3) uint8 BGR of what OpenCV does not decode."""
     with Image.open(BytesIO(content), formats=_formats()) as image:
         image.load()
-        if image.mode[0] in 'IF':
-            raise ValueError('its pixels have more than 16 bits, and what is white is not known')
-        return mmcv.rgb2bgr(np.asarray(image.convert('RGB')))
+        return mmcv.rgb2bgr(rgb_of(image))
+
+
+def rgb_of(image: Image.Image) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of an image of Pillow's, of 16 bits the upper 8, as OpenCV takes them.
+
+    Raises:
+        ValueError: Its values have no known white; ``convert`` would clip them.
+    """
+    if image.mode.startswith('I;16'):
+        grey = (np.asarray(image) >> 8).astype(np.uint8)
+        return np.dstack([grey, grey, grey])
+    if image.mode[0] in 'IF':
+        raise ValueError('its pixels have more than 16 bits, and what is white is not known')
+    return np.asarray(image.convert('RGB'))
 
 
 def _why_unreadable(error: Exception, beginning: bytes | None) -> str:

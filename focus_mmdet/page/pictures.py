@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from focus_mmdet.datasets.image_file import ADVICE, read_image
 from focus_mmdet.errors import InputError
+from focus_mmdet.page.ascii_json import AsciiJSON
 from focus_mmdet.page.limits import Limits, checked_size, save_body
 
 #: Decoded pictures are large: so many at a time.
@@ -91,7 +92,7 @@ class Uploads:
             self.drop(path)
             raise InputError(picture.told(str(error))) from None
         self.pictures[key] = picture
-        return JSONResponse({'id': key, 'name': name, 'width': width, 'height': height})
+        return AsciiJSON({'id': key, 'name': name, 'width': width, 'height': height})
 
     async def show(self, request: Request) -> Response:
         """Show an uploaded picture."""

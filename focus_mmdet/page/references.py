@@ -8,11 +8,12 @@ from urllib.parse import quote
 import anyio
 import mmcv
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError
+from focus_mmdet.page.ascii_json import AsciiJSON
 from focus_mmdet.page.finder import Finder, ModelThread
 from focus_mmdet.page.limits import MOST_SUPPORTS, check_reference, read_json
 from focus_mmdet.page.pictures import Uploads, shown
@@ -52,7 +53,7 @@ class References:
 
     async def all(self, request: Request) -> Response:
         """All of them, the oldest first."""
-        return JSONResponse([known.as_json(key) for key, known in self.known.items()])
+        return AsciiJSON([known.as_json(key) for key, known in self.known.items()])
 
     async def remember(self, request: Request) -> Response:
         """Make one of ``{name, supports: [{image, box}]}``, the box in pixels of the picture."""
@@ -63,7 +64,6 @@ class References:
         if not isinstance(given, list) or not 0 < len(given) <= MOST_SUPPORTS:
             raise InputError(f'draw a box on at least one picture, and on at most {MOST_SUPPORTS}')
         pictures = [(self.uploads[_of(each, 'image')], _of(each, 'box')) for each in given]
-        self._check_new(name.strip())
         supports = [(str(picture.path), box) for picture, box in pictures]
         try:
             reference = await self.model(self.finder.remember, supports, name.strip())
@@ -72,6 +72,7 @@ class References:
             for picture, _ in pictures:
                 message = picture.told(message)
             raise InputError(message) from None
+        self._check_new(reference.name)
         return await self._keep(reference)
 
     async def recall(self, request: Request) -> Response:
@@ -114,7 +115,7 @@ class References:
         key = secrets.token_urlsafe(12)
         supports = await anyio.to_thread.run_sync(_shown_supports, reference)
         self.known[key] = Known(reference, supports)
-        return JSONResponse(self.known[key].as_json(key))
+        return AsciiJSON(self.known[key].as_json(key))
 
 
 def _shown_supports(reference: Reference) -> list[tuple[bytes, list[float]]]:

@@ -7,11 +7,12 @@ from typing import Any
 import anyio
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from focus_mmdet.datasets.queries import PICTURES, list_queries
 from focus_mmdet.errors import InputError
+from focus_mmdet.page.ascii_json import AsciiJSON
 from focus_mmdet.page.export import EXPORTS
 from focus_mmdet.page.finder import Finder, ModelThread
 from focus_mmdet.page.limits import Limits, read_json
@@ -61,7 +62,7 @@ class Searches:
         """The folders in the served folder's ``?path=``."""
         path = self._inside(request.query_params.get('path', ''))
         names = sorted(each.name for each in path.iterdir() if each.is_dir() and not each.is_symlink())
-        return JSONResponse([name for name in names if not name.startswith('.')])
+        return AsciiJSON([name for name in names if not name.startswith('.')])
 
     async def begin(self, request: Request) -> Response:
         """Search for ``{references: [...]}`` in ``{images: [...]}`` and in ``{folder: ...}``, if not null.

@@ -10,11 +10,12 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from focus_mmdet.errors import InputError
+from focus_mmdet.page.ascii_json import AsciiJSON
 from focus_mmdet.page.finder import Finder, ModelThread
 from focus_mmdet.page.limits import Limits
 from focus_mmdet.page.pictures import Uploads
@@ -48,7 +49,7 @@ def create_app(
         return FileResponse(_STATIC / 'index.html')
 
     async def settings(request: Request) -> Response:
-        return JSONResponse({'root': None if root is None else root.resolve().name})
+        return AsciiJSON({'root': None if root is None else root.resolve().name})
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -78,12 +79,12 @@ def create_app(
 
 
 async def _bad_input(request: Request, error: Exception) -> Response:
-    return JSONResponse({'error': str(error)}, 422)
+    return AsciiJSON({'error': str(error)}, 422)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return JSONResponse({'error': error.detail}, error.status_code)
+    return AsciiJSON({'error': error.detail}, error.status_code)
 
 
 async def _gone(request: Request, error: Exception) -> Response:
@@ -91,7 +92,7 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return JSONResponse({'error': 'this failed: the terminal of focus page says why'}, 500)
+    return AsciiJSON({'error': 'this failed: the terminal of focus page says why'}, 500)
 
 
 def listen(host: str, port: int) -> socket.socket:

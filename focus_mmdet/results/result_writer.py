@@ -38,7 +38,7 @@ class ResultWriter(ABC):
         Raises:
             InputError: ``path`` exists and is not ours to replace.
         """
-        check_replaceable(self.path, f'{self.beginning}|$')
+        check_replaceable(self.path, f'{self.beginning}|$', '--out-dir')
 
     def __enter__(self) -> Self:
         self.check()

@@ -2,6 +2,7 @@ import asyncio
 import csv
 import io
 import json
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -88,6 +89,19 @@ def test_one_name_is_one_reference(page):
     assert "there is a reference 'cup' already" in client.post('/api/references', json=again).json()['error']
     assert client.delete(f'/api/references/{first}').status_code == 204
     assert client.post('/api/references', json=again).status_code == 200
+
+
+def test_a_name_that_is_no_text_leaves_the_page_usable(page):
+    client = page()
+    asked = {
+        'name': 'x\ud800y',
+        'supports': [{'image': upload(client, png()).json()['id'], 'box': [4, 3, 20, 15]}],
+    }
+    made = client.post(
+        '/api/references', content=json.dumps(asked), headers={'content-type': 'application/json'}
+    )
+    assert (made.status_code, made.json()['name']) == (200, 'x\ud800y')
+    assert [known['name'] for known in client.get('/api/references').json()] == ['x\ud800y']
 
 
 def test_a_reference_is_saved_and_loaded(page):
@@ -192,7 +206,8 @@ def test_a_search_that_cannot_begin_says_why(page, asked, message):
 def test_folders_are_listed_where_one_is_served(page, root):
     (root / 'out').symlink_to(root.parent)
     (root / '.hidden').mkdir()
-    assert page().get('/api/folders').json() == ['trip']
+    (root / os.fsdecode(b'b\xff')).mkdir()  # no text in UTF-8
+    assert sorted(page().get('/api/folders').json()) == ['b\udcff', 'trip']
     assert page().get('/api/folders?path=../').status_code == 422
     assert page().get('/api/settings').json() == {'root': 'pictures'}
     assert page(root=None).get('/api/settings').json() == {'root': None}

@@ -115,3 +115,25 @@ def test_bad_input_is_named_before_anything_is_written(track, clip, tmp_path, wo
     assert run.returncode == 2
     assert message in run.stderr
     assert not (tmp_path / 'out').exists()
+
+
+def test_files_of_another_program_stay(track, clip, tmp_path):
+    (tmp_path / 'out').mkdir()
+    truth = tmp_path / 'out/mot.txt'
+    truth.write_text('mine')
+    run = track('--support', f'{clip}#0:0,20,20,40', '--video', clip)
+    assert (run.returncode, truth.read_text()) == (2, 'mine')
+    assert 'mot.txt: exists, and this tool did not write it' in run.stderr
+    truth.unlink()
+    for _ in range(2):
+        run = track('--support', f'{clip}#0:0,20,20,40', '--video', clip, '--every', '4')
+        assert run.returncode == 0, run.stderr
+
+
+def test_a_frame_that_cannot_be_asked_about_is_named(track, clip, tmp_path):
+    (tmp_path / 'frames').mkdir()
+    for number, size in enumerate([(64, 96), (1, 1)]):
+        cv2.imwrite(str(tmp_path / f'frames/{number}.png'), np.zeros((*size, 3), np.uint8))
+    run = track('--support', f'{clip}#0:0,20,20,40', '--video', str(tmp_path / 'frames'))
+    assert run.returncode == 2
+    assert 'frames, frame 1 (from 0): too small' in run.stderr

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageOps
 
-from focus_mmdet.datasets.image_file import Size, read_image, read_reduced
+from focus_mmdet.datasets.image_file import Size, read_image, read_reduced, rgb_of
 from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError
 from focus_mmdet.datasets.video import read_frames
@@ -63,7 +63,7 @@ def read_rgb(image: Image, name: str) -> np.ndarray:
         return image
     if isinstance(image, Pillow.Image):
         try:
-            return np.asarray(ImageOps.exif_transpose(image).convert('RGB'))
+            return rgb_of(ImageOps.exif_transpose(image))
         except Exception as error:
             raise UnreadableImageError(f'{name}: cannot be read as an image ({error})', name) from error
     if not isinstance(image, (str, Path)):
@@ -77,6 +77,8 @@ def read_rgb(image: Image, name: str) -> np.ndarray:
 
 def _checked_file(path: str) -> str:
     check_local(path)
+    if os.path.isdir(path):
+        raise InputError(f'{path}: a folder without pictures or videos in it or below')
     if not os.path.isfile(path):
         what = 'no such image; the pattern matches nothing' if glob.has_magic(path) else 'no such image'
         raise InputError(f'{path}: {what}')

@@ -51,6 +51,12 @@ class Reference:
     #: The files of the images, where they can be kept as they are.
     _files: tuple[bytes | None, ...] = field(default=(), repr=False)
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise InputError(f'name={self.name!r}: give text')
+        # A file's name may hold what is no text, and what is written and served is UTF-8.
+        object.__setattr__(self, 'name', self.name.encode(errors='replace').decode())
+
     @classmethod
     def of(cls, supports: Sequence[Support], name: str | None = None, model: str = '') -> 'Reference':
         """Read and check supports.
@@ -61,7 +67,7 @@ class Reference:
             model: See the attribute.
 
         Raises:
-            InputError: No support, an unreadable image or a bad box.
+            InputError: No support, an unreadable image, a bad box, or a name that is no text.
         """
         if (
             not isinstance(supports, Sequence)
@@ -105,7 +111,7 @@ class Reference:
         if not path.parent.is_dir():
             raise InputError(f'{path}: there is no folder {path.parent}. Make it, or choose another')
         if path.exists():
-            _described(path)
+            _check_replaceable(path)
         stored = [*self._files, *[None] * (len(self.images) - len(self._files))]
         tensors = {
             f'image_{index}': np.frombuffer(_encoded(*pair), np.uint8)
@@ -183,6 +189,16 @@ def _described(path: Path) -> dict[str, Any]:
     if not isinstance(boxes, list) or not boxes:
         raise InputError(f'{path}: holds no support. Make the reference again')
     return {'name': str(name), 'boxes': boxes, 'model': str(model)}
+
+
+def _check_replaceable(path: Path) -> None:
+    """Raise :class:`InputError` for what is no reference, cut ones too: it may be anything."""
+    if not path.is_file():
+        raise InputError(f'{path}: cannot be written: no ordinary file; choose another')
+    try:
+        _described(path)
+    except InputError as error:
+        raise InputError(f'{error}; choose another file to write, or remove this one') from None
 
 
 def _encoded(pixels: np.ndarray, file: bytes | None) -> bytes:

@@ -13,12 +13,13 @@ from focus_mmdet.errors import InputError
 _BEGINNING = 2**22
 
 
-def check_replaceable(path: Path, beginning: str) -> None:
+def check_replaceable(path: Path, beginning: str, option: str = '--out') -> None:
     """Refuse to replace what another program wrote: it may be what we read.
 
     Args:
         path: A file to write, which may exist.
         beginning: Pattern of how our own files of this kind begin.
+        option: What chooses another place, for messages.
 
     Raises:
         InputError: A folder, a file that begins otherwise, or one that cannot be read.
@@ -31,9 +32,11 @@ def check_replaceable(path: Path, beginning: str) -> None:
         with open(path, encoding='utf-8', errors='replace') as file:
             ours = re.match(beginning, file.read(_BEGINNING))
     except OSError as error:
-        raise InputError(f'{path}: cannot be written ({error}). Choose another --out') from error
+        raise InputError(f'{path}: cannot be written ({error}). Choose another {option}') from error
     if not ours:
-        raise InputError(f'{path}: exists, and this tool did not write it. Give another --out, or rename it')
+        raise InputError(
+            f'{path}: exists, and this tool did not write it. Give another {option}, or rename it'
+        )
 
 
 @contextmanager

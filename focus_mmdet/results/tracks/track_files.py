@@ -11,6 +11,7 @@ import cv2
 import mmcv
 import numpy as np
 
+from focus_mmdet.datasets.conversion.output_file import check_replaceable
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
 from focus_mmdet.results.tracks.coco_vid import CocoVideo
@@ -35,15 +36,28 @@ def draw_boxes(pixels: np.ndarray, found: Sequence[Located]) -> np.ndarray:
     return drawn
 
 
+def _check_earlier(folder: Path) -> None:
+    """An earlier run has left its JSON, however it ended; what lies there without one is somebody else's."""
+    check_replaceable(folder / JSON, r'\{"videos": \[\{"id": 1, "name": ', '--out-dir')
+    for path in (folder / LINES, folder / VIDEO):
+        if path.exists() and not (folder / JSON).exists():
+            raise InputError(
+                f'{path}: exists, and this tool did not write it. Give another --out-dir, or rename it'
+            )
+
+
 class TrackFiles:
     """Writes frames as they come; leaving the ``with`` block, also by an error, finishes all files.
 
     Args:
-        folder: Gets ``video.mp4``, ``mot.txt`` and ``annotations.json``, which replace others of these names.
+        folder: Gets ``video.mp4``, ``mot.txt`` and ``annotations.json``, in place of an earlier run's.
         name: Of the video.
         objects: Names of the objects.
         rate: Frames a second of the written video.
         frames: Also write each frame to ``frames/``, where the JSON says it is: to train on it.
+
+    Raises:
+        InputError: Files of these names are there that no earlier run wrote.
     """
 
     def __init__(
@@ -54,6 +68,7 @@ class TrackFiles:
         self.frames = frames
         self.coco = CocoVideo(name, objects, FRAMES + '/{number:06d}.jpg')
         folder.mkdir(parents=True, exist_ok=True)
+        _check_earlier(folder)
         self._lines = open(folder / LINES, 'w')  # noqa: SIM115  closed on leaving
         self._video: cv2.VideoWriter | None = None
         self._size = (0, 0)

@@ -107,3 +107,22 @@ def test_a_broken_or_missing_file_is_named(photos, tmp_path):
         Reference.load(tmp_path / 'cut.focus')
     with pytest.raises(InputError, match=r'gone\.focus: no such reference'):
         Reference.load(tmp_path / 'gone.focus')
+
+
+def test_a_name_that_is_no_text_is_mended_or_refused(photos, tmp_path):
+    mended = Reference.of([(photos[0], (1, 2, 30, 50))], 'b\udcff')
+    mended.save(tmp_path / 'b.focus')
+    assert Reference.load(tmp_path / 'b.focus').name == mended.name == 'b?'
+    with pytest.raises(InputError, match=r"name=b'by': give text"):
+        Reference.of([(photos[0], (1, 2, 30, 50))], b'by')
+
+
+def test_nothing_but_a_reference_is_replaced(photos, tmp_path):
+    cup = Reference.of([(photos[0], (1, 2, 30, 50))])
+    other = tmp_path / 'clip.mp4'
+    other.write_bytes(b'mine')
+    with pytest.raises(InputError, match=r'clip\.mp4: .*choose another file'):
+        cup.save(other)
+    assert other.read_bytes() == b'mine'
+    with pytest.raises(InputError, match='no ordinary file; choose another'):
+        cup.save(tmp_path)
