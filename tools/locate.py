@@ -144,7 +144,10 @@ def check_objects(args: argparse.Namespace) -> None:
         Reference.of(supports)
     names = Counter(each.name for each in [*shown, *map(Reference.load, args.reference)])
     if names.total() > len(names):
-        raise InputError(f'several objects are called {names.most_common(1)[0][0]!r}: tell them by --name')
+        raise InputError(
+            f'several objects are called {names.most_common(1)[0][0]!r}: give what you show another --name, '
+            'or make one of the references anew, with another name (--remember, --name)'
+        )
 
 
 def supports_and_names(args: argparse.Namespace) -> Iterator[tuple[list[Support], str | None]]:

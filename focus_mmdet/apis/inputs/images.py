@@ -15,7 +15,7 @@ from PIL import ImageOps
 from focus_mmdet.datasets.image_file import Size, read_image, read_reduced, rgb_of
 from focus_mmdet.datasets.queries import split_frame
 from focus_mmdet.datasets.unreadable_images import UnreadableImageError
-from focus_mmdet.datasets.video import read_frames
+from focus_mmdet.datasets.video import is_video, read_frames
 from focus_mmdet.errors import InputError
 
 #: A path, ``clip.mp4#120``, an RGB uint8 array (H, W, 3), or an image of Pillow's.
@@ -82,6 +82,8 @@ def _checked_file(path: str) -> str:
     if not os.path.isfile(path):
         what = 'no such image; the pattern matches nothing' if glob.has_magic(path) else 'no such image'
         raise InputError(f'{path}: {what}')
+    if is_video(path):
+        raise InputError(f'{path}: a video; name a frame of it, {path}#0 is the first')
     return path
 
 

@@ -28,6 +28,9 @@ def test_values_without_a_known_white_are_refused(grey, kind):
         read_rgb(Image.fromarray(grey.astype(kind)), 'query 0')
 
 
-def test_a_folder_without_pictures_is_said_to_be_one(tmp_path):
+def test_what_is_no_single_picture_is_said_to_be_a_folder_or_a_video(tmp_path):
     with pytest.raises(InputError, match='a folder without pictures'):
         read_rgb(tmp_path, '')
+    (tmp_path / 'clip.mp4').write_bytes(b'0')
+    with pytest.raises(InputError, match=r'a video; name a frame of it, \S*clip\.mp4#0'):
+        read_rgb(tmp_path / 'clip.mp4', '')
