@@ -79,6 +79,7 @@ def of_other_stuff(cutout: np.ndarray, photo: np.ndarray, rng: np.random.Generat
 def glued(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One object of two: the second, the smaller one, sticks to a side of the first."""
     zoom = rng.uniform(0.45, 0.9) * max(first.shape[:2]) / max(second.shape[:2])
+    zoom = max(zoom, 1 / min(second.shape[:2]))  # A thread stays a pixel thick.
     second = cv2.resize(second, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
     height, width = first.shape[:2]
     rows, columns = second.shape[:2]

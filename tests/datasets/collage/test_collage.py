@@ -130,6 +130,11 @@ def test_two_objects_are_glued_into_one_that_holds_both():
         assert (seen & ~red).sum() > 0.5 * 60 * 40
 
 
+def test_a_thread_is_glued_on_as_well():
+    first, thread = np.full((20, 20, 4), 255, np.uint8), np.full((1, 200, 4), 255, np.uint8)
+    assert glued(first, thread, np.random.default_rng(0)).shape[1] >= 20
+
+
 def test_another_pose_keeps_an_object_whole_and_moves_its_parts():
     card = np.zeros((80, 60, 4), np.uint8)
     card[..., 3] = 255
