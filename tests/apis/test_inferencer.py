@@ -45,6 +45,13 @@ def test_paths_and_arrays_give_the_same_answer(inferencer, photo):
     assert by_path.picture.dtype == np.uint8
 
 
+def test_none_is_the_pretrained_model_by_word_as_well(config, inferencer, photo):
+    named = InContextInferencer(config, 'none', device='cpu')
+    shown = [(photo[0], (10, 10, 50, 40))]
+    assert named([photo[0]], shown)[0].answer == inferencer([photo[0]], shown)[0].answer
+    assert named.remember(shown).model == inferencer.remember(shown).model
+
+
 def test_boxes_come_back_in_pixels_of_each_query(inferencer, photo, monkeypatch):
     path, _ = photo
     speech = type(inferencer.model.data_preprocessor.encoder)
