@@ -19,6 +19,8 @@ from focus_mmdet.results.tracks.mot import mot_lines
 
 _COLOURS = ((230, 40, 40), (0, 200, 80), (30, 120, 255), (255, 200, 0), (220, 60, 220), (0, 210, 220))
 VIDEO, LINES, JSON, FRAMES = 'video.mp4', 'mot.txt', 'annotations.json', 'frames'
+#: A pattern of which no file is.
+NOTHING = '(?!)'
 
 
 def draw_boxes(pixels: np.ndarray, found: Sequence[Located]) -> np.ndarray:
@@ -39,11 +41,9 @@ def draw_boxes(pixels: np.ndarray, found: Sequence[Located]) -> np.ndarray:
 def _check_earlier(folder: Path) -> None:
     """An earlier run has left its JSON, however it ended; what lies there without one is somebody else's."""
     check_replaceable(folder / JSON, r'\{"videos": \[\{"id": 1, "name": ', '--out-dir')
-    for path in (folder / LINES, folder / VIDEO):
-        if path.exists() and not (folder / JSON).exists():
-            raise InputError(
-                f'{path}: exists, and this tool did not write it. Give another --out-dir, or rename it'
-            )
+    if not (folder / JSON).exists():
+        for name in (LINES, VIDEO):
+            check_replaceable(folder / name, NOTHING, '--out-dir')
 
 
 class TrackFiles:
