@@ -107,6 +107,7 @@ def build_episode(tokens: int, device: str, opening: int = 60) -> EpisodeBatch:
         image_spans=[[]],
         box_ends=[[]],
         regions=[[]],
+        support_boxes=[[]],
         edges=[[]],
         coordinates=None,
     )

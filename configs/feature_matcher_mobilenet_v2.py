@@ -14,7 +14,7 @@ model = dict(
     backbone=dict(type='VisionBackbone', pretrained='checkpoints/focus-small', level=12),
     size=320,
     threshold=0.65,
-    score_calibration=(5.2656, 3.3772),
+    score_calibration=(7.3345, 1.5176),
 )
 
 pipeline = [

@@ -1,11 +1,14 @@
 """Find by features alone: what looks like the inside of the supports' boxes, and not like their outside."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
+
+from focus_mmdet.core.places import grid_places, places_cover
 
 #: Pixels of a map that is cut into a region, for each feature.
 _FINER = 4
@@ -21,13 +24,47 @@ def box_cover(box: Tensor, shape: tuple[int, int]) -> Tensor:
     Returns:
         (h, w) in 0..1; a box thinner than a cell still covers a part of one.
     """
-    sides = []
-    for count, low, high in zip(shape, box[[1, 0]], box[[3, 2]], strict=True):
-        borders = torch.arange(count + 1, device=box.device)
-        sides.append(
-            (torch.minimum(high * count, borders[1:]) - torch.maximum(low * count, borders[:-1])).clamp(min=0)
-        )
-    return sides[0][:, None] * sides[1]
+    return places_cover(grid_places(*shape).to(box), box).view(shape)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an object looks in K supports: what the M places hold of which its boxes cover a part.
+
+    Attributes:
+        features: (M, C) of length one.
+        shares: (K, M) the share of each place in each support's box, so that each row sums to 1.
+    """
+
+    features: Tensor
+    shares: Tensor
+
+    @classmethod
+    def of(cls, supports: Sequence[Tensor], covers: Sequence[Tensor]) -> 'Look':
+        """Of K supports.
+
+        Args:
+            supports: Per support, (N, C) features of its places.
+            covers: Per support, (N,) the share of each place that the box covers; somewhere more than 0.
+        """
+        held = [cover > 0 for cover in covers]
+        features = [support[kept].float() for support, kept in zip(supports, held, strict=True)]
+        shares = [cover[kept] / cover.sum() for cover, kept in zip(covers, held, strict=True)]
+        return cls(normalize(torch.cat(features), dim=1), torch.block_diag(*shares))
+
+    def likeness(self, query: Tensor) -> Tensor:
+        """How much of the object is found again: over its places, the mean cosine to the most alike one.
+
+        Of several supports, the most alike one counts. (Late interaction: Khattab and Zaharia, 2020.)
+
+        Args:
+            query: (N, C) features of a query's places.
+
+        Returns:
+            () in -1..1.
+        """
+        best = (self.features @ normalize(query.float(), dim=1).T).max(1).values
+        return (self.shares @ best).max()
 
 
 def contrast_map(supports: Tensor, boxes: Sequence[Tensor], query: Tensor) -> Tensor:

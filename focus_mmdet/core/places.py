@@ -62,6 +62,21 @@ def places_in_box(places: Tensor, box: Tensor) -> Tensor:
     return inside
 
 
+def places_cover(places: Tensor, box: Tensor) -> Tensor:
+    """The share of each token's place that a box covers.
+
+    Args:
+        places: (N, 4).
+        box: (4,) in 0..1 of the image.
+
+    Returns:
+        (N,) in 0..1: 0 of a token that looks nowhere; a box thinner than a place still covers a part of it.
+    """
+    box = box.float()
+    shared = torch.minimum(places[:, 2:], box[2:]) - torch.maximum(places[:, :2], box[:2])
+    return (shared.clamp(min=0) / (places[:, 2:] - places[:, :2])).prod(-1).nan_to_num(0.0)
+
+
 def places_along_edges(places: Tensor, box: Tensor) -> list[Tensor]:
     """Which tokens look along each edge of a box.
 

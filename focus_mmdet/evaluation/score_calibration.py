@@ -13,6 +13,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.errors import check_number
+from focus_mmdet.evaluation.ranking import auroc
 
 _BINS = 10
 
@@ -24,10 +25,12 @@ class ScoreCalibration(BaseMetric):
     An answer is right where its box reaches an IoU. "Absent" is an answer too,
     with the score that the object is there all the same, and not right then.
     ``right`` is their share, ``ece`` the mean gap
-    between score and share of right answers over ten bins of equal count;
+    between score and share of right answers over ten bins of equal count, ``auroc`` the probability that a
+    right answer has a higher score than a wrong one, where there are both;
     ``scale`` and ``offset`` are those of ``model.bbox_head.score_calibration``, or of a ``FeatureMatcher``'s
-    ``model.score_calibration`` (Platt 1999), fitted to this set, and ``ece_fitted`` is the error with them
-    on the same set: fit on validation episodes, judge on others.
+    ``model.score_calibration`` (Platt 1999), fitted to this set, and ``ece_fitted`` and ``auroc_fitted`` are
+    what they give on the same set: fit on validation episodes, judge on others. Where the model looks at it,
+    ``likeness`` is fitted with them, for ``model.bbox_head.score_likeness``; 0 where it is of no use.
 
     Args:
         threshold: IoU of a right answer; 0 asks only whether the query shows
@@ -48,7 +51,7 @@ class ScoreCalibration(BaseMetric):
             rejected = 'presence' in sample and sample.get('parse_error') is None
             if not found and not rejected:
                 # Kept: MMEngine cuts the sampler's padding by counting.
-                self.results.append((float('nan'), 0.0))
+                self.results.append((float('nan'), 0.0, float('nan')))
                 continue
             box, score = torch.zeros(4), sample.get('presence')
             if found:
@@ -58,15 +61,19 @@ class ScoreCalibration(BaseMetric):
             if sample['instances']:
                 target = torch.tensor(sample['instances'][0]['bbox'], dtype=torch.float32)
                 right = float(paired_iou(box.view(1, 4), target.view(1, 4)) >= self.threshold)
-            self.results.append((score, right))
+            self.results.append((score, right, sample.get('likeness', float('nan'))))
 
-    def compute_metrics(self, results: list[tuple[float, float]]) -> dict[str, float]:
-        scores, right = torch.tensor(results, dtype=torch.float64).view(-1, 2).T
-        answered = ~scores.isnan()
-        scores, right = scores[answered], right[answered]
+    def compute_metrics(self, results: list[tuple[float, float, float]]) -> dict[str, float]:
+        answers = torch.tensor(results, dtype=torch.float64).view(-1, 3)
+        scores, right, likeness = answers[~answers[:, 0].isnan()].T
         if not len(scores):
             return {'answers': 0.0}
-        scale, offset = fit_platt(scores, right)
+        logits = scores.logit(1e-6)
+        weights = fit_platt(torch.stack([logits], 1), right)
+        if looked := not likeness.isnan().any():
+            both = fit_platt(torch.stack([logits, likeness], 1), right)
+            weights = both if both[1] > 0 else [weights[0], 0.0, weights[1]]
+        scale, offset = weights[0], weights[-1]
         if scale <= 0:
             print_log(
                 f'ScoreCalibration: higher scores are not right more often (right: {int(right.sum())} of '
@@ -74,14 +81,18 @@ class ScoreCalibration(BaseMetric):
                 'current',
                 logging.WARNING,
             )
-        fitted = (scale * scores.logit(1e-6) + offset).sigmoid()
-        return {
+        fitted = scale * logits + offset
+        figures = {'scale': scale, 'offset': offset}
+        if looked:
+            fitted = fitted + weights[1] * likeness
+            figures['likeness'] = weights[1]
+        if 0 < right.sum() < len(right):
+            figures |= {'auroc': auroc(scores, right > 0), 'auroc_fitted': auroc(fitted, right > 0)}
+        return figures | {
             'answers': float(len(scores)),
             'right': float(right.mean()),
             'ece': calibration_error(scores, right),
-            'ece_fitted': calibration_error(fitted, right),
-            'scale': scale,
-            'offset': offset,
+            'ece_fitted': calibration_error(fitted.sigmoid(), right),
         }
 
 
@@ -93,26 +104,26 @@ def calibration_error(scores: Tensor, right: Tensor) -> float:
     return float(torch.stack(gaps).sum() / len(scores))
 
 
-def fit_platt(scores: Tensor, right: Tensor) -> tuple[float, float]:
-    """Scale and offset of the scores' logits that make right answers most likely.
+def fit_platt(evidence: Tensor, right: Tensor) -> list[float]:
+    """Weights of F kinds of evidence, and the offset, of the logit that makes right answers most likely.
 
     Args:
-        scores: (N,) in 0..1.
+        evidence: (N, F), the logits of scores first.
         right: (N,) 0 or 1. Platt's prior keeps the fit finite where all are alike.
     """
     positive, count = right.sum(), len(right)
     smooth = torch.where(right > 0, (positive + 1) / (positive + 2), 1 / (count - positive + 2))
-    logits = scores.logit(1e-6)
-    weights = torch.tensor([1.0, 0.0], dtype=scores.dtype, requires_grad=True)
+    evidence = torch.cat([evidence, torch.ones_like(evidence[:, :1])], 1)
+    start = [1.0, *[0.0] * (evidence.shape[1] - 1)]
+    weights = torch.tensor(start, dtype=evidence.dtype, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=100, line_search_fn='strong_wolfe')
 
     def closure() -> Tensor:
         optimizer.zero_grad()
-        loss = binary_cross_entropy_with_logits(weights[0] * logits + weights[1], smooth)
+        loss = binary_cross_entropy_with_logits(evidence @ weights, smooth)
         loss.backward()
         return loss
 
     with torch.enable_grad():
         optimizer.step(closure)
-    scale, offset = weights.tolist()
-    return scale, offset
+    return weights.tolist()

@@ -34,6 +34,7 @@ class EpisodeBatch:
         box_ends: Per episode and support, the range of prompt tokens that have
             read its whole box.
         regions: Per episode and support, (P_i,) bool: visual tokens in its box.
+        support_boxes: Per episode and support, (4,) its box in 0..1 of the image.
         edges: Per episode and edge of the query's box, (P_i,) bool: visual tokens along it.
         coordinates: Per episode and coordinate of the answer, the range of its tokens; None
             where there is no ground truth.
@@ -56,6 +57,7 @@ class EpisodeBatch:
     image_spans: list[list[tuple[int, int]]]
     box_ends: list[list[tuple[int, int]]]
     regions: list[list[Tensor]]
+    support_boxes: list[list[Tensor]]
     edges: list[list[Tensor]]
     coordinates: list[list[tuple[int, int]]] | None
     cells: Tensor
@@ -82,6 +84,7 @@ class EpisodeBatch:
             image_spans=self.image_spans[start:stop],
             box_ends=self.box_ends[start:stop],
             regions=self.regions[start:stop],
+            support_boxes=self.support_boxes[start:stop],
             edges=self.edges[start:stop],
             coordinates=None if self.coordinates is None else self.coordinates[start:stop],
             cells=self.cells[start:stop],

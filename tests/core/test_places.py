@@ -7,7 +7,14 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from focus_mmdet.core.places import grid_places, looks, places_along_edges, places_in_box, spread
+from focus_mmdet.core.places import (
+    grid_places,
+    looks,
+    places_along_edges,
+    places_cover,
+    places_in_box,
+    spread,
+)
 
 
 @given(st.data())
@@ -67,6 +74,7 @@ def test_a_map_is_the_grid_itself_and_keeps_what_tiles_and_a_thumbnail_hold():
 
 def test_a_token_that_looks_nowhere_is_in_no_box():
     places = torch.cat([torch.full((1, 4), torch.nan), grid_places(2, 2)])
+    assert places_cover(places, torch.tensor([0.25, 0.25, 1.0, 0.5])).tolist() == [0, 0.25, 0.5, 0, 0]
     assert places_in_box(places, torch.tensor([0.0, 0.0, 1.0, 1.0])).tolist() == [False, *[True] * 4]
     assert places_in_box(places, torch.tensor([0.6, 0.1, 0.7, 0.2])).tolist() == [
         False,

@@ -7,12 +7,15 @@ from focus_mmdet.evaluation import ScoreCalibration
 from focus_mmdet.evaluation.score_calibration import fit_platt
 
 
-def judged(scores, right):
+def judged(scores, right, likeness=None):
     metric = ScoreCalibration()
-    for score, hit in zip(scores.tolist(), right.tolist(), strict=True):
+    for index, (score, hit) in enumerate(zip(scores.tolist(), right.tolist(), strict=True)):
         box = [0, 0, 10, 10] if hit else [50, 50, 60, 60]
         predicted = {'bboxes': torch.tensor([box]).float(), 'scores': torch.tensor([score])}
-        metric.process({}, [{'instances': [{'bbox': [0, 0, 10, 10]}], 'pred_instances': predicted}])
+        sample = {'instances': [{'bbox': [0, 0, 10, 10]}], 'pred_instances': predicted}
+        if likeness is not None:
+            sample['likeness'] = float(likeness[index])
+        metric.process({}, [sample])
     return metric.evaluate(len(scores))
 
 
@@ -41,11 +44,30 @@ def test_overconfident_scores_are_found_out_and_mended(drawn):
     assert (mended - truth).abs().mean() < 0.02
 
 
+def test_likeness_that_tells_what_scores_do_not_is_given_its_weight(drawn):
+    truth, right = drawn
+    noise = torch.randn(len(truth), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    scores = (truth.logit(1e-6) + noise).sigmoid()
+    figures = judged(scores, right, likeness=-noise / 4)
+    assert figures['score/scale'] == pytest.approx(1, abs=0.1)
+    assert figures['score/likeness'] == pytest.approx(4, abs=0.4)
+    assert figures['score/ece_fitted'] < 0.03
+    assert figures['score/auroc_fitted'] > figures['score/auroc'] + 0.02
+    assert figures['score/auroc_fitted'] == pytest.approx(judged(*drawn)['score/auroc'], abs=0.01)
+
+
+def test_likeness_that_says_the_opposite_is_left_out(drawn):
+    truth, right = drawn
+    without, with_it = judged(truth, right), judged(truth, right, likeness=-right)
+    assert with_it.pop('score/likeness') == 0
+    assert with_it == pytest.approx(without)
+    assert with_it['score/auroc'] == with_it['score/auroc_fitted']
+
+
 @pytest.mark.parametrize('outcome', [0.0, 1.0])
 def test_the_fit_stays_finite_where_all_answers_are_alike(outcome):
-    scale, offset = fit_platt(
-        torch.tensor([0.9] * 5, dtype=torch.float64), torch.full((5,), outcome).double()
-    )
+    logits = torch.tensor([[0.9]] * 5, dtype=torch.float64).logit()
+    scale, offset = fit_platt(logits, torch.full((5,), outcome).double())
     assert abs(scale) < 1e3
     assert abs(offset) < 1e3
 

@@ -26,14 +26,17 @@ def calibrate(monkeypatch, capsys, tmp_path, vlm_folder):
     config = tmp_path / 'config.py'
     config.write_text(CONFIG.replace('FOLDER', vlm_folder()))
 
-    def run(right, wrong):
+    def run(right, wrong, likeness=0.0):
         def predict(head, batch, samples, speech):
             boxes = []
             for sample in samples:
                 sample.set_metainfo({'answer': '', 'parse_error': None})
                 hit = sample.img_id % 4 > 0
                 box = torch.tensor([sample.instances[0]['bbox'] if hit else [0, 0, 1, 1]])
-                score = head._score(torch.tensor([right if hit else wrong]).log())[None]
+                assert head.scoring.likeness == 0
+                sure = hit and sample.img_id % 3 > 0
+                score = head.scoring(torch.tensor([right if sure else wrong]).log(), None)[None]
+                sample.set_metainfo({'likeness': likeness * hit})
                 boxes.append(InstanceData(bboxes=box, scores=score, labels=torch.zeros(1, dtype=torch.long)))
             return boxes
 
@@ -48,11 +51,15 @@ def calibrate(monkeypatch, capsys, tmp_path, vlm_folder):
 
 
 def test_the_config_that_is_written_makes_scores_honest(calibrate):
-    printed, out = calibrate(right=0.4, wrong=0.3)
-    scale, offset = read_config(str(out)).model.bbox_head.score_calibration
-    assert f'score_calibration=({scale},{offset})' in printed
-    odds = torch.tensor([0.4, 0.3]).logit()
-    assert (scale * odds + offset).sigmoid().tolist() == pytest.approx([1, 0], abs=0.2)
+    printed, out = calibrate(right=0.4, wrong=0.3, likeness=0.5)
+    head = read_config(str(out)).model.bbox_head
+    scale, offset = head.score_calibration
+    assert f"'model.bbox_head.score_calibration=({scale},{offset})'" in printed
+    assert f"'model.bbox_head.score_likeness={head.score_likeness}'" in printed
+    assert head.score_likeness > 0
+    assert 'fitted 1.0000' in printed
+    logits = scale * torch.tensor([0.4, 0.3]).logit() + offset + head.score_likeness * torch.tensor([0.5, 0])
+    assert logits.sigmoid().tolist() == pytest.approx([1, 0], abs=0.2)
 
 
 @pytest.mark.parametrize(('prior', 'offset'), [([], 1.5), (['--prior', '0.1'], 1.5 - math.log(9))])
@@ -72,6 +79,7 @@ def test_a_matchers_scores_are_fitted_where_it_keeps_them(monkeypatch, capsys, t
 
     def from_cfg(config):
         judged.append(config.model.score_calibration)
+        assert 'score_likeness' not in config.model
         return Judge()
 
     monkeypatch.setattr(calibrate_scores.Runner, 'from_cfg', from_cfg)

@@ -3,9 +3,9 @@
     python tools/analysis_tools/calibrate_scores.py CONFIG CHECKPOINT --out calibrated.py
 
 asks the config's val_dataloader and writes a config that inherits from CONFIG and holds what was fitted
-(model.bbox_head.score_calibration, or model.score_calibration of a FeatureMatcher). Tests and the inferencer
-use it where they are given that config.
-The order of the answers stays as it is. What is printed of the calibration error is without --prior.
+(model.bbox_head.score_calibration and score_likeness, or model.score_calibration of a FeatureMatcher). Tests
+and the inferencer use it where they are given that config.
+Only likeness changes the order of the answers. What is printed of the calibration error is without --prior.
 """
 
 import argparse
@@ -49,7 +49,11 @@ def judge(config: Config, checkpoint: str, threshold: float) -> dict[str, float]
     """Figures of the validation episodes under scores that nothing has been fitted to."""
     config = Config(config.to_dict())
     config.load_from = None if checkpoint == 'none' else checkpoint
-    config.merge_from_dict({'.'.join([*calibrated(config.model), 'score_calibration']): (1.0, 0.0)})
+    holder = calibrated(config.model)
+    raw: dict[str, Any] = {'score_calibration': (1.0, 0.0)}
+    if 'bbox_head' in holder:
+        raw['score_likeness'] = 0.0
+    config.merge_from_dict({'.'.join([*holder, key]): value for key, value in raw.items()})
     config.test_dataloader, config.test_cfg = config.val_dataloader, dict(type='TestLoop')
     config.test_evaluator = [
         dict(type='InContextMetric'),
@@ -105,6 +109,11 @@ def main() -> None:
     for name in ('presence_auroc', 'presence_ap', 'gallery_ap'):
         if (figure := figures.get(f'in_context/{name}')) is not None:
             print(f'{name}: {figure:.4f}')
+    if 'score/auroc' in figures:
+        print(
+            f'right before wrong answers (AUROC): {figures["score/auroc"]:.4f}, '
+            f'fitted {figures["score/auroc_fitted"]:.4f}'
+        )
     print(
         f'calibration error: {figures["score/ece"]:.4f}, fitted {figures["score/ece_fitted"]:.4f} '
         f'({figures["score/answers"]:.0f} answers)'
@@ -114,11 +123,15 @@ def main() -> None:
         if figures['score/right'] == 1:
             raise InputError('--prior: all validation answers are right; give episodes that lack the object')
         offset += log_odds(args.prior) - log_odds(figures['score/right'])
-    print(f"--cfg-options '{'.'.join(holder)}.score_calibration=({scale:.4f},{offset:.4f})'")
+    fitted = {'score_calibration': f'({scale:.4f}, {offset:.4f})'}
+    if 'score/likeness' in figures:
+        fitted['score_likeness'] = f'{figures["score/likeness"]:.4f}'
+    options = [f"'{'.'.join([*holder, key])}={value.replace(' ', '')}'" for key, value in fitted.items()]
+    print(f'--cfg-options {" ".join(options)}')
     if args.out is not None:
         shipped = args.config.startswith('focus_mmdet::')
         base = args.config if shipped else str(Path(find_config(args.config)).absolute())
-        model = f'dict(score_calibration=({scale:.4f}, {offset:.4f}))'
+        model = f'dict({", ".join(f"{key}={value}" for key, value in fitted.items())})'
         for key in holder[:0:-1]:
             model = f'dict({key}={model})'
         args.out.write_text(

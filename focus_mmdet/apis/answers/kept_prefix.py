@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from focus_mmdet.apis.inputs.reference import Reference
+from focus_mmdet.core.feature_matching import Look
 from focus_mmdet.engine.checkpoints.atomic_backend import AtomicLocalBackend
 from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 
@@ -47,12 +48,16 @@ class KeptPrefix:
                 kept = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError):
             return None
-        layers = [(kept[f'{layer}.key'], kept[f'{layer}.value']) for layer in range(len(kept) // 2)]
-        return KnownPrefix(layers, kept['following'])
+        count = sum(name.endswith('.key') for name in kept)
+        layers = [(kept[f'{layer}.key'], kept[f'{layer}.value']) for layer in range(count)]
+        look = Look(kept['look.features'], kept['look.shares']) if 'look.shares' in kept else None
+        return KnownPrefix(layers, kept['following'], look)
 
     def write(self, prefix: KnownPrefix) -> None:
         """Whole or not at all; where it cannot be written, a warning says so."""
         kept: dict[str, Tensor] = {'following': prefix.following}
+        if prefix.look is not None:
+            kept |= {'look.features': prefix.look.features, 'look.shares': prefix.look.shares}
         for layer, (key, value) in enumerate(prefix.layers):
             kept |= {f'{layer}.key': key, f'{layer}.value': value}
         content = save({name: tensor.contiguous() for name, tensor in kept.items()}, {_KEY: self.stamp})

@@ -36,6 +36,7 @@ class EncodedPrompt:
         box_ends: Per support the range of tokens that have read its whole
             box: its last digit and what follows before the next image.
         regions: Per support, (P,) bool: its part of ``box_region``.
+        support_boxes: Per support, (4,) its box in 0..1 of the image.
         edges: Of the query's true box, left, top, right and bottom, (P,) bool: visual tokens that
             look along it, within a token's size; empty where it is not known.
     """
@@ -46,6 +47,7 @@ class EncodedPrompt:
     image_spans: list[tuple[int, int]]
     box_ends: list[tuple[int, int]]
     regions: list[Tensor]
+    support_boxes: list[Tensor]
     edges: list[Tensor]
 
 
@@ -129,6 +131,7 @@ class PromptEncoder:
             image_spans=[(bisect_left(starts, start), bisect_left(starts, stop)) for start, stop in places],
             box_ends=ends,
             regions=regions[:-1],
+            support_boxes=[_relative(support) for support in sample.supports],
             edges=_edges(len(ids), sample, tokens[-1], images[-1]),
         )
 

@@ -1,5 +1,6 @@
 """A detector that nothing is trained for: match the features of a vision backbone."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from focus_mmdet.core.feature_matching import contrast_map, region_box
+from focus_mmdet.core.feature_matching import Look, box_cover, contrast_map, region_box
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.backbones.vision_backbone import VisionBackbone
 
@@ -22,7 +23,8 @@ class FeatureMatcher(BaseDetector):
     Every place of the query is asked how much more it looks like the inside of
     the supports' boxes than like their outside; the region round the best
     place is boxed (:mod:`focus_mmdet.core.feature_matching`). It always
-    answers with a box. The score is the best place's contrast, in 0..1, calibrated.
+    answers with a box. The score is the mean of the best place's contrast and of how much of the object is
+    found again (:meth:`Look.likeness`), in 0..1, calibrated.
 
     ``size``, ``threshold`` and the backbone's ``level`` are chosen on
     validation episodes by ``tools/analysis_tools/tune_feature_matcher.py``.
@@ -81,35 +83,42 @@ class FeatureMatcher(BaseDetector):
         self, batch_inputs: list[list[Tensor]], batch_data_samples: list[DetDataSample]
     ) -> list[Tensor]:
         """Per episode, (h, w) contrasts of the query in -2..2."""
-        _check_episodes(batch_inputs, batch_data_samples)
         return [
-            contrast_map(features[:-1], _relative_boxes(images, sample), features[-1])
-            for images, sample, features in zip(
-                batch_inputs, batch_data_samples, self.extract_feat(batch_inputs), strict=True
-            )
+            contrast_map(features[:-1], boxes, features[-1])
+            for features, boxes in self._seen(batch_inputs, batch_data_samples)
         ]
+
+    def _seen(
+        self, images: list[list[Tensor]], samples: list[DetDataSample]
+    ) -> Iterator[tuple[Tensor, list[Tensor]]]:
+        """Per episode, its features and the supports' boxes in 0..1."""
+        _check_episodes(images, samples)
+        boxes = [_relative_boxes(*pair) for pair in zip(images, samples, strict=True)]
+        return zip(self.extract_feat(images), boxes, strict=True)
 
     def predict(self, batch_inputs: list[list[Tensor]], batch_data_samples: list[DetDataSample]) -> Any:
         """Samples with ``pred_instances``: one box, in pixels of the original query."""
         results = []
-        for sample, contrast in zip(
-            batch_data_samples, self._forward(batch_inputs, batch_data_samples), strict=True
-        ):
+        seen = self._seen(batch_inputs, batch_data_samples)
+        for sample, (features, boxes) in zip(batch_data_samples, seen, strict=True):
+            contrast = contrast_map(features[:-1], boxes, features[-1])
             box = region_box(contrast, self.threshold)
+            score = self._score(contrast, _likeness(features, boxes))
             height, width = sample.ori_shape[:2]
             results.append(
                 InstanceData(
                     bboxes=(box * box.new_tensor([width, height, width, height]))[None],
-                    scores=self._score(contrast)[None],
+                    scores=score[None],
                     labels=torch.zeros(1, dtype=torch.long, device=box.device),
                 )
             )
         return self.add_pred_to_datasample(batch_data_samples, results)
 
-    def _score(self, contrast: Tensor) -> Tensor:
-        """() in 0..1, of (h, w) contrasts."""
+    def _score(self, contrast: Tensor, likeness: Tensor) -> Tensor:
+        """() in 0..1, of (h, w) contrasts and () how much is found again."""
         scale, offset = self.score_calibration
-        return (scale * contrast.max().clamp(0, 1).logit(1e-6) + offset).sigmoid()
+        evidence = (contrast.max() + likeness) / 2
+        return (scale * evidence.clamp(0, 1).logit(1e-6) + offset).sigmoid()
 
     def _load_from_state_dict(self, state_dict: dict, prefix: str, local_metadata: dict, *args: Any) -> None:
         source = local_metadata.get('filename', 'the checkpoint')
@@ -129,6 +138,13 @@ def _check_episodes(images: list[list[Tensor]], samples: list[DetDataSample]) ->
             raise InputError(
                 f'episode {sample.img_id}: FeatureMatcher needs a support; set shots to 1 or more'
             )
+
+
+def _likeness(features: Tensor, boxes: list[Tensor]) -> Tensor:
+    """() in -1..1: how much of the object is in the last of (K + 1, C, h, w) images."""
+    *supports, query = (image.flatten(1).T for image in features)
+    shape = (features.shape[2], features.shape[3])
+    return Look.of(supports, [box_cover(box, shape).flatten() for box in boxes]).likeness(query)
 
 
 def _relative_boxes(images: list[Tensor], sample: DetDataSample) -> list[Tensor]:

@@ -1,13 +1,15 @@
 """Stage 1's attention loss, as settings the head can be armed with."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor
 from torch.nn.functional import pad
 
-from focus_mmdet.core.attention import MARGIN_FORMS, margin_loss
+from focus_mmdet.core.attention import MARGIN_FORMS, margin_loss, reachable_margin
 from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.models.data_preprocessors.prompt_encoder import MARKS
 from focus_mmdet.models.episode_batch import EpisodeBatch
@@ -228,3 +230,18 @@ def select_heads(heads: Heads, count: int) -> list[int] | None:
             f"AttentionSupervisionHook.heads={heads!r}: give 'all' or a list of indices in 0..{count - 1}"
         )
     return chosen
+
+
+def warn_out_of_reach(marked: int, settings: AttentionSupervision) -> bool:
+    """Say where no attention on so many marked tokens can meet the margin; was it said?"""
+    bound = reachable_margin(marked, settings.form)
+    if settings.margin <= bound:
+        return False
+    print_log(
+        f'AttentionSupervisionHook.margin={settings.margin} cannot be met: with {marked} marked tokens '
+        f"p+ is at most {bound:.4f}, so the loss never closes. It still trains; form='relative' or "
+        "form='mass' have margins that can be met",
+        'current',
+        logging.WARNING,
+    )
+    return True

@@ -1,20 +1,18 @@
 """The detection head that speaks: a VLM answers with a box."""
 
-import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from mmdet.registry import MODELS
-from mmengine.logging import print_log
 from mmengine.model import BaseModule
 from mmengine.structures import InstanceData
 from peft import LoraConfig
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from focus_mmdet.core.attention import reachable_margin
 from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.grpo import aggregate, policy_terms
 from focus_mmdet.core.places import spread
@@ -23,9 +21,14 @@ from focus_mmdet.core.vocabulary import token_logps
 from focus_mmdet.errors import InputError, check_choice, check_number
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch, answer_targets, pad
-from focus_mmdet.models.heads.attention_supervision import AttentionSupervision, attention_loss, build_probe
-from focus_mmdet.models.heads.presence import presence_logp
+from focus_mmdet.models.heads.attention_supervision import (
+    AttentionSupervision,
+    attention_loss,
+    build_probe,
+    warn_out_of_reach,
+)
 from focus_mmdet.models.heads.rollout import Rollout
+from focus_mmdet.models.heads.scoring import Scoring, likenesses, presence_logp, supports_look
 from focus_mmdet.models.vlm.attention_probe import MassProbe, ProbeGroup
 from focus_mmdet.models.vlm.generation import Generated, Sampling, generate
 from focus_mmdet.models.vlm.grammar import AnswerGrammar
@@ -55,6 +58,8 @@ class VLMHead(BaseModule):
             takes the most probable token each time.
         score_calibration: Scale and offset of the scores' logits, as
             ``ScoreCalibration`` fits them; (1, 0) leaves scores as they are.
+        score_likeness: What is added to that logit for how much the query looks like the object, by the
+            features of the vision part; ``ScoreCalibration`` fits it. None does not look.
         grammar: Predicted answers keep to the form of one that can be read, and take fewer
             steps; see :class:`focus_mmdet.models.vlm.grammar.AnswerGrammar`. Off, a test
             shows what a model has learned; ``InContextInferencer`` turns it on.
@@ -81,6 +86,7 @@ class VLMHead(BaseModule):
         max_new_tokens: int = 50,
         temperature: float = 0.0,
         score_calibration: tuple[float, float] = (1.0, 0.0),
+        score_likeness: float | None = None,
         grammar: bool = False,
         quantization: dict[str, Any] | None = None,
         cudnn_attention: bool = False,
@@ -97,8 +103,7 @@ class VLMHead(BaseModule):
         check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
         check_number('model.bbox_head.temperature', temperature, low=0)
         check_number('model.bbox_head.feature_cache', feature_cache, low=0)
-        check_number('model.bbox_head.score_calibration: scale', score_calibration[0], low=1e-6)
-        check_number('model.bbox_head.score_calibration: offset', score_calibration[1])
+        self.scoring = Scoring(*score_calibration, score_likeness)
         self.vlm = VisionLanguageModel(
             pretrained,
             dtype,
@@ -130,7 +135,6 @@ class VLMHead(BaseModule):
         self.attn_implementation = attn_implementation
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
-        self.score_calibration = tuple(score_calibration)
         self.grammar = grammar
         self._grammar: AnswerGrammar | None = None
         #: Armed by AttentionSupervisionHook; empty is plain fine-tuning.
@@ -180,25 +184,11 @@ class VLMHead(BaseModule):
         losses: dict[str, Tensor] = {}
         for settings, probe in zip(self.attention_supervision, probes, strict=True):
             loss, mass, marked = attention_loss(settings, probe, batch, lengths)
-            if marked:
-                self._warn_out_of_reach(marked, settings)
+            if marked and not self._warned:
+                self._warned = warn_out_of_reach(marked, settings)
             end = f'_{settings.name}' if settings.name else ''
             losses |= {f'loss_attention{end}': loss, f'attention_mass{end}': mass}
         return losses
-
-    def _warn_out_of_reach(self, marked: int, settings: AttentionSupervision) -> None:
-        """Say once that no attention can meet the margin."""
-        bound = reachable_margin(marked, settings.form)
-        if self._warned or settings.margin <= bound:
-            return
-        self._warned = True
-        print_log(
-            f'AttentionSupervisionHook.margin={settings.margin} cannot be met: with {marked} marked tokens '
-            f"p+ is at most {bound:.4f}, so the loss never closes. It still trains; form='relative' or "
-            "form='mass' have margins that can be met",
-            'current',
-            logging.WARNING,
-        )
 
     def first_logits(self, batch: EpisodeBatch, pad_id: int) -> Tensor:
         """(B, V) logits of the token after each prompt."""
@@ -236,7 +226,11 @@ class VLMHead(BaseModule):
         if not torch.equal(ids[stop:].cpu(), behind.cpu()):
             return None
         features = self.vlm.image_features(batch)[:-1]
-        return self.vlm.know_prefix(ids[:stop], batch.vision[:-1], features)
+        prefix = self.vlm.know_prefix(ids[:stop], batch.vision[:-1], features)
+        if prefix is None:
+            return None
+        tokens = [self.vlm.family.visual_tokens(each) for each in features]
+        return replace(prefix, look=supports_look(tokens, batch.places[:-1], batch.support_boxes[0]))
 
     def predict(
         self,
@@ -251,15 +245,15 @@ class VLMHead(BaseModule):
         None is also the answer that the object is absent, where it may be.
         The score is the geometric mean of the answer's token probabilities; where
         the query may lack the object, the probability that it is there, by
-        :func:`presence_logp`. Both are calibrated. With the grammar probabilities
-        are still the model's own among all
+        :func:`presence_logp`. Both are calibrated, with the query's ``likeness`` where armed. With
+        the grammar probabilities are still the model's own among all
         tokens, so that the same answer has nearly the same score; its ending,
         which is not written, counts as certain.
         With a ``prefix`` the batch is of :meth:`EpisodeEncoder.queries`.
         ``answer`` (the text), ``parse_error`` (None, or why there is no box),
         ``absent`` (the answer says so) and ``presence`` (the score, of "absent"
         too; 0 of what cannot be read) are set on each sample, and ``attention``
-        where armed.
+        and ``likeness`` where armed.
         """
         options: dict[str, Any] = dict(prefix=prefix)
         options['record_attention'] = self.record_attention and prefix is None
@@ -270,8 +264,9 @@ class VLMHead(BaseModule):
         if self.temperature > 0:
             options.update(sampling=Sampling(self.temperature), noise=torch.rand(len(samples), steps))
         generated = self.generate(batch, speech, self.max_new_tokens, **options)
+        alike = self._likenesses(batch, prefix)
         results = []
-        for index, sample in enumerate(samples):
+        for index, (sample, likeness) in enumerate(zip(samples, alike, strict=True)):
             text = speech.decode(generated.ids[index])
             cells = tuple(batch.cells[index].tolist())
             answer = speech.read(text, cells)
@@ -286,8 +281,10 @@ class VLMHead(BaseModule):
             logps = generated.logps[index]
             if speech.may_be_absent and answer.reason is None:
                 logps = presence_logp(generated.ids[index], logps, answer, speech.tokenizer)
-            score = self._score(logps)
+            score = self.scoring(logps, likeness)
             sample.set_metainfo({'presence': float(score) if answer.reason is None else 0.0})
+            if likeness is not None:
+                sample.set_metainfo({'likeness': float(likeness)})
             results.append(
                 InstanceData(
                     bboxes=boxes,
@@ -302,10 +299,11 @@ class VLMHead(BaseModule):
             self._grammar = speech.grammar().to(self.vlm.device)
         return self._grammar
 
-    def _score(self, logps: Tensor) -> Tensor:
-        """In 0..1, of an answer's (L,) log-probabilities."""
-        scale, offset = self.score_calibration
-        return (scale * logps.mean().exp().logit(1e-6) + offset).sigmoid()
+    def _likenesses(self, batch: EpisodeBatch, prefix: KnownPrefix | None) -> Sequence[Tensor | None]:
+        if self.scoring.likeness is None:
+            return [None] * len(batch)
+        tokens = [self.vlm.family.visual_tokens(each) for each in self.vlm.image_features(batch)]
+        return likenesses(batch, tokens, None if prefix is None else prefix.look)
 
     def _attention_maps(self, batch: EpisodeBatch, received: Tensor) -> list[Any]:
         """Per image of one episode, (rows, columns) attention from the query image, as numpy."""

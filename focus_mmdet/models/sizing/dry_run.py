@@ -87,6 +87,7 @@ def dry_episodes(
         image_spans=[[]] * episodes,
         box_ends=[[]] * episodes,
         regions=[[]] * episodes,
+        support_boxes=[[]] * episodes,
         edges=[[]] * episodes,
         coordinates=None,
     )

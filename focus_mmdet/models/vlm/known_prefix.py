@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from focus_mmdet.core.attention_parts import attention_in_parts
+from focus_mmdet.core.feature_matching import Look
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,10 +18,12 @@ class KnownPrefix:
     Attributes:
         layers: Per layer, keys and values, (1, H_kv, S, D) each.
         following: (1,) the position that the token behind it takes.
+        look: How its object looks to the vision part; None where nobody asked.
     """
 
     layers: list[tuple[Tensor, Tensor]]
     following: Tensor
+    look: Look | None = None
 
     @property
     def length(self) -> int:

@@ -39,12 +39,18 @@ def saved(config, picture, tmp_path):
     return tmp_path / 'cup.focus'
 
 
+@pytest.fixture(params=[None, 2.0])
+def likeness(request, config):
+    config.model.bbox_head.score_likeness = request.param
+
+
 def answer(config, picture, saved, keep=True):
     find = InContextInferencer(config, device='cpu')
     (found,) = find(picture, find.recall(saved, keep=keep))
     return found.box, found.score, found.answer
 
 
+@pytest.mark.usefixtures('likeness')
 def test_supports_are_read_once_for_all_programs(config, picture, saved, reads):
     read = answer(config, picture, saved, keep=False)
     assert (list(saved.parent.glob('*.known')), len(reads)) == ([], 1)

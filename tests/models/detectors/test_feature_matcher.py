@@ -10,6 +10,7 @@ from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 from PIL import Image
+from torch.nn.functional import normalize
 from transformers import (
     BitImageProcessorPil,
     Dinov2Config,
@@ -25,7 +26,7 @@ from transformers import (
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.cli import read_config
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.core.feature_matching import contrast_map, region_box
+from focus_mmdet.core.feature_matching import box_cover, contrast_map, region_box
 from focus_mmdet.errors import InputError
 from focus_mmdet.models import FeatureMatcher
 from tests.conftest import ROOT, random_batch
@@ -143,6 +144,25 @@ def test_episodes_of_a_batch_do_not_mix(make, shots):
         single = matcher.test_step(alone)[0].pred_instances
         torch.testing.assert_close(sample.pred_instances.bboxes, single.bboxes)
         torch.testing.assert_close(sample.pred_instances.scores, single.scores)
+
+
+@pytest.mark.parametrize('shots', [1, 3])
+def test_scores_are_of_the_best_place_and_of_what_is_found_again(make, shots):
+    matcher, data = make(), random_batch(shots, [shots])
+    (features,) = matcher.extract_feat(data['inputs'])
+    query = normalize(features[-1].flatten(1), dim=0)
+    found = []
+    for support, image, held in zip(
+        features, data['inputs'][0], data['data_samples'][0].supports, strict=False
+    ):
+        box = held.gt_instances.bboxes[0] / torch.tensor([*image.shape[:0:-1]] * 2)
+        cover = box_cover(box, tuple(support.shape[1:]))
+        places = [(normalize(support[:, y, x], dim=0), float(cover[y, x])) for y, x in cover.nonzero()]
+        found.append(sum(share * float((query.T @ place).max()) for place, share in places) / cover.sum())
+    (contrast,) = matcher(**data, mode='tensor')
+    expected = (float(contrast.max()) + float(max(found))) / 2
+    (sample,) = matcher.test_step(data)
+    assert float(sample.pred_instances.scores) == pytest.approx(min(max(expected, 0), 1), abs=1e-4)
 
 
 def test_calibrated_scores_keep_their_order(make):

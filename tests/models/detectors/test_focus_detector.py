@@ -177,11 +177,13 @@ def test_a_missing_model_folder_says_what_to_fetch():
 def test_scores_are_token_probabilities_until_they_are_calibrated(make_detector):
     logps = torch.tensor([-0.1, -0.5, -0.3])
     plain, flat = make_detector().bbox_head, make_detector(score_calibration=(2.0, 1.0)).bbox_head
-    assert float(plain._score(logps)) == pytest.approx(float(logps.mean().exp()), rel=1e-6)
+    assert float(plain.scoring(logps, None)) == pytest.approx(float(logps.mean().exp()), rel=1e-6)
     logit = logps.mean().exp().logit()
-    assert float(flat._score(logps)) == pytest.approx((2 * logit + 1).sigmoid().item())
+    assert float(flat.scoring(logps, None)) == pytest.approx((2 * logit + 1).sigmoid().item())
     with pytest.raises(InputError, match='score_calibration: scale'):
         make_detector(score_calibration=('steep', 0.0))
+    with pytest.raises(InputError, match='score_likeness=-1'):
+        make_detector(score_likeness=-1)
 
 
 def test_adapters_of_a_frozen_tower_are_refused(make_detector):

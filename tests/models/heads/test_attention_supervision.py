@@ -240,7 +240,9 @@ def test_marks_that_select_nothing_are_an_error(shared_detector):
 def test_a_margin_out_of_reach_is_said_once(shared_detector, monkeypatch):
     detector = shared_detector()
     said = []
-    monkeypatch.setattr('focus_mmdet.models.heads.vlm_head.print_log', lambda text, *_: said.append(text))
+    monkeypatch.setattr(
+        'focus_mmdet.models.heads.attention_supervision.print_log', lambda text, *_: said.append(text)
+    )
     detector.bbox_head._warned = False
     batch = detector.data_preprocessor(random_batch(0, [8]))['inputs']
     marked = int(batch.marks['box_text'][0].sum())

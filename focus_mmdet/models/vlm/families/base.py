@@ -116,6 +116,10 @@ class VLMFamily(ABC):
         }
         return model.get_image_features(**tensors, return_dict=True)  # type: ignore[operator]
 
+    def visual_tokens(self, features: Any) -> Tensor:
+        """(N, D) what the language model gets of an image first, of what :meth:`image_features` gives."""
+        return features
+
     def joined_features(self, features: Sequence[Any]) -> Any:
         """What the model's own ``get_image_features`` would give for these images together."""
         return SimpleNamespace(pooler_output=list(features))

@@ -31,6 +31,9 @@ class Qwen3VL(Qwen2VL):
         self._together = isinstance(levels[-1], Tensor)
         return [list(image) for image in zip(*by_level, strict=True)]
 
+    def visual_tokens(self, features: Any) -> Tensor:
+        return features[0]
+
     def joined_features(self, features: Sequence[Any]) -> Any:
         first, *levels = (list(level) for level in zip(*features, strict=True))
         further = [torch.cat(level) for level in levels] if self._together else levels

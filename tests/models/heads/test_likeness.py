@@ -1,0 +1,78 @@
+"""How much a query looks like an object, token by token."""
+
+import pytest
+import torch
+
+from focus_mmdet.models.heads.scoring import likenesses
+from tests.conftest import FAMILIES, random_batch
+from tests.models.vlm.test_known_prefix import episodes, parts
+
+
+def unit(vector):
+    return vector / vector.norm()
+
+
+def share(place, box):
+    """Of the area of a place, in a box."""
+    sides = [max(0.0, min(place[i + 2], box[i + 2]) - max(place[i], box[i])) for i in (0, 1)]
+    return sides[0] * sides[1] / ((place[2] - place[0]) * (place[3] - place[1]))
+
+
+def slow_likeness(tokens, places, boxes):
+    """Of the last image, as the docstrings say it."""
+    query = [
+        unit(feature.float())
+        for feature, place in zip(tokens[-1], places[-1], strict=True)
+        if not place.isnan().any()
+    ]
+    found = []
+    for features, where, box in zip(tokens, places, boxes, strict=False):
+        total = area = 0.0
+        for feature, place in zip(features, where, strict=True):
+            if not place.isnan().any():
+                cover = share(place.tolist(), box.tolist())
+                total += cover * max(float(unit(feature.float()) @ each) for each in query)
+                area += cover
+        found.append(total / area)
+    return max(found)
+
+
+@pytest.mark.parametrize('shots', [1, 3])
+@pytest.mark.parametrize('family', FAMILIES)
+def test_likeness_is_that_of_loops_over_tokens_and_the_same_behind_a_prefix(shared_detector, family, shots):
+    detector = shared_detector(family, score_likeness=1.0).eval()
+    head, data = detector.bbox_head, episodes(shots, 3, shots)
+    prefix, queries = parts(detector, data)
+    batch = detector.data_preprocessor(data)['inputs']
+    with torch.no_grad():
+        tokens = [head.vlm.family.visual_tokens(each) for each in head.vlm.image_features(batch)]
+        whole, behind = head._likenesses(batch, None), head._likenesses(queries, prefix)
+    count = shots + 1
+    for index, (found, same) in enumerate(zip(whole, behind, strict=True)):
+        images = slice(index * count, (index + 1) * count)
+        expected = slow_likeness(tokens[images], batch.places[images], batch.support_boxes[index])
+        assert float(found) == pytest.approx(expected, abs=1e-4)
+        assert float(same) == pytest.approx(expected, abs=1e-4)
+
+
+def test_likeness_is_added_to_the_logit_of_the_score(shared_detector):
+    data = random_batch(0, [1, 2])
+    scores = []
+    for weight in (None, 0.0, 3.0):
+        detector = shared_detector('fast_vlm', score_likeness=weight, grammar=True).eval()
+        with torch.no_grad():
+            samples = detector.test_step(data)
+        scores.append([torch.tensor(sample.presence).logit().item() for sample in samples])
+        assert ['likeness' in sample for sample in samples] == [weight is not None] * 2
+    alike = [sample.likeness for sample in samples]
+    assert scores[1] == pytest.approx(scores[0])
+    assert scores[2] == pytest.approx([s + 3 * a for s, a in zip(scores[0], alike, strict=True)], abs=1e-3)
+
+
+def test_an_episode_without_supports_is_like_nothing(shared_detector):
+    detector = shared_detector('qwen3_vl', score_likeness=1.0).eval()
+    batch = detector.data_preprocessor(random_batch(0, [0, 1]))['inputs']
+    tokens = [detector.bbox_head.vlm.family.visual_tokens(each) for each in detector.extract_feat(batch)]
+    nothing, something = likenesses(batch, tokens, None)
+    assert nothing is None
+    assert -1 <= float(something) <= 1
