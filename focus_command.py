@@ -84,9 +84,14 @@ def main() -> None:
             sys.exit(2)
         command, called = command[word], f'{called} {word}'
 
-    from focus_mmdet.__main__ import run_script
+    try:
+        from focus_mmdet.__main__ import run_script
 
-    run_script(str(command), words)
+        run_script(str(command), words)
+    except KeyboardInterrupt:
+        # Libraries take seconds to import, before the script can answer for itself.
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == '__main__':

@@ -47,3 +47,11 @@ def test_focus_runs_a_tool_or_says_what_there_is(focus, words, status, printed):
     code, text = focus(*words)
     assert code == status
     assert printed in text
+
+
+def test_ctrl_c_while_libraries_are_imported_ends_without_a_traceback(focus, monkeypatch):
+    def interrupted(script, words):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr('focus_mmdet.__main__.run_script', interrupted)
+    assert focus('locate') == (130, 'interrupted\n')

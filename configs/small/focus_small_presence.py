@@ -1,6 +1,6 @@
 """Is the object in a whole photograph? Episodes for the small model's scores: half of the queries lack it.
 
-model.bbox_head.score_calibration of focus_small.py was fitted with it on the validation objects by
+score_calibration and score_likeness of focus_small.py were fitted with it on the validation objects by
 
 focus calibrate configs/small/focus_small_presence.py none --threshold 0 --prior 0.1
 

@@ -31,13 +31,17 @@ def box_cover(box: Tensor, shape: tuple[int, int]) -> Tensor:
 class Look:
     """How an object looks in K supports: what the M places hold of which its boxes cover a part.
 
+    All features are brought to length one, and supports count alike.
+
     Attributes:
-        features: (M, C) of length one.
+        features: (M, C) of these places.
         shares: (K, M) the share of each place in each support's box, so that each row sums to 1.
+        around: (C,) the mean of what lies outside the boxes; zeros where they fill their images.
     """
 
     features: Tensor
     shares: Tensor
+    around: Tensor
 
     @classmethod
     def of(cls, supports: Sequence[Tensor], covers: Sequence[Tensor]) -> 'Look':
@@ -47,10 +51,31 @@ class Look:
             supports: Per support, (N, C) features of its places.
             covers: Per support, (N,) the share of each place that the box covers; somewhere more than 0.
         """
+        features = [normalize(support.float(), dim=1) for support in supports]
         held = [cover > 0 for cover in covers]
-        features = [support[kept].float() for support, kept in zip(supports, held, strict=True)]
+        inside = [feature[kept] for feature, kept in zip(features, held, strict=True)]
         shares = [cover[kept] / cover.sum() for cover, kept in zip(covers, held, strict=True)]
-        return cls(normalize(torch.cat(features), dim=1), torch.block_diag(*shares))
+        around = [
+            (1 - cover) @ feature / (1 - cover).sum().clamp(min=1e-6)
+            for feature, cover in zip(features, covers, strict=True)
+        ]
+        return cls(torch.cat(inside), torch.block_diag(*shares), torch.stack(around).mean(0))
+
+    @property
+    def mean(self) -> Tensor:
+        """(C,) of what lies in the boxes."""
+        return self.shares.mean(0) @ self.features
+
+    def contrasts(self, query: Tensor) -> Tensor:
+        """How much more each place of a query looks like the object than like what surrounds it.
+
+        Args:
+            query: (N, C) features of its places.
+
+        Returns:
+            (N,) in -2..2.
+        """
+        return normalize(query.float(), dim=1) @ (self.mean - self.around)
 
     def likeness(self, query: Tensor) -> Tensor:
         """How much of the object is found again: over its places, the mean cosine to the most alike one.
@@ -66,31 +91,30 @@ class Look:
         best = (self.features @ normalize(query.float(), dim=1).T).max(1).values
         return (self.shares @ best).max()
 
+    def alike(self, query: Tensor, covers: Tensor) -> Tensor:
+        """How much boxes hold what the supports' boxes do: the cosine of the mean features in them.
 
-def contrast_map(supports: Tensor, boxes: Sequence[Tensor], query: Tensor) -> Tensor:
-    """How much more each place of the query looks like the object than like what surrounds it.
+        Args:
+            query: (N, C) features of a query's places.
+            covers: (B, N) the share of each that a box covers.
 
-    All features are brought to length one. Of each support the mean inside its
-    box less the mean outside is taken (a box that fills its image has no
-    outside), and supports count alike.
+        Returns:
+            (B,) in -1..1.
+        """
+        held = normalize(covers @ normalize(query.float(), dim=1), dim=1)
+        return held @ normalize(self.mean, dim=0)
+
+
+def map_look(supports: Tensor, boxes: Sequence[Tensor]) -> Look:
+    """How an object looks.
 
     Args:
         supports: (K, C, h, w) features of the supports.
         boxes: K times (4,), their boxes as (x1, y1, x2, y2) in 0..1 of each image.
-        query: (C, h, w) features of the query.
-
-    Returns:
-        (h, w) in -2..2.
     """
-    features = normalize(supports, dim=1)
-    inside = torch.stack([box_cover(box, (features.shape[2], features.shape[3])) for box in boxes])[:, None]
-    directions = _weighted_mean(features, inside) - _weighted_mean(features, 1 - inside)
-    return torch.einsum('chw,c->hw', normalize(query, dim=0), directions.mean(0))
-
-
-def _weighted_mean(features: Tensor, weights: Tensor) -> Tensor:
-    """(K, C) means of (K, C, h, w) under weights (K, 1, h, w); zeros where all weights are."""
-    return (features * weights).sum((2, 3)) / weights.sum((2, 3)).clamp(min=1e-6)
+    shape = (supports.shape[2], supports.shape[3])
+    covers = [box_cover(box, shape).flatten() for box in boxes]
+    return Look.of([support.flatten(1).T for support in supports], covers)
 
 
 def region_box(contrast: Tensor, threshold: float) -> Tensor:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.core.feature_matching import box_cover, contrast_map, region_box
+from focus_mmdet.core.feature_matching import box_cover, map_look, region_box
 
 
 def overlap(low: float, high: float, first: float, last: float) -> float:
@@ -25,6 +25,10 @@ def slow_cover(box, rows, columns):
         ]
         for i in range(rows)
     ]
+
+
+def contrast_map(supports, boxes, query):
+    return map_look(supports, boxes).contrasts(query.flatten(1).T).view(query.shape[1:])
 
 
 def unit(vector):

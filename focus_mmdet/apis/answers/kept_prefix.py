@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 #: Ends the name of a reference's file.
 ENDING = '.known'
 _KEY = 'focus_known'
+#: The parts of a look.
+_LOOK = [part.name for part in fields(Look)]
 
 
 class KeptPrefix:
@@ -50,14 +53,15 @@ class KeptPrefix:
             return None
         count = sum(name.endswith('.key') for name in kept)
         layers = [(kept[f'{layer}.key'], kept[f'{layer}.value']) for layer in range(count)]
-        look = Look(kept['look.features'], kept['look.shares']) if 'look.shares' in kept else None
+        seen = [kept[f'look.{part}'] for part in _LOOK if f'look.{part}' in kept]
+        look = Look(*seen) if seen else None
         return KnownPrefix(layers, kept['following'], look)
 
     def write(self, prefix: KnownPrefix) -> None:
         """Whole or not at all; where it cannot be written, a warning says so."""
         kept: dict[str, Tensor] = {'following': prefix.following}
         if prefix.look is not None:
-            kept |= {'look.features': prefix.look.features, 'look.shares': prefix.look.shares}
+            kept |= {f'look.{part}': getattr(prefix.look, part) for part in _LOOK}
         for layer, (key, value) in enumerate(prefix.layers):
             kept |= {f'{layer}.key': key, f'{layer}.value': value}
         content = save({name: tensor.contiguous() for name, tensor in kept.items()}, {_KEY: self.stamp})

@@ -11,7 +11,7 @@ from mmengine.structures import InstanceData
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from focus_mmdet.core.feature_matching import Look, box_cover, contrast_map, region_box
+from focus_mmdet.core.feature_matching import Look, map_look, region_box
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.backbones.vision_backbone import VisionBackbone
 
@@ -84,26 +84,28 @@ class FeatureMatcher(BaseDetector):
     ) -> list[Tensor]:
         """Per episode, (h, w) contrasts of the query in -2..2."""
         return [
-            contrast_map(features[:-1], boxes, features[-1])
-            for features, boxes in self._seen(batch_inputs, batch_data_samples)
+            look.contrasts(query.flatten(1).T).view(query.shape[1:])
+            for look, query in self._seen(batch_inputs, batch_data_samples)
         ]
 
     def _seen(
         self, images: list[list[Tensor]], samples: list[DetDataSample]
-    ) -> Iterator[tuple[Tensor, list[Tensor]]]:
-        """Per episode, its features and the supports' boxes in 0..1."""
+    ) -> Iterator[tuple[Look, Tensor]]:
+        """Per episode, how its object looks, and (C, h, w) features of its query."""
         _check_episodes(images, samples)
         boxes = [_relative_boxes(*pair) for pair in zip(images, samples, strict=True)]
-        return zip(self.extract_feat(images), boxes, strict=True)
+        for features, held in zip(self.extract_feat(images), boxes, strict=True):
+            yield map_look(features[:-1], held), features[-1]
 
     def predict(self, batch_inputs: list[list[Tensor]], batch_data_samples: list[DetDataSample]) -> Any:
         """Samples with ``pred_instances``: one box, in pixels of the original query."""
         results = []
         seen = self._seen(batch_inputs, batch_data_samples)
-        for sample, (features, boxes) in zip(batch_data_samples, seen, strict=True):
-            contrast = contrast_map(features[:-1], boxes, features[-1])
-            box = region_box(contrast, self.threshold)
-            score = self._score(contrast, _likeness(features, boxes))
+        for sample, (look, query) in zip(batch_data_samples, seen, strict=True):
+            places = query.flatten(1).T
+            contrast = look.contrasts(places)
+            box = region_box(contrast.view(query.shape[1:]), self.threshold)
+            score = self._score(contrast, look.likeness(places))
             height, width = sample.ori_shape[:2]
             results.append(
                 InstanceData(
@@ -115,7 +117,7 @@ class FeatureMatcher(BaseDetector):
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def _score(self, contrast: Tensor, likeness: Tensor) -> Tensor:
-        """() in 0..1, of (h, w) contrasts and () how much is found again."""
+        """() in 0..1, of (N,) contrasts and () how much is found again."""
         scale, offset = self.score_calibration
         evidence = (contrast.max() + likeness) / 2
         return (scale * evidence.clamp(0, 1).logit(1e-6) + offset).sigmoid()
@@ -138,13 +140,6 @@ def _check_episodes(images: list[list[Tensor]], samples: list[DetDataSample]) ->
             raise InputError(
                 f'episode {sample.img_id}: FeatureMatcher needs a support; set shots to 1 or more'
             )
-
-
-def _likeness(features: Tensor, boxes: list[Tensor]) -> Tensor:
-    """() in -1..1: how much of the object is in the last of (K + 1, C, h, w) images."""
-    *supports, query = (image.flatten(1).T for image in features)
-    shape = (features.shape[2], features.shape[3])
-    return Look.of(supports, [box_cover(box, shape).flatten() for box in boxes]).likeness(query)
 
 
 def _relative_boxes(images: list[Tensor], sample: DetDataSample) -> list[Tensor]:

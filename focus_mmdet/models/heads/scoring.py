@@ -7,11 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from focus_mmdet.core.feature_matching import Look
-from focus_mmdet.core.places import looks, places_cover
 from focus_mmdet.core.prompt import Answer, format_answer
 from focus_mmdet.errors import check_number
-from focus_mmdet.models.episode_batch import EpisodeBatch
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Scoring:
     Args:
         scale: Over 0.
         offset: Of the logit.
-        likeness: Of :func:`likenesses`; None does not look at them.
+        likeness: Of ``Look.likeness``; None does not look at them.
 
     Raises:
         InputError: A value is out of range.
@@ -41,48 +38,11 @@ class Scoring:
             check_number('model.bbox_head.score_likeness', self.likeness, low=0)
 
     def __call__(self, logps: Tensor, likeness: Tensor | None) -> Tensor:
-        """() in 0..1, of an answer's (L,) log-probabilities and what :func:`likenesses` gives."""
+        """() in 0..1, of an answer's (L,) log-probabilities and what ``Look.likeness`` gives."""
         logit = self.scale * logps.mean().exp().logit(1e-6) + self.offset
         if self.likeness is not None and likeness is not None:
             logit = logit + self.likeness * likeness
         return logit.sigmoid()
-
-
-def supports_look(tokens: Sequence[Tensor], places: Sequence[Tensor], boxes: Sequence[Tensor]) -> Look:
-    """How the object of some supports looks to a vision part.
-
-    Args:
-        tokens: Per support, (N, C) its visual tokens.
-        places: Per support, (N, 4) where they look.
-        boxes: Per support, (4,) in 0..1 of the image.
-    """
-    return Look.of(tokens, [places_cover(*pair) for pair in zip(places, boxes, strict=True)])
-
-
-def likenesses(batch: EpisodeBatch, tokens: Sequence[Tensor], known: Look | None) -> list[Tensor | None]:
-    """Per episode, () in -1..1: how much of the object its query shows.
-
-    By the features that the language model is given; see :meth:`Look.likeness`.
-
-    Args:
-        batch: Its queries, behind their supports where ``known`` is None.
-        tokens: Per image, (N, C) its visual tokens.
-        known: Of :func:`supports_look`.
-
-    Returns:
-        None for an episode without supports.
-    """
-    found: list[Tensor | None] = []
-    start = 0
-    for count, boxes in zip(batch.frames, batch.support_boxes, strict=True):
-        query = start + count - 1
-        look = known
-        if boxes:
-            look = supports_look(tokens[start:query], batch.places[start:query], boxes)
-        seen = looks(batch.places[query])
-        found.append(None if look is None else look.likeness(tokens[query][seen]))
-        start = query + 1
-    return found
 
 
 def presence_logp(ids: Tensor, logps: Tensor, answer: Answer, tokenizer: Any) -> Tensor:

@@ -1,26 +1,21 @@
 """The detection head that speaks: a VLM answers with a box."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from mmdet.registry import MODELS
-from mmengine.model import BaseModule
-from mmengine.structures import InstanceData
 from peft import LoraConfig
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.grpo import aggregate, policy_terms
-from focus_mmdet.core.places import spread
 from focus_mmdet.core.prefix import SharedPrefix, share_prefix
 from focus_mmdet.core.vocabulary import token_logps
 from focus_mmdet.errors import InputError, check_choice, check_number
-from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch, answer_targets, pad
+from focus_mmdet.models.heads.answering_head import AnsweringHead
 from focus_mmdet.models.heads.attention_supervision import (
     AttentionSupervision,
     attention_loss,
@@ -28,17 +23,13 @@ from focus_mmdet.models.heads.attention_supervision import (
     warn_out_of_reach,
 )
 from focus_mmdet.models.heads.rollout import Rollout
-from focus_mmdet.models.heads.scoring import Scoring, likenesses, presence_logp, supports_look
 from focus_mmdet.models.vlm.attention_probe import MassProbe, ProbeGroup
-from focus_mmdet.models.vlm.generation import Generated, Sampling, generate
-from focus_mmdet.models.vlm.grammar import AnswerGrammar
-from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 from focus_mmdet.models.vlm.lora import add_lora, check_drawn
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
 
 @MODELS.register_module()
-class VLMHead(BaseModule):
+class VLMHead(AnsweringHead):
     """Wraps a Hugging Face VLM; computes both stages' losses and predictions.
 
     Args:
@@ -60,6 +51,7 @@ class VLMHead(BaseModule):
             ``ScoreCalibration`` fits them; (1, 0) leaves scores as they are.
         score_likeness: What is added to that logit for how much the query looks like the object, by the
             features of the vision part; ``ScoreCalibration`` fits it. None does not look.
+        voting: Options of :class:`Voting`, by which several answers give a box; None takes the first.
         grammar: Predicted answers keep to the form of one that can be read, and take fewer
             steps; see :class:`focus_mmdet.models.vlm.grammar.AnswerGrammar`. Off, a test
             shows what a model has learned; ``InContextInferencer`` turns it on.
@@ -87,12 +79,13 @@ class VLMHead(BaseModule):
         temperature: float = 0.0,
         score_calibration: tuple[float, float] = (1.0, 0.0),
         score_likeness: float | None = None,
+        voting: dict[str, Any] | None = None,
         grammar: bool = False,
         quantization: dict[str, Any] | None = None,
         cudnn_attention: bool = False,
         feature_cache: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(max_new_tokens, temperature, score_calibration, score_likeness, voting, grammar)
         torch.backends.cuda.enable_cudnn_sdp(cudnn_attention)
         check_choice('model.bbox_head.freeze_vision', freeze_vision, (True, False, 'tower'))
         if quantization is not None and (lora is None or freeze_vision is not True):
@@ -100,10 +93,7 @@ class VLMHead(BaseModule):
                 'model.bbox_head.quantization: quantized weights cannot train; set model.bbox_head.lora '
                 'and freeze_vision=True'
             )
-        check_number('model.bbox_head.max_new_tokens', max_new_tokens, low=1, whole=True)
-        check_number('model.bbox_head.temperature', temperature, low=0)
         check_number('model.bbox_head.feature_cache', feature_cache, low=0)
-        self.scoring = Scoring(*score_calibration, score_likeness)
         self.vlm = VisionLanguageModel(
             pretrained,
             dtype,
@@ -133,17 +123,11 @@ class VLMHead(BaseModule):
                 "precision. Set dtype='float32' (and --amp), or lora with freeze_vision=True"
             )
         self.attn_implementation = attn_implementation
-        self.max_new_tokens = max_new_tokens
-        self.temperature = temperature
-        self.grammar = grammar
-        self._grammar: AnswerGrammar | None = None
         #: Armed by AttentionSupervisionHook; empty is plain fine-tuning.
         self.attention_supervision: tuple[AttentionSupervision, ...] = ()
         self._warned = False
         #: Weights of the stage-1 policy, set by GRPOTrainLoop.
         self.reference: dict[str, Tensor] | None = None
-        #: Armed by EpisodeVisualizationHook.
-        self.record_attention = False
 
     def snapshot(self) -> dict[str, Tensor]:
         """A frozen copy of every trainable weight, by its name in the VLM."""
@@ -195,121 +179,6 @@ class VLMHead(BaseModule):
         input_ids, mask = pad(batch.prompt_ids, pad_id, 'left')
         positions, _ = self.vlm.prompt_positions(input_ids, mask, batch.vision)
         return self.vlm(input_ids, mask, positions, self.vlm.image_features(batch))
-
-    def generate(
-        self, batch: EpisodeBatch, speech: EpisodeEncoder, max_new_tokens: int, **options: Any
-    ) -> Generated:
-        """See :func:`focus_mmdet.models.vlm.generation.generate`."""
-        return generate(
-            self.vlm,
-            batch,
-            stop_id=speech.stop_id,
-            pad_id=speech.tokenizer.pad_token_id,
-            forbidden_ids=speech.forbidden_ids,
-            max_new_tokens=max_new_tokens,
-            **options,
-        )
-
-    def know_supports(self, batch: EpisodeBatch, behind: Tensor) -> KnownPrefix | None:
-        """What the model keeps of the supports of the one episode of a batch, for :meth:`predict`.
-
-        Args:
-            batch: Of :class:`EpisodeEncoder`.
-            behind: Ids of the same episode from the query image on, by themselves.
-
-        Returns:
-            None where supports cannot be read apart from a query: see
-            :meth:`VisionLanguageModel.know_prefix`; or the
-            tokenizer joins them.
-        """
-        ids, stop = batch.prompt_ids[0], batch.image_spans[0][-1][0]
-        if not torch.equal(ids[stop:].cpu(), behind.cpu()):
-            return None
-        features = self.vlm.image_features(batch)[:-1]
-        prefix = self.vlm.know_prefix(ids[:stop], batch.vision[:-1], features)
-        if prefix is None:
-            return None
-        tokens = [self.vlm.family.visual_tokens(each) for each in features]
-        return replace(prefix, look=supports_look(tokens, batch.places[:-1], batch.support_boxes[0]))
-
-    def predict(
-        self,
-        batch: EpisodeBatch,
-        samples: list[Any],
-        speech: EpisodeEncoder,
-        prefix: KnownPrefix | None = None,
-    ) -> list[InstanceData]:
-        """One box per episode in pixels of the original query image, or none.
-
-        What lies outside the image is cut off, and a box wholly outside is none.
-        None is also the answer that the object is absent, where it may be.
-        The score is the geometric mean of the answer's token probabilities; where
-        the query may lack the object, the probability that it is there, by
-        :func:`presence_logp`. Both are calibrated, with the query's ``likeness`` where armed. With
-        the grammar probabilities are still the model's own among all
-        tokens, so that the same answer has nearly the same score; its ending,
-        which is not written, counts as certain.
-        With a ``prefix`` the batch is of :meth:`EpisodeEncoder.queries`.
-        ``answer`` (the text), ``parse_error`` (None, or why there is no box),
-        ``absent`` (the answer says so) and ``presence`` (the score, of "absent"
-        too; 0 of what cannot be read) are set on each sample, and ``attention``
-        and ``likeness`` where armed.
-        """
-        options: dict[str, Any] = dict(prefix=prefix)
-        options['record_attention'] = self.record_attention and prefix is None
-        steps = self.max_new_tokens
-        if self.grammar:
-            options['grammar'] = self._answer_grammar(speech)
-            steps = options['grammar'].steps
-        if self.temperature > 0:
-            options.update(sampling=Sampling(self.temperature), noise=torch.rand(len(samples), steps))
-        generated = self.generate(batch, speech, self.max_new_tokens, **options)
-        alike = self._likenesses(batch, prefix)
-        results = []
-        for index, (sample, likeness) in enumerate(zip(samples, alike, strict=True)):
-            text = speech.decode(generated.ids[index])
-            cells = tuple(batch.cells[index].tolist())
-            answer = speech.read(text, cells)
-            sample.set_metainfo({'answer': text, 'parse_error': answer.reason, 'absent': answer.absent})
-            if generated.attention is not None:
-                maps = self._attention_maps(batch.select(index, index + 1), generated.attention[index])
-                sample.set_metainfo({'attention': maps})
-            boxes = torch.zeros(0, 4, device=batch.cells.device)
-            if answer.box is not None:
-                height, width = sample.ori_shape[:2]
-                boxes = from_grid(boxes.new_tensor([answer.box]), (width, height), cells)
-            logps = generated.logps[index]
-            if speech.may_be_absent and answer.reason is None:
-                logps = presence_logp(generated.ids[index], logps, answer, speech.tokenizer)
-            score = self.scoring(logps, likeness)
-            sample.set_metainfo({'presence': float(score) if answer.reason is None else 0.0})
-            if likeness is not None:
-                sample.set_metainfo({'likeness': float(likeness)})
-            results.append(
-                InstanceData(
-                    bboxes=boxes,
-                    scores=score.repeat(len(boxes)),
-                    labels=torch.zeros(len(boxes), dtype=torch.long, device=boxes.device),
-                )
-            )
-        return results
-
-    def _answer_grammar(self, speech: EpisodeEncoder) -> AnswerGrammar:
-        if self._grammar is None:
-            self._grammar = speech.grammar().to(self.vlm.device)
-        return self._grammar
-
-    def _likenesses(self, batch: EpisodeBatch, prefix: KnownPrefix | None) -> Sequence[Tensor | None]:
-        if self.scoring.likeness is None:
-            return [None] * len(batch)
-        tokens = [self.vlm.family.visual_tokens(each) for each in self.vlm.image_features(batch)]
-        return likenesses(batch, tokens, None if prefix is None else prefix.look)
-
-    def _attention_maps(self, batch: EpisodeBatch, received: Tensor) -> list[Any]:
-        """Per image of one episode, (rows, columns) attention from the query image, as numpy."""
-        visual = received[self.vlm.family.image_mask(batch.prompt_ids[0])].cpu()
-        parts = visual.split([len(places) for places in batch.places])
-        return [spread(part, at.cpu()).numpy() for part, at in zip(parts, batch.places, strict=True)]
 
     def answer_logps(
         self, batch: EpisodeBatch, shared: SharedPrefix, temperature: float, weights: dict | None = None

@@ -26,7 +26,7 @@ from transformers import (
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.cli import read_config
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.core.feature_matching import box_cover, contrast_map, region_box
+from focus_mmdet.core.feature_matching import box_cover, map_look, region_box
 from focus_mmdet.errors import InputError
 from focus_mmdet.models import FeatureMatcher
 from tests.conftest import ROOT, random_batch
@@ -128,7 +128,9 @@ def test_supports_say_together_what_one_alone_does_not(make):
     (features,) = matcher.extract_feat([images])
     boxes = [support.gt_instances.bboxes[0] / 128 for support in sample.supports]
     (contrast,) = matcher([images], [sample], mode='tensor')
-    alone = [contrast_map(features[i : i + 1], boxes[i : i + 1], features[-1]) for i in range(2)]
+    query = features[-1].flatten(1).T
+    looks = [map_look(features[i : i + 1], boxes[i : i + 1]) for i in range(2)]
+    alone = [look.contrasts(query).view(features.shape[2:]) for look in looks]
     torch.testing.assert_close(contrast, sum(alone) / 2, rtol=0, atol=1e-5)
     found = region_box(contrast, 0.5) * 128
     assert float(paired_iou(found[None], sample.gt_instances.bboxes)) > 0.6

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from focus_mmdet.models.heads.scoring import likenesses
+from focus_mmdet.models.heads.seen_query import seen_queries
 from tests.conftest import FAMILIES, random_batch
 from tests.models.vlm.test_known_prefix import episodes, parts
 
@@ -46,13 +46,16 @@ def test_likeness_is_that_of_loops_over_tokens_and_the_same_behind_a_prefix(shar
     batch = detector.data_preprocessor(data)['inputs']
     with torch.no_grad():
         tokens = [head.vlm.family.visual_tokens(each) for each in head.vlm.image_features(batch)]
-        whole, behind = head._likenesses(batch, None), head._likenesses(queries, prefix)
+        whole, behind = head._seen_queries(batch, None), head._seen_queries(queries, prefix)
     count = shots + 1
     for index, (found, same) in enumerate(zip(whole, behind, strict=True)):
         images = slice(index * count, (index + 1) * count)
         expected = slow_likeness(tokens[images], batch.places[images], batch.support_boxes[index])
-        assert float(found) == pytest.approx(expected, abs=1e-4)
-        assert float(same) == pytest.approx(expected, abs=1e-4)
+        assert float(found.likeness) == pytest.approx(expected, abs=1e-4)
+        assert float(same.likeness) == pytest.approx(expected, abs=1e-4)
+        boxes = torch.tensor([[0.0, 0.0, 0.5, 0.6], [0.4, 0.1, 0.45, 0.9]])
+        torch.testing.assert_close(found.alike(boxes), same.alike(boxes), rtol=0, atol=1e-4)
+        assert found.region(0.65).tolist() == pytest.approx(same.region(0.65).tolist())
 
 
 def test_likeness_is_added_to_the_logit_of_the_score(shared_detector):
@@ -73,6 +76,6 @@ def test_an_episode_without_supports_is_like_nothing(shared_detector):
     detector = shared_detector('qwen3_vl', score_likeness=1.0).eval()
     batch = detector.data_preprocessor(random_batch(0, [0, 1]))['inputs']
     tokens = [detector.bbox_head.vlm.family.visual_tokens(each) for each in detector.extract_feat(batch)]
-    nothing, something = likenesses(batch, tokens, None)
+    nothing, something = seen_queries(batch, tokens, None)
     assert nothing is None
-    assert -1 <= float(something) <= 1
+    assert -1 <= float(something.likeness) <= 1

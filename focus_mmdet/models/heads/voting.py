@@ -1,0 +1,74 @@
+"""One box out of several answers to a query."""
+
+from dataclasses import dataclass
+
+import torch
+from mmdet.structures.bbox import bbox_overlaps
+from torch import Tensor
+
+from focus_mmdet.errors import check_number
+from focus_mmdet.models.heads.seen_query import SeenQuery
+
+#: Boxes that overlap more (IoU) mean the same place.
+_SAME_PLACE = 0.5
+
+
+def stratified_noise(draws: int, steps: int) -> Tensor:
+    """(draws, steps) uniforms in [0, 1), always the same: in each step one in each of ``draws`` equal parts.
+
+    So few answers stand for all that a model might say (Latin hypercube sampling: McKay et al., 1979).
+    """
+    generator = torch.Generator().manual_seed(0)
+    parts = torch.stack([torch.randperm(draws, generator=generator) for _ in range(steps)], 1)
+    return (parts + torch.rand(draws, steps, generator=generator)) / draws
+
+
+@dataclass(frozen=True)
+class Voting:
+    """Answers are drawn beside the most probable one, and elect a box.
+
+    Candidates are what was answered, and the region that looks most like the object. Elected is the one with
+    the highest mean IoU with all answers and, ``likeness`` times, the highest cosine of what it holds to what
+    the supports' boxes hold. If that is an answer, the box is the mean of those in the same place.
+
+    Args:
+        draws: Answers that are drawn, at temperature 1 and by :func:`stratified_noise`.
+        likeness: See above; 0 lets answers alone decide.
+        threshold: What belongs to the region, as a share of the range of contrasts in the query; 0..1.
+
+    Raises:
+        InputError: A value is out of range.
+    """
+
+    draws: int
+    likeness: float = 2.0
+    threshold: float = 0.65
+
+    def __post_init__(self) -> None:
+        check_number('model.bbox_head.voting.draws', self.draws, low=1, whole=True)
+        check_number('model.bbox_head.voting.likeness', self.likeness, low=0)
+        check_number('model.bbox_head.voting.threshold', self.threshold, low=0, high=1)
+
+    def elect(self, answers: Tensor, cells: tuple[int, int], seen: SeenQuery | None) -> Tensor:
+        """(4,) in cells, the box that is elected.
+
+        Args:
+            answers: (N, 4) in cells, N at least 1.
+            cells: Largest x and y coordinate of an answer.
+            seen: What the vision part says of the query; None where there are no supports.
+        """
+        sides = answers.new_tensor([*cells, *cells])
+        return self._elect(answers / sides, seen) * sides
+
+    def _elect(self, answers: Tensor, seen: SeenQuery | None) -> Tensor:
+        candidates = answers
+        if seen is not None and self.likeness:
+            candidates = torch.cat([answers, seen.region(self.threshold)[None].to(answers)])
+        worth = bbox_overlaps(candidates, answers).mean(1)
+        if seen is not None and self.likeness:
+            worth = worth + self.likeness * seen.alike(candidates)
+        elected = candidates[worth.argmax()]
+        same = bbox_overlaps(elected[None], answers)[0] > _SAME_PLACE
+        if worth.argmax() >= len(answers):
+            return elected
+        return answers[same].mean(0)

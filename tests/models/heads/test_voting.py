@@ -1,0 +1,111 @@
+"""Several answers elect a box."""
+
+import copy
+
+import pytest
+import torch
+
+from focus_mmdet.core.places import grid_places
+from focus_mmdet.errors import InputError
+from focus_mmdet.models.heads.seen_query import SeenQuery, supports_look
+from focus_mmdet.models.heads.voting import Voting, stratified_noise
+from tests.conftest import FAMILIES, random_batch
+from tests.models.vlm.test_known_prefix import episodes
+
+SIDE = 10
+
+
+def painted(*boxes):
+    """(N, C) tokens of a grid, noise but for boxes in tenths, each of a look of its own."""
+    generator = torch.Generator().manual_seed(0)
+    looks = 3 * torch.randn(len(boxes), 16, generator=generator)
+    tokens = torch.randn(SIDE, SIDE, 16, generator=generator)
+    for look, (x1, y1, x2, y2) in zip(looks, boxes, strict=True):
+        tokens[y1:y2, x1:x2] = look + 0.3 * torch.randn(y2 - y1, x2 - x1, 16, generator=generator)
+    return tokens.view(-1, 16)
+
+
+def seen(query):
+    """A query beside a support that holds the first look in the box (2, 2, 6, 6)."""
+    places = grid_places(SIDE, SIDE)
+    support = painted((2, 2, 6, 6), (7, 7, 10, 10))
+    return SeenQuery(supports_look([support], [places], [torch.tensor([0.2, 0.2, 0.6, 0.6])]), query, places)
+
+
+def elected(answers, query=None, **options):
+    return Voting(draws=len(answers), **options).elect(
+        torch.tensor(answers).float(), (100, 100), None if query is None else seen(query)
+    )
+
+
+def test_noise_is_in_every_part_once_a_step_and_the_same_each_time():
+    noise = stratified_noise(12, 5)
+    assert (noise.sort(0).values * 12).floor().int().T.tolist() == [list(range(12))] * 5
+    assert torch.equal(noise, stratified_noise(12, 5))
+    assert len({tuple(column.argsort().tolist()) for column in noise.T}) == 5
+
+
+def test_the_majority_is_averaged_and_strays_are_left_out():
+    answers = [[70, 70, 90, 90], [10, 10, 50, 50], [12, 10, 50, 54], [8, 10, 50, 52]]
+    assert elected(answers).tolist() == pytest.approx([10, 10, 50, 52])
+
+
+def test_what_looks_like_the_object_outweighs_a_majority():
+    query = painted((1, 5, 5, 9), (6, 0, 9, 3))
+    answers = [[60, 0, 90, 30], [60, 0, 90, 30], [10, 50, 50, 90]]
+    assert elected(answers, query, likeness=0.0).tolist() == pytest.approx([60, 0, 90, 30])
+    assert elected(answers, query).tolist() == pytest.approx([10, 50, 50, 90])
+
+
+def test_where_all_answers_are_beside_it_the_region_is_elected():
+    query = painted((1, 5, 5, 9), (6, 0, 9, 3))
+    found = elected([[60, 0, 90, 30], [55, 0, 90, 30]], query)
+    assert found.tolist() == pytest.approx([10, 50, 50, 90], abs=6)
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_votes_of_remembered_supports_and_of_batches_are_those_of_single_episodes(shared_detector, family):
+    detector = shared_detector(family, voting=dict(draws=4), grammar=True).eval()
+    head, speech, data = detector.bbox_head, detector.data_preprocessor, episodes(2, 3, 1)
+    together = detector.test_step(copy.deepcopy(data))
+    encoder = speech.encoder
+    images = encoder.see([images[-1] for images in data['inputs']])
+    first = speech({key: value[:1] for key, value in copy.deepcopy(data).items()})['inputs']
+    behind = encoder.queries(images, 2)
+    prefix = head.know_supports(first, behind.prompt_ids[0])
+    samples = copy.deepcopy(data['data_samples'])
+    queries = speech.queries(images, samples, 2, prefix.length)
+    with torch.no_grad():
+        remembered = head.predict(queries, samples, encoder, prefix)
+    for index, sample in enumerate(together):
+        single = {key: value[index : index + 1] for key, value in copy.deepcopy(data).items()}
+        (alone,) = detector.test_step(single)
+        found = sample.pred_instances.bboxes
+        torch.testing.assert_close(found, alone.pred_instances.bboxes, rtol=0, atol=1e-3)
+        torch.testing.assert_close(found, remembered[index].bboxes, rtol=0, atol=1e-3)
+        assert sample.answer == alone.answer == samples[index].answer
+
+
+def test_an_answer_of_absence_and_one_that_cannot_be_read_are_not_put_to_the_vote(
+    shared_detector, monkeypatch
+):
+    detector = shared_detector('qwen3_vl', voting=dict(draws=3))
+    monkeypatch.setattr(Voting, 'elect', lambda *_: pytest.fail('nothing to elect'))
+    (sample,) = detector.eval().test_step(random_batch(0, [1]))
+    assert sample.parse_error == 'no_box'
+    assert len(sample.pred_instances.bboxes) == 0
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        ({'voting': {'draws': 0}}, 'voting.draws=0'),
+        ({'voting': {'drawn': 4}}, "voting={'drawn': 4}.*unexpected keyword"),
+        ({'voting': {'draws': 4, 'likeness': -1}}, 'voting.likeness=-1'),
+        ({'voting': {'draws': 4, 'threshold': 2}}, 'voting.threshold=2'),
+        ({'voting': {'draws': 4}, 'temperature': 0.5}, 'voting draws answers by itself'),
+    ],
+)
+def test_settings_out_of_range_are_refused(make_detector, options, message):
+    with pytest.raises(InputError, match=message):
+        make_detector(**options)
