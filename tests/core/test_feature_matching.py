@@ -67,6 +67,24 @@ def test_contrasts_are_those_of_a_loop_over_cells(shots):
     torch.testing.assert_close(contrast_map(supports, boxes, query), expected, rtol=0, atol=1e-5)
 
 
+def test_boxes_hold_the_same_where_their_mean_features_point_the_same_way():
+    torch.manual_seed(0)
+    supports, query = torch.randn(2, 5, 4, 6), torch.randn(5, 3, 7)
+    boxes = torch.tensor([[0.1, 0.2, 0.6, 0.9], [0.0, 0.0, 1.0, 1.0], [0.41, 0.3, 0.43, 0.35]])
+
+    def held(image, box):
+        _, rows, columns = image.shape
+        cover = slow_cover(box, rows, columns)
+        cells = [(cover[i][j], unit(image[:, i, j])) for i in range(rows) for j in range(columns)]
+        return sum(share * cell for share, cell in cells) / sum(share for share, _ in cells)
+
+    look = map_look(supports, list(boxes[:2]))
+    mean = (held(supports[0], boxes[0]) + held(supports[1], boxes[1])) / 2
+    covers = torch.stack([box_cover(box, (3, 7)).flatten() for box in boxes])
+    expected = [float(unit(held(query, box)) @ unit(mean)) for box in boxes]
+    assert look.alike(query.flatten(1).T, covers).tolist() == pytest.approx(expected, abs=1e-5)
+
+
 def test_boxes_thinner_than_a_cell_and_those_that_fill_the_image():
     thin = torch.tensor([0.3, 0.26, 0.31, 0.27])
     torch.testing.assert_close(box_cover(thin, (4, 4)), torch.tensor(slow_cover(thin, 4, 4)))

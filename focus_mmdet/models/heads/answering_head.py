@@ -110,6 +110,7 @@ class AnsweringHead(BaseModule):
         tokens, so that the same answer has nearly the same score; its ending,
         which is not written, counts as certain.
         With a ``prefix`` the batch is of :meth:`EpisodeEncoder.queries`.
+        With :class:`Voting` the box is the elected one; score and "absent" are of the most probable answer.
         ``answer`` (the text), ``parse_error`` (None, or why there is no box),
         ``absent`` (the answer says so) and ``presence`` (the score, of "absent"
         too; 0 of what cannot be read) are set on each sample, and ``attention``
@@ -148,19 +149,19 @@ class AnsweringHead(BaseModule):
             logps = generated.logps[index]
             if speech.may_be_absent and answer.reason is None:
                 logps = presence_logp(generated.ids[index], logps, answer, speech.tokenizer)
-            likeness = None if query is None or self.scoring.likeness is None else query.likeness
-            score = self.scoring(logps, likeness)
-            sample.set_metainfo({'presence': float(score) if answer.reason is None else 0.0})
-            if likeness is not None:
-                sample.set_metainfo({'likeness': float(likeness)})
-            results.append(
-                InstanceData(
-                    bboxes=boxes,
-                    scores=score.repeat(len(boxes)),
-                    labels=torch.zeros(len(boxes), dtype=torch.long, device=boxes.device),
-                )
-            )
+            score = self._score(sample, logps, query, answer.reason is None)
+            labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
+            results.append(InstanceData(bboxes=boxes, scores=score.repeat(len(boxes)), labels=labels))
         return results
+
+    def _score(self, sample: Any, logps: Tensor, query: SeenQuery | None, is_read: bool) -> Tensor:
+        """() in 0..1 of an answer; ``presence`` and ``likeness`` are set on its sample."""
+        likeness = None if query is None or self.scoring.likeness is None else query.likeness
+        score = self.scoring(logps, likeness)
+        sample.set_metainfo({'presence': float(score) if is_read else 0.0})
+        if likeness is not None:
+            sample.set_metainfo({'likeness': float(likeness)})
+        return score
 
     def _answer_grammar(self, speech: EpisodeEncoder) -> AnswerGrammar:
         if self._grammar is None:
