@@ -118,9 +118,13 @@ class Browser:
         self('DOM.setFileInputFiles', nodeId=node, files=[str(Path(file).resolve()) for file in files])
 
     def click(self, selector: str) -> None:
-        """Click the middle of an element, which is scrolled to."""
+        """Click the middle of an element, which is scrolled to, once it stands still."""
         self.value(f'{_element(selector)}.scrollIntoView({{block: "center"}})')
-        x, y, width, height = self.rectangle(selector)
+        before, now = None, self.rectangle(selector)
+        while now != before:
+            time.sleep(0.05)
+            before, now = now, self.rectangle(selector)
+        x, y, width, height = now
         middle = x + width / 2, y + height / 2
         self.drag(middle, middle)
 
