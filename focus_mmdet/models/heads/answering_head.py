@@ -56,6 +56,11 @@ class AnsweringHead(BaseModule):
         self._grammar: AnswerGrammar | None = None
         self.record_attention = False
 
+    @property
+    def _looks(self) -> bool:
+        """Is anything asked of the vision part alone?"""
+        return self.scoring.likeness is not None or self.voting is not None
+
     def generate(
         self, batch: EpisodeBatch, speech: EpisodeEncoder, max_new_tokens: int, **options: Any
     ) -> Generated:
@@ -87,8 +92,8 @@ class AnsweringHead(BaseModule):
             return None
         features = self.vlm.image_features(batch)[:-1]
         prefix = self.vlm.know_prefix(ids[:stop], batch.vision[:-1], features)
-        if prefix is None:
-            return None
+        if prefix is None or not self._looks:
+            return prefix
         tokens = [self.vlm.family.visual_tokens(each) for each in features]
         return replace(prefix, look=supports_look(tokens, batch.places[:-1], batch.support_boxes[0]))
 
@@ -169,7 +174,7 @@ class AnsweringHead(BaseModule):
         return self._grammar
 
     def _seen_queries(self, batch: EpisodeBatch, prefix: KnownPrefix | None) -> Sequence[SeenQuery | None]:
-        if self.scoring.likeness is None and self.voting is None:
+        if not self._looks:
             return [None] * len(batch)
         tokens = [self.vlm.family.visual_tokens(each) for each in self.vlm.image_features(batch)]
         return seen_queries(batch, tokens, None if prefix is None else prefix.look)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple
 
 import torch
@@ -32,8 +33,9 @@ class KnownPrefix:
 
     @property
     def bytes(self) -> int:
-        """Memory of all layers."""
-        return sum(tensor.nbytes for layer in self.layers for tensor in layer)
+        """Memory of all layers and of the look."""
+        look = [] if self.look is None else [self.look.features, self.look.shares, self.look.around]
+        return sum(tensor.nbytes for tensor in [*chain.from_iterable(self.layers), *look])
 
 
 class BehindPrefix(NamedTuple):

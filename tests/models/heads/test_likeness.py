@@ -72,6 +72,15 @@ def test_likeness_is_added_to_the_logit_of_the_score(shared_detector):
     assert scores[2] == pytest.approx([s + 3 * a for s, a in zip(scores[0], alike, strict=True)], abs=1e-3)
 
 
+def test_features_of_supports_are_kept_where_something_asks_for_them(shared_detector):
+    kept = []
+    for options in ({}, {'score_likeness': 0.0}, {'voting': {'draws': 2}}):
+        prefix, _ = parts(shared_detector('qwen3_vl', **options).eval(), episodes(1, 1, 0))
+        layers = sum(tensor.nbytes for layer in prefix.layers for tensor in layer)
+        kept.append((prefix.look is not None, prefix.bytes > layers))
+    assert kept == [(False, False), (True, True), (True, True)]
+
+
 def test_an_episode_without_supports_is_like_nothing(shared_detector):
     detector = shared_detector('qwen3_vl', score_likeness=1.0).eval()
     batch = detector.data_preprocessor(random_batch(0, [0, 1]))['inputs']
