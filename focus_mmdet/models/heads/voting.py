@@ -61,14 +61,12 @@ class Voting:
         return self._elect(answers / sides, seen) * sides
 
     def _elect(self, answers: Tensor, seen: SeenQuery | None) -> Tensor:
-        candidates = answers
+        worth, candidates = bbox_overlaps(answers, answers).mean(1), answers
         if seen is not None and self.likeness:
             candidates = torch.cat([answers, seen.region(self.threshold)[None].to(answers)])
-        worth = bbox_overlaps(candidates, answers).mean(1)
-        if seen is not None and self.likeness:
-            worth = worth + self.likeness * seen.alike(candidates)
-        elected = candidates[worth.argmax()]
-        same = bbox_overlaps(elected[None], answers)[0] > _SAME_PLACE
-        if worth.argmax() >= len(answers):
-            return elected
+            worth = bbox_overlaps(candidates, answers).mean(1) + self.likeness * seen.alike(candidates)
+        best = int(worth.argmax())
+        if best >= len(answers):
+            return candidates[best]
+        same = bbox_overlaps(answers[best : best + 1], answers)[0] > _SAME_PLACE
         return answers[same].mean(0)
