@@ -7,11 +7,14 @@
 ask the same test episodes. Baselines that take no training stand
 beside them: copy the last support's box, the median of all true boxes for every
 query, and, where the config's metric has matcher=True, correlation with the
-support's crop. The last line is JSON: mIoU by name.
+support's crop. Of several test sets each has its table. The last line is JSON: mIoU by name, of each set
+where there are several.
 """
 
 import argparse
 import json
+from collections import defaultdict
+from collections.abc import Sequence
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -22,18 +25,26 @@ from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError
 
 COLUMNS = ('mIoU', 'acc@0.5', 'acc@0.75', 'parse_rate')
+BASELINES = ('copy_support', 'fixed_box', 'matcher')
+Row = dict[str, float]
 
 
-def evaluate(config: Config, checkpoint: str) -> dict[str, float]:
-    """Metrics of one checkpoint on the test episodes of ``config``."""
+def evaluate(config: Config, checkpoint: str) -> dict[str, Row]:
+    """Metrics of one checkpoint by the test set of ``config``, which has no name where there is one."""
     config = Config(config.to_dict())
     config.load_from = None if checkpoint == 'none' else checkpoint
     check_inputs(config, ['test_dataloader'])
-    metrics: dict[str, float] = Runner.from_cfg(config).test()
-    return {name.removeprefix('in_context/'): value for name, value in metrics.items()}
+    sets: dict[str, Row] = defaultdict(dict)
+    for name, value in Runner.from_cfg(config).test().items():
+        test_set, ours, figure = name.rpartition('in_context/')
+        if ours:
+            sets[test_set.removesuffix('/')][figure] = value
+    if not sets:
+        raise InputError('test_evaluator: there is no InContextMetric in it, whose figures are compared')
+    return dict(sets)
 
 
-def check_same_episodes(name: str, row: dict[str, float], other: dict[str, float]) -> None:
+def check_same_episodes(name: str, row: Row, other: Row) -> None:
     """Raise :class:`InputError` where two rows cannot be compared.
 
     What the copied boxes reach tells episodes apart, and does not depend on how images are resized.
@@ -47,7 +58,14 @@ def check_same_episodes(name: str, row: dict[str, float], other: dict[str, float
             )
 
 
-def table(rows: dict[str, dict[str, float]]) -> str:
+def with_baselines(rows: dict[str, Row]) -> dict[str, Row]:
+    """The rows of a test set, and those of what takes no training."""
+    first = next(iter(rows.values()))
+    named = {name: first.get(f'{name}_mIoU') for name in BASELINES}
+    return rows | {name: {'mIoU': figure} for name, figure in named.items() if figure is not None}
+
+
+def table(rows: dict[str, Row]) -> str:
     """Aligned text, one line per checkpoint."""
     width = max(len(name) for name in rows)
     lines = [' ' * width + ''.join(f'{column:>12}' for column in COLUMNS)]
@@ -55,6 +73,34 @@ def table(rows: dict[str, dict[str, float]]) -> str:
         cells = (f'{row[column]:12.4f}' if column in row else f'{"-":>12}' for column in COLUMNS)
         lines.append(f'{name:<{width}}' + ''.join(cells))
     return '\n'.join(lines)
+
+
+def compare(config: Config, pairs: Sequence[str], work_dir: str) -> dict[str, dict[str, Row]]:
+    """Rows by test set, then by name; ``pairs`` are as on the command line.
+
+    Raises:
+        InputError: A pair is none, or rows are not of the same episodes.
+    """
+    sets: dict[str, dict[str, Row]] = {}
+    for pair in pairs:
+        name, separator, checkpoint = pair.partition('=')
+        if not separator:
+            raise InputError(f'{pair}: give NAME=CHECKPOINT, NAME=none or NAME=CONFIG.py')
+        of_row, checkpoint = (
+            (read_config(checkpoint), 'none') if checkpoint.endswith('.py') else (config, checkpoint)
+        )
+        of_row.work_dir, of_row.log_level = work_dir, 'WARNING'
+        tested = evaluate(of_row, checkpoint)
+        if tested.keys() != (sets or tested).keys():
+            raise InputError(
+                f'{name}: its test sets are {sorted(tested)}, those of the others {sorted(sets)}. '
+                'Give its config the same test_dataloader and test_evaluator'
+            )
+        for test_set, row in tested.items():
+            rows = sets.setdefault(test_set, {})
+            rows[name] = row
+            check_same_episodes(name, row, next(iter(rows.values())))
+    return sets
 
 
 def main() -> None:
@@ -68,27 +114,19 @@ def main() -> None:
     check_folder('--work-dir', args.work_dir)
     config = read_config(args.config, args.cfg_options)
 
-    rows: dict[str, dict[str, float]] = {}
-    baselines: dict[str, float] = {}
-    for pair in args.checkpoints:
-        name, separator, checkpoint = pair.partition('=')
-        if not separator:
-            raise InputError(f'{pair}: give NAME=CHECKPOINT, NAME=none or NAME=CONFIG.py')
-        of_row, checkpoint = (
-            (read_config(checkpoint), 'none') if checkpoint.endswith('.py') else (config, checkpoint)
-        )
-        of_row.work_dir, of_row.log_level = args.work_dir, 'WARNING'
-        rows[name] = evaluate(of_row, checkpoint)
-        baselines = baselines or rows[name]
-        check_same_episodes(name, rows[name], baselines)
-    episodes = int(baselines['episodes'])
-    for name in ('copy_support', 'fixed_box', 'matcher'):
-        if f'{name}_mIoU' in baselines:
-            rows[name] = {'mIoU': baselines[f'{name}_mIoU']}
-    print(f'\n{episodes} test episodes of {args.config}\n{table(rows)}')
+    sets = compare(config, args.checkpoints, args.work_dir)
+    for test_set, rows in sets.items():
+        episodes = int(next(iter(rows.values()))['episodes'])
+        sets[test_set] = with_baselines(rows)
+        where = f'{test_set} of {args.config}' if test_set else args.config
+        print(f'\n{episodes} test episodes of {where}\n{table(sets[test_set])}')
     if args.note:
         print(args.note)
-    print(json.dumps({name: round(row['mIoU'], 4) for name, row in rows.items()}))
+    figures = {
+        test_set: {name: round(row['mIoU'], 4) for name, row in rows.items()}
+        for test_set, rows in sets.items()
+    }
+    print(json.dumps(figures.get('', figures)))
 
 
 if __name__ == '__main__':
