@@ -8,8 +8,9 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 HERE = Path(__file__).parent
+CHECKPOINTS = [f'checkpoints/{name}' for name in ('focus-small', 'focus-small-base', 'focus-tiny-base')]
 #: What a wheel holds in focus_mmdet/.mim, as MMDetection's does. MANIFEST.in gives it to the sdist.
-SHIPPED = ['configs', 'tools', 'checkpoints/focus-tiny-base', 'checkpoints/focus-small', 'model-index.yml']
+SHIPPED = ['configs', 'tools', *CHECKPOINTS, 'model-index.yml']
 #: Of a clone alone.
 LEFT_OUT = ['__pycache__', 'quickstart.sh', 'run_tests.sh', 'setup_env.sh']
 

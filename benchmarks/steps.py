@@ -274,7 +274,7 @@ STEPS = (
     ),
     Step(
         'tiny',
-        'Stage 1 of the quick start (0.5333 on the CPU), test mIoU',
+        'Stage 1 of the tiny model (0.5333 on the CPU), test mIoU',
         'tiny_training.py',
         (Figure('after 800 iterations', 'mIoU', '', at_least=0.5),),
         seconds=90,

@@ -1,4 +1,4 @@
-"""Stage 1 of the tiny model, trained and tested as the quick start does.
+"""Stage 1 of the tiny model, trained and tested.
 
     python benchmarks/tiny_training.py     # on a GPU where there is one, else the CPU: some minutes
 

@@ -1,4 +1,4 @@
-"""Features of MobileNetV2, matched without training, on the quick start's episodes.
+"""Features of MobileNetV2, matched without training, on crops of the shipped photographs.
 
 Level, size and threshold were chosen on the training objects, which serve as validation here. So was the
 calibration, on whole photographs, half of which lack the object:

@@ -34,7 +34,7 @@ def test_it_loads_and_its_hooks_can_be_built(path):
     assert (ROOT / path).read_text().startswith('"""'), 'a config says what it is'
     if path.name.startswith('feature_matcher'):
         assert config.model.type == 'FeatureMatcher'
-        assert config.val_dataloader.dataset.ann_file != config.test_dataloader.dataset.ann_file
+        assert config.val_dataloader.dataset != config.test_dataloader.dataset
         return
     assert config.model.type == 'FocusDetector'
     assert config.optim_wrapper.constructor == 'TrainableOptimWrapperConstructor'

@@ -29,5 +29,5 @@ def test_it_finds_an_object_in_other_photographs(monkeypatch, config, batch_size
 
 
 def test_it_takes_few_bytes():
-    folders = [ROOT / 'checkpoints' / name for name in ('focus-tiny-base', 'focus-small')]
+    folders = [ROOT / 'checkpoints' / name for name in ('focus-small', 'focus-small-base')]
     assert sum(file.stat().st_size for folder in folders for file in folder.iterdir()) < 12e6

@@ -15,7 +15,8 @@ from PIL import Image
 
 from tests.conftest import ROOT
 
-PARTS = ['focus_mmdet', 'configs', 'tools', 'checkpoints/focus-tiny-base', 'checkpoints/focus-small']
+CHECKPOINTS = [f'checkpoints/{name}' for name in ('focus-small', 'focus-small-base', 'focus-tiny-base')]
+PARTS = ['focus_mmdet', 'configs', 'tools', *CHECKPOINTS]
 CONFIG = """
 _base_ = 'focus_mmdet::focus_tiny_stage1.py'
 mine = dict(

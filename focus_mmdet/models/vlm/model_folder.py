@@ -34,7 +34,7 @@ def model_folder(pretrained: Any) -> str:
         )
     if (Path(folder) / 'config.json').is_file():
         return folder
-    if Path(pretrained).name.startswith('focus-tiny'):
+    if Path(pretrained).name.startswith(('focus-tiny', 'focus-small')):
         advice = f'It comes with focus_mmdet as checkpoints/{Path(pretrained).name}: restore that folder'
     elif Path(pretrained).name == 'random-small':
         advice = 'Write it: python tools/build_small_vlm.py (see configs/small/focus_small_stage1.py)'
