@@ -6,7 +6,7 @@
 'none' is the pretrained model as it is; a config in a checkpoint's place is tested as it is, and must
 ask the same test episodes. Baselines that take no training stand
 beside them: copy the last support's box, the median of all true boxes for every
-query, and, where the config's metric has matcher=True, correlation with the
+query, and, where a row's metric has matcher=True, correlation with the
 support's crop. Of several test sets each has its table. The last line is JSON: mIoU by name, of each set
 where there are several.
 """
@@ -60,9 +60,9 @@ def check_same_episodes(name: str, row: Row, other: Row) -> None:
 
 def with_baselines(rows: dict[str, Row]) -> dict[str, Row]:
     """The rows of a test set, and those of what takes no training."""
-    first = next(iter(rows.values()))
-    named = {name: first.get(f'{name}_mIoU') for name in BASELINES}
-    return rows | {name: {'mIoU': figure} for name, figure in named.items() if figure is not None}
+    told = {figure: value for row in reversed(rows.values()) for figure, value in row.items()}
+    found = [name for name in BASELINES if f'{name}_mIoU' in told]
+    return rows | {name: {'mIoU': told[f'{name}_mIoU']} for name in found}
 
 
 def table(rows: dict[str, Row]) -> str:

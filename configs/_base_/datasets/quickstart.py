@@ -41,6 +41,6 @@ val_evaluator = dict(metrics=[dict(type='InContextMetric')] * len(sets), dataset
 test_evaluator = dict(
     _delete_=True,
     type='MultiDatasetsEvaluator',
-    metrics=[dict(type='InContextMetric', matcher=True)] * len(sets),
+    metrics=[dict(type='InContextMetric')] * len(sets),
     dataset_prefixes=sets,
 )
