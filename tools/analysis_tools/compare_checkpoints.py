@@ -4,11 +4,10 @@
         features=configs/feature_matcher_mobilenet_v2.py
 
 'none' is the pretrained model as it is; a config in a checkpoint's place is tested as it is, and must
-ask the same test episodes. Baselines that take no training stand
-beside them: copy the last support's box, the median of all true boxes for every
-query, and, where a row's metric has matcher=True, correlation with the
-support's crop. Of several test sets each has its table. The last line is JSON: mIoU by name, of each set
-where there are several.
+ask the same test episodes. Baselines that take no training stand beside them: copy the last support's
+box, the median of all true boxes for every query, and, where a row's metric has matcher=True, correlation
+with the support's crop. Of several test sets each has its table. The last line is JSON: mIoU by name, of
+each set where there are several.
 """
 
 import argparse
