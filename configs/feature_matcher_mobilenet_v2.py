@@ -1,21 +1,10 @@
-"""Features of MobileNetV2, matched without training, on crops of the shipped photographs.
+"""Features of MobileNetV2, matched without training, on crops of the shipped photographs."""
 
-Level, size and threshold were chosen on the training objects, which serve as validation here. So was the
-calibration, on whole photographs, half of which lack the object:
-
-focus calibrate configs/feature_matcher_presence.py none --threshold 0 --prior 0.1
-"""
-
-_base_ = ['_base_/datasets/tiny.py', '_base_/default_runtime.py']
-
-model = dict(
-    type='FeatureMatcher',
-    # torchvision's features[14]: 160 channels at stride 32.
-    backbone=dict(type='VisionBackbone', pretrained='checkpoints/focus-small', level=12),
-    size=320,
-    threshold=0.65,
-    score_calibration=(7.3345, 1.5176),
-)
+_base_ = [
+    '_base_/models/feature_matcher_mobilenet_v2.py',
+    '_base_/datasets/tiny.py',
+    '_base_/default_runtime.py',
+]
 
 pipeline = [
     dict(

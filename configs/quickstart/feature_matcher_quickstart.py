@@ -1,13 +1,11 @@
 """Features of the small model's eyes, matched without training, on the quick start's tests."""
 
-_base_ = ['../_base_/datasets/quickstart.py', '../_base_/default_runtime.py']
+_base_ = [
+    '../_base_/models/feature_matcher_mobilenet_v2.py',
+    '../_base_/datasets/quickstart.py',
+    '../_base_/default_runtime.py',
+]
 
-model = dict(
-    type='FeatureMatcher',
-    backbone=dict(type='VisionBackbone', pretrained='checkpoints/focus-small', level=12),
-    size=320,
-    threshold=0.65,
-)
 train_dataloader = None
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
