@@ -166,7 +166,7 @@ class EpisodeDataset(BaseDetDataset):
         file = AnnotationFile(self.ann_file, self._root, drop, self.allow_outside, self.data_root or None)
         columns = self._listed(file) if file.is_manifest else self._sampled(file)
         faulty = list(dict.fromkeys(file.files.faulty))
-        return columns, Facts(file.digest, len(file.dropped), file.dropped[:10], file.unjudged, faulty)
+        return columns, Facts(file.digest, len(file.dropped), file.dropped[:3], file.unjudged, faulty)
 
     def _listed(self, file: AnnotationFile) -> EpisodeColumns:
         if self.sampler is not None:
