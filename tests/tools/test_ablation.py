@@ -33,8 +33,10 @@ def test_arms_are_trained_tested_and_not_done_twice(tmp_path, monkeypatch, capsy
     arguments += ['--stage1-iters', '2', '--stage2-iters', '1', '--episodes', '3']
     monkeypatch.setattr(sys, 'argv', ['ablation.py', *arguments])
     ablation.main()
-    results = json.loads((tmp_path / 'results.json').read_text())['results']
-    assert set(results) == {'vanilla-seed0', 'steps-grpo-seed0'}
+    results = {
+        file.stem: json.loads(file.read_text())['figures'] for file in (tmp_path / 'results').iterdir()
+    }
+    assert set(results) == {'vanilla', 'steps-grpo-seed0'}
     for figures in results.values():
         assert set(figures) == set(config.test_sets)
         assert {name: row['episodes'] for name, row in figures.items()} == {
@@ -91,7 +93,7 @@ def test_what_a_part_adds_is_taken_seed_by_seed():
         ('none', [], None), ('A', ['sft'], 'none'), ('B', ['paper'], 'A'), ('B + C', ['paper', 'grpo'], 'B')
     ]  # fmt: skip
     figures = {
-        'vanilla-seed3': 0.1, 'sft-seed3': 0.3, 'sft-seed4': 0.5, 'paper-seed3': 0.4, 'paper-seed4': 0.6,
+        'vanilla': 0.1, 'sft-seed3': 0.3, 'sft-seed4': 0.5, 'paper-seed3': 0.4, 'paper-seed4': 0.6,
         'paper-grpo-seed3': 0.4, 'paper-grpo-seed4': 0.8,
     }  # fmt: skip
     results = {key: {'pairs': {'mIoU': value}} for key, value in figures.items()}
@@ -113,6 +115,15 @@ def test_a_shorter_run_keeps_the_shape_of_its_schedule():
     assert [(each.begin, each.end) for each in config.param_scheduler] == [(0, 25), (25, 400)]
 
 
+def test_a_step_may_be_a_config_and_what_differs(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    paper = 'configs/ablations/pairs_paper_attention.py'
+    assert ablation.read_step(paper).custom_hooks[0].layers == 'all'
+    assert ablation.read_step((paper, {'custom_hooks.0.layers': 'last:2'})).custom_hooks[0].layers == 'last:2'
+    with pytest.raises(InputError, match='max_iters'):
+        ablation.read_step((paper, {'max_iters': 3}))
+
+
 def test_a_short_run_still_leaves_its_warm_up():
     config = Config.fromfile(str(ROOT / 'configs/focus_tiny_pairs_stage2.py'))
     ablation._shorten(config, 20)
@@ -130,14 +141,14 @@ def test_iterations_are_the_configs_own_unless_asked_for(monkeypatch):
     assert {step: count for step, count in reduced.items() if count != 20} == {'grpo': 2}
 
 
-@pytest.mark.parametrize('name', ['pairs', 'crowds'])
+@pytest.mark.parametrize('name', ['pairs', 'crowds', 'photographs', 'photographs_attention'])
 def test_an_ablation_uses_all_it_has(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     config = ablation.read_ablation(f'configs/ablations/{name}.py')
     assert {step for _, steps, _ in config.arms for step in steps} == set(config.steps)
     assert {test for _, test, _ in config.columns} == set(config.test_sets)
-    for path in config.steps.values():
-        Config.fromfile(path)
+    for step in config.steps.values():
+        ablation.read_step(step)
 
 
 @pytest.mark.parametrize(

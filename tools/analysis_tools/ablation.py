@@ -7,8 +7,9 @@
 The config names the steps that are trained, the arms that go through them, the
 test sets and the columns. Every arm starts from the same base; arms with and
 without an attention loss train equally long, and so do those with GRPO. What is
-finished is kept in WORK_DIR/results.json, so an interrupted run goes on where it
-was. Writes table.md and curves.png beside it; the last line is JSON.
+finished is kept in WORK_DIR/results, so an interrupted run goes on where it was,
+and one seed each may run side by side in one WORK_DIR; the command with all seeds
+then makes their table. Writes table.md and curves.png; the last line is JSON.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import check_folder, read_config, run_cli
+from focus_mmdet.datasets.conversion.output_file import write_whole
 from focus_mmdet.engine.checkpoints.loading import find_readable_checkpoint
 from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError, check_number
@@ -55,9 +57,6 @@ class Ablation:
         pretrained: Folder of the base; None: the configs' own.
         iters: Iterations by step.
         episodes: Most episodes of each test set.
-
-    Raises:
-        InputError: ``work_dir`` holds results of other settings.
     """
 
     def __init__(
@@ -65,17 +64,7 @@ class Ablation:
     ) -> None:
         self.config, self.work_dir, self.pretrained = config, work_dir, pretrained
         self.iters, self.episodes = iters, episodes
-        self.settings = {'pretrained': pretrained, 'iters': iters, 'episodes': episodes}
-        self.file = work_dir / 'results.json'
-        kept: dict[str, Any] = (
-            json.loads(self.file.read_text()) if self.file.is_file() else {'settings': self.settings}
-        )
-        if kept.get('settings') != self.settings:
-            raise InputError(
-                f'{self.file}: results with {kept.get("settings")}, asked for {self.settings}. Give the same '
-                'options, or another --work-dir'
-            )
-        self.results: Results = kept.get('results', {})
+        self.results: Results = {}
 
     def checkpoint(self, steps: Sequence[str], seed: int) -> str | None:
         """Weights after ``steps``, trained if they are not there yet."""
@@ -85,7 +74,7 @@ class Ablation:
         count = self.iters[steps[-1]]
         file = folder / f'iter_{count}.pth'
         if not file.is_file():
-            config = self._config(self.config.steps[steps[-1]], folder, seed)
+            config = self._prepared(read_step(self.config.steps[steps[-1]]), folder, seed)
             started = find_readable_checkpoint(str(folder))
             config.resume = started is not None
             config.load_from = started or self.checkpoint(steps[:-1], seed)
@@ -95,25 +84,44 @@ class Ablation:
         return str(file)
 
     def test(self, steps: Sequence[str], seed: int) -> None:
-        """Metrics on every test set."""
+        """Metrics on every test set.
+
+        Raises:
+            InputError: ``work_dir`` holds this arm's results with other settings.
+        """
         key = _key(steps, seed)
-        figures = self.results.get(key, {})
+        file = self.work_dir / 'results' / f'{key}.json'
+        settings = self._settings(steps)
+        kept = json.loads(file.read_text()) if file.is_file() else {'settings': settings, 'figures': {}}
+        if kept['settings'] != settings:
+            raise InputError(
+                f'{file}: results with {kept["settings"]}, asked for {settings}. Give the same options, or '
+                'another --work-dir'
+            )
+        figures = self.results[key] = kept['figures']
         left = {name: each for name, each in self.config.test_sets.items() if name not in figures}
         checkpoint = self.checkpoint(steps, seed) if left else None
         for name, dataset in left.items():
-            config = self._config(self.config.filename, self.work_dir / 'test' / f'{key}-{name}', seed)
+            folder = self.work_dir / 'test' / f'{key}-{name}'
+            config = self._prepared(read_config(self.config.filename), folder, seed)
             config.model.bbox_head.temperature = self.config.temperatures.get(name, 0.0)
             dataset = deepcopy(dataset)
             dataset.get('dataset', dataset).indices = self.episodes
             config.load_from, config.test_dataloader.dataset = checkpoint, dataset
+            if steps:
+                _without_baselines(config)
             metrics = Runner.from_cfg(config).test()
             figures[name] = {name.removeprefix('in_context/'): value for name, value in metrics.items()}
-        self.results[key] = figures
-        kept = {'settings': self.settings, 'results': self.results}
-        self.file.write_text(json.dumps(kept, indent=1))
+            write_whole(file, json.dumps(kept, indent=1).encode())
 
-    def _config(self, path: str, folder: Path, seed: int) -> Config:
-        config = read_config(path)
+    def _settings(self, steps: Sequence[str]) -> dict[str, Any]:
+        """What an arm's results hang on, as JSON gives it back."""
+        trained = [(self.config.steps[step], self.iters[step]) for step in steps]
+        settings = {'pretrained': self.pretrained, 'episodes': self.episodes, 'steps': trained}
+        as_read: dict[str, Any] = json.loads(json.dumps(settings))
+        return as_read
+
+    def _prepared(self, config: Config, folder: Path, seed: int) -> Config:
         config.work_dir, config.log_level = str(folder), 'WARNING'
         config.experiment_name = config.visualizer.name = f'{folder.name}-{folder.parent.name}'
         config.randomness = dict(seed=seed)
@@ -145,17 +153,32 @@ def read_ablation(path: str) -> Config:
     return config
 
 
+def read_step(step: str | tuple[str, dict[str, Any]]) -> Config:
+    """The config of a training: a file, or a file and what differs, as ``{dotted key: value}``."""
+    if isinstance(step, str):
+        return read_config(step)
+    file, options = step
+    return read_config(file, options)
+
+
 def _iterations(config: Config, stage1: int | None, stage2: int | None) -> dict[str, int]:
     """Of each step: what is asked for, else its config's own."""
     iters = {}
-    for name, path in config.steps.items():
-        train_cfg = read_config(path).train_cfg
+    for name, step in config.steps.items():
+        train_cfg = read_step(step).train_cfg
         iters[name] = (stage2 if type_name(train_cfg) == 'GRPOTrainLoop' else stage1) or train_cfg.max_iters
     return iters
 
 
 def _key(steps: Sequence[str], seed: int) -> str:
-    return f'{"-".join(steps) or "vanilla"}-seed{seed}'
+    return f'{"-".join(steps)}-seed{seed}' if steps else 'vanilla'
+
+
+def _without_baselines(config: Config) -> None:
+    """Leave template matching, which is slow and the same for each arm, to the base."""
+    evaluators = config.test_evaluator
+    for each in evaluators if isinstance(evaluators, list) else [evaluators]:
+        each.pop('matcher', None)
 
 
 def _shorten(config: Config, count: int) -> None:
@@ -196,8 +219,8 @@ def table(arms: Arms, columns: Columns, results: Results, seeds: list[int]) -> s
             over_episodes = runs[0][name].get('mIoU_95') if interval else None
             cells.append(_cell([run[name][metric] for run in runs], over_episodes))
         lines.append('| ' + ' | '.join([arm, *cells]) + ' |')
-    vanilla = results[_key([], seeds[0])]
-    for title, metric in BASELINES.items():
+    vanilla = results.get(_key([], 0), {})
+    for title, metric in BASELINES.items() if vanilla else ():
         cells = [
             f'{100 * vanilla[name][metric]:.1f}' if kind == 'mIoU' and metric in vanilla[name] else ''
             for _, name, kind in columns
@@ -217,8 +240,7 @@ def differences(arms: Arms, columns: Columns, results: Results, seeds: list[int]
         cells = []
         for _, name, metric in columns:
             values = [
-                results[_key(steps, seed)][name][metric]
-                - results[_key(before, seed if before else seeds[0])][name][metric]
+                results[_key(steps, seed)][name][metric] - results[_key(before, seed)][name][metric]
                 for seed in seeds
             ]
             cells.append(_cell(values, None))
@@ -255,7 +277,7 @@ def draw_curves(work_dir: Path, file: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('config', help='one of configs/ablations/{pairs,crowds}.py, or your own')
+    parser.add_argument('config', help='one of configs/ablations/{pairs,crowds,photographs}.py, or your own')
     parser.add_argument('--work-dir', required=True)
     parser.add_argument('--pretrained', help="folder of the base; default: the configs'")
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
@@ -276,9 +298,8 @@ def main() -> None:
     ablation = Ablation(config, work_dir, args.pretrained, iters, args.episodes)
     for seed in args.seeds:
         for arm, steps, _ in config.arms:
-            if steps or seed == args.seeds[0]:
-                print(f'== {arm}, seed {seed}', flush=True)
-                ablation.test(steps, seed)
+            print(f'== {arm}, seed {seed}', flush=True)
+            ablation.test(steps, seed)
     parts = (config.arms, config.columns, ablation.results, args.seeds)
     text = table(*parts)
     if len(args.seeds) > 1:

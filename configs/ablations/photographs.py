@@ -1,0 +1,57 @@
+"""The ablation on photographs, with pretrained eyes.
+
+``tools/quickstart.sh`` makes the pictures. ``photographed``: collages in which held-out objects that were
+photographed stand among others and look-alikes; ``pasted``: the same of held-out drawings; ``crops``: an
+object alone. Every arm starts from a model that has practised reading boxes, and has seen neither an object
+in two pictures nor an attention loss.
+"""
+
+_base_ = ['photographs_grpo.py']
+
+stage1 = 'configs/ablations/photographs_stage1.py'
+paper = dict(type='AttentionSupervisionHook', margin=0.025, weight=0.25, layers='all')
+#: Trainings by name: a config, or that and what differs.
+steps = dict(
+    sft=(stage1, {'custom_hooks': []}),
+    paper=(stage1, {'custom_hooks': [paper]}),
+    steps=stage1,
+    grpo='configs/ablations/photographs_grpo.py',
+)
+arms = [
+    ('vanilla', [], None),
+    ('SFT', ['sft'], 'vanilla'),
+    ("SFT + the paper's attention loss", ['paper'], 'SFT'),
+    ('SFT + every step supervised', ['steps'], 'SFT'),
+    ('GRPO', ['grpo'], 'vanilla'),
+    ('SFT + GRPO', ['sft', 'grpo'], 'SFT'),
+    ("SFT + the paper's attention loss + GRPO", ['paper', 'grpo'], "SFT + the paper's attention loss"),
+    ('SFT + every step supervised + GRPO', ['steps', 'grpo'], 'SFT + every step supervised'),
+]
+columns = [
+    ('photographed: mIoU', 'photographed', 'mIoU'),
+    ('answers drawn: mIoU', 'drawn', 'mIoU'),
+    ('right object', 'photographed', 'choice'),
+    ('some object', 'photographed', 'any_object@0.5'),
+    ('supports shuffled: mIoU', 'shuffled', 'mIoU'),
+    ('supports removed: mIoU', 'removed', 'mIoU'),
+    ('pasted: mIoU', 'pasted', 'mIoU'),
+    ('right object', 'pasted', 'choice'),
+    ('box moved: follows', 'pasted', 'follows'),
+    ('crops: mIoU', 'crops', 'mIoU'),
+]
+
+photographed = dict(_base_.held_out_collages, data_root=_base_.pictures + 'test/')
+pasted = dict(
+    photographed, ann_file='pasted.json', episodes=dict(type='RandomEpisodes', shots=1, per_track=2)
+)
+test_sets = dict(
+    photographed=photographed,
+    drawn=dict(type='RepeatDataset', times=2, dataset=photographed),
+    shuffled=dict(type='ShuffledSupports', dataset=photographed),
+    removed=dict(photographed, pipeline=[dict(type='RemoveSupports'), *_base_.pipeline]),
+    pasted=pasted,
+    crops=_base_.test_dataloader.dataset.datasets[1],
+)
+#: Of model.bbox_head, by test set; 0 for the rest.
+temperatures = dict(drawn=1.0)
+test_evaluator = dict(_delete_=True, type='InContextMetric', matcher=True)
