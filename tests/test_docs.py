@@ -51,15 +51,15 @@ def load(code: str, folder: Path) -> Config:
 @pytest.mark.parametrize(
     ('page', 'base'),
     [
-        ('README.md', 'focus_tiny_stage1.py'),
-        ('README.md', 'focus_tiny_stage2.py'),
+        ('README.md', 'small/focus_small_mine_stage1.py'),
+        ('README.md', 'small/focus_small_mine_stage2.py'),
         ('README.md', 'focus_stage1_tao.py'),
         ('README.md', 'focus_stage2_tao.py'),
         ('docs/installing.md', 'focus_stage1_tao.py'),
     ],
 )
 def test_the_config_for_your_own_data_reads_data(tmp_path, page, base):
-    code = re.sub(r'configs/\w+\.py', f'configs/{base}', python_block(page, 'mine = dict('))
+    code = re.sub(r'configs/[\w/]+\.py', f'configs/{base}', python_block(page, 'mine = dict('))
     config = load(code, tmp_path)
     check_saving(config)
     for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):

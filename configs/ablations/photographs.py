@@ -2,8 +2,8 @@
 
 ``tools/quickstart.sh`` makes the pictures. ``photographed``: collages in which held-out objects that were
 photographed stand among others and look-alikes; ``pasted``: the same of held-out drawings; ``crops``: an
-object alone. Every arm starts from a model that has practised reading boxes, and has seen neither an object
-in two pictures nor an attention loss.
+object alone. Every arm starts from a model that has practised reading boxes (``build_small_vlm.py``): it
+looks for what a box holds, and has never seen an object in two pictures or written an answer.
 """
 
 _base_ = ['photographs_grpo.py']
