@@ -1,5 +1,6 @@
 """Each step to the answer supervised, on photographs, from a base that has only practised reading boxes.
 
+bash tools/quickstart.sh    # makes the pictures
 python tools/build_small_vlm.py work_dirs/random-small --eyes checkpoints/focus-small \
     --pictures work_dirs/quickstart/collages/train/pictures
 """
