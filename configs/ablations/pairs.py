@@ -5,7 +5,7 @@ they are. Crowds hold four objects: the target, the same drawing in other
 colours, another drawing in the target's colours, and an unrelated one.
 """
 
-_base_ = ['../focus_tiny_pairs_stage2.py']
+_base_ = ['../focus_tiny_pairs_stage2.py', '../_base_/table3_arms.py']
 
 #: Trainings by name; an arm goes through several, each from the weights of the one before.
 steps = dict(
@@ -14,17 +14,6 @@ steps = dict(
     steps='configs/focus_tiny_pairs_stage1.py',
     grpo='configs/focus_tiny_pairs_stage2.py',
 )
-#: (title, steps, the arm it is compared with).
-arms = [
-    ('vanilla', [], None),
-    ('SFT', ['sft'], 'vanilla'),
-    ("SFT + the paper's attention loss", ['paper'], 'SFT'),
-    ('SFT + every step supervised', ['steps'], 'SFT'),
-    ('GRPO', ['grpo'], 'vanilla'),
-    ('SFT + GRPO', ['sft', 'grpo'], 'SFT'),
-    ("SFT + the paper's attention loss + GRPO", ['paper', 'grpo'], "SFT + the paper's attention loss"),
-    ('SFT + every step supervised + GRPO', ['steps', 'grpo'], 'SFT + every step supervised'),
-]
 #: (title, test set, metric) of each column.
 columns = [
     ('pairs mIoU', 'pairs', 'mIoU'),

@@ -6,7 +6,7 @@ object alone. Every arm starts from a model that has practised reading boxes (``
 looks for what a box holds, and has never seen an object in two pictures or written an answer.
 """
 
-_base_ = ['photographs_grpo.py']
+_base_ = ['photographs_grpo.py', '../_base_/table3_arms.py']
 
 stage1 = 'configs/ablations/photographs_stage1.py'
 paper = dict(type='AttentionSupervisionHook', margin=0.025, weight=0.25, layers='all')
@@ -17,16 +17,6 @@ steps = dict(
     steps=stage1,
     grpo='configs/ablations/photographs_grpo.py',
 )
-arms = [
-    ('vanilla', [], None),
-    ('SFT', ['sft'], 'vanilla'),
-    ("SFT + the paper's attention loss", ['paper'], 'SFT'),
-    ('SFT + every step supervised', ['steps'], 'SFT'),
-    ('GRPO', ['grpo'], 'vanilla'),
-    ('SFT + GRPO', ['sft', 'grpo'], 'SFT'),
-    ("SFT + the paper's attention loss + GRPO", ['paper', 'grpo'], "SFT + the paper's attention loss"),
-    ('SFT + every step supervised + GRPO', ['steps', 'grpo'], 'SFT + every step supervised'),
-]
 columns = [
     ('photographed: mIoU', 'photographed', 'mIoU'),
     ('answers drawn: mIoU', 'drawn', 'mIoU'),
