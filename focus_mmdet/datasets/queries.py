@@ -72,7 +72,10 @@ def _files(name: str, left_out: str | None) -> list[str]:
         return [name]
     found = []
     for match in sorted(glob.glob(name, recursive=True), key=natural_order):
-        found += _in_folder(match, left_out) if os.path.isdir(match) else [match]
+        if os.path.isdir(match):
+            found += _in_folder(match, left_out)
+        elif _may_be_read(match):
+            found.append(match)
     if not found:
         raise InputError(f'{name}: no such file; the pattern matches nothing')
     return found
@@ -85,5 +88,10 @@ def _in_folder(folder: str, left_out: str | None) -> list[str]:
         folders[:] = sorted((each for each in below if not each.startswith('.')), key=natural_order)
         known = [each for each in files if Path(each).suffix.lower() in PICTURES or is_video(each)]
         shown = sorted((each for each in known if not each.startswith('.')), key=natural_order)
-        found += [path for each in shown if os.path.isfile(path := os.path.join(place, each))]
+        found += filter(_may_be_read, (os.path.join(place, each) for each in shown))
     return found
+
+
+def _may_be_read(path: str) -> bool:
+    """Whether it is a file, or a link to one that is gone, which its reader names; a pipe may never end."""
+    return os.path.isfile(path) or not os.path.exists(path)

@@ -33,6 +33,14 @@ def test_a_folder_is_its_pictures_and_videos_in_natural_order(photos):
     assert list_queries(['p/10.jpg', 'p', './p/10.jpg']) == ['p/10.jpg', *inside[:1], *inside[2:]]
 
 
+def test_a_link_to_what_is_gone_is_left_to_its_reader_and_a_pipe_is_passed_over(photos):
+    os.symlink('gone.png', 'p/below/link.png')
+    for named in ('p', 'p/**/*.png', 'p/below/*'):
+        found = list_queries([named])
+        assert 'p/below/link.png' in found
+        assert 'p/pipe.png' not in found
+
+
 def test_the_folder_of_results_is_passed_over(photos):
     assert 'p/below/1.heic' not in list_queries(['p'], leave_out='./p/below')
     with pytest.raises(InputError, match='p: is to hold the results, too'):

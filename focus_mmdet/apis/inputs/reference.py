@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -113,11 +114,10 @@ class Reference:
         if path.exists():
             _check_replaceable(path)
         stored = [*self._files, *[None] * (len(self.images) - len(self._files))]
-        tensors = {
-            f'image_{index}': np.frombuffer(_encoded(*pair), np.uint8)
-            for index, pair in enumerate(zip(self.images, stored, strict=True))
-        }
+        files = [_encoded(*pair) for pair in zip(self.images, stored, strict=True)]
+        tensors = {f'image_{index}': np.frombuffer(file, np.uint8) for index, file in enumerate(files)}
         said = {'version': _VERSION, 'name': self.name, 'boxes': self.boxes, 'model': self.model}
+        said['checksum'] = _checksum(said, files)
         AtomicLocalBackend().put(save(tensors, {_KEY: json.dumps(said)}), path)
 
     @classmethod
@@ -125,16 +125,16 @@ class Reference:
         """Read a file that :meth:`save` wrote.
 
         Raises:
-            InputError: No such file, or it is no reference.
+            InputError: No such file, it is no reference, or it is damaged.
         """
         said = _described(Path(path))
-        images, files = [], []
+        names = [f'image_{index}' for index in range(len(said['boxes']))]
         with safe_open(str(path), 'numpy') as file:
-            for index in range(len(said['boxes'])):
-                name = f'image_{index}'
-                content = file.get_tensor(name).tobytes() if name in file.keys() else b''  # noqa: SIM118
-                images.append(_decoded(content, f'{path}: {name}'))
-                files.append(content)
+            there = set(file.keys())
+            files = [file.get_tensor(name).tobytes() if name in there else b'' for name in names]
+        if said.get('checksum') not in (None, _checksum(said, files)):
+            raise InputError(f'{path}: the reference is damaged. Make it again')
+        images = [_decoded(content, f'{path}: {name}') for content, name in zip(files, names, strict=True)]
         boxes = tuple(
             checked_box(box, pixels.shape[1], pixels.shape[0], f'{path}: support {index}')
             for index, (box, pixels) in enumerate(zip(said['boxes'], images, strict=True))
@@ -188,7 +188,13 @@ def _described(path: Path) -> dict[str, Any]:
         raise InputError(f'{path}: a reference of version {version}; this program reads {_VERSION}')
     if not isinstance(boxes, list) or not boxes:
         raise InputError(f'{path}: holds no support. Make the reference again')
-    return {'name': str(name), 'boxes': boxes, 'model': str(model)}
+    return {**said, 'name': str(name), 'model': str(model)}
+
+
+def _checksum(said: dict[str, Any], files: Iterable[bytes]) -> int:
+    """Of all that a file holds, but this itself: a picture with a wrong byte is a picture still."""
+    rest = {key: value for key, value in said.items() if key != 'checksum'}
+    return zlib.crc32(b''.join(files), zlib.crc32(json.dumps(rest, sort_keys=True).encode()))
 
 
 def _check_replaceable(path: Path) -> None:

@@ -1,8 +1,11 @@
 import errno
 import os
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, text, tuples
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -107,6 +110,26 @@ def test_a_broken_or_missing_file_is_named(photos, tmp_path):
         Reference.load(tmp_path / 'cut.focus')
     with pytest.raises(InputError, match=r'gone\.focus: no such reference'):
         Reference.load(tmp_path / 'gone.focus')
+
+
+@pytest.mark.parametrize('place', [0.3, 0.9])
+def test_a_flipped_byte_is_noticed(photos, tmp_path, place):
+    path = tmp_path / 'cup.focus'
+    Reference.of([(photos[0], (1, 2, 30, 50))]).save(path)
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r'cup\.focus: .*damaged'):
+        Reference.load(path)
+
+
+@given(name=text(), box=tuples(integers(0, 20), integers(0, 30), integers(25, 40), integers(35, 60)))
+def test_any_name_and_box_come_back(name, box):
+    with TemporaryDirectory() as folder:
+        cup = Reference.of([(np.zeros((60, 40, 3), np.uint8), box)], name)
+        cup.save(f'{folder}/cup.focus')
+        again = Reference.load(f'{folder}/cup.focus')
+        assert (again.name, again.boxes) == (cup.name, cup.boxes)
 
 
 def test_a_name_that_is_no_text_is_mended_or_refused(photos, tmp_path):
