@@ -82,7 +82,7 @@ def _files(name: str, left_out: str | None) -> list[str]:
 
 
 def _in_folder(folder: str, left_out: str | None) -> list[str]:
-    found = []
+    found: list[str] = []
     for place, folders, files in os.walk(folder):
         below = [each for each in folders if os.path.realpath(os.path.join(place, each)) != left_out]
         folders[:] = sorted((each for each in below if not each.startswith('.')), key=natural_order)
