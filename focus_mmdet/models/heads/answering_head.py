@@ -17,7 +17,7 @@ from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.heads.scoring import Scoring, presence_logp
 from focus_mmdet.models.heads.seen_query import SeenQuery, seen_queries, supports_look
-from focus_mmdet.models.heads.voting import Voting, stratified_noise
+from focus_mmdet.models.heads.voting import Voting
 from focus_mmdet.models.vlm.generation import Generated, Sampling, generate
 from focus_mmdet.models.vlm.grammar import AnswerGrammar
 from focus_mmdet.models.vlm.known_prefix import KnownPrefix
@@ -126,18 +126,15 @@ class AnsweringHead(BaseModule):
         if self.grammar:
             options['grammar'] = self._answer_grammar(speech)
             steps = options['grammar'].steps
-        drawing = {}
-        if self.temperature > 0:
-            drawing = dict(sampling=Sampling(self.temperature), noise=torch.rand(len(samples), steps))
+        options |= self._drawing(len(samples), steps)
+        each = options.get('num_generations', 1)
         watch = self.record_attention and prefix is None
-        generated = self.generate(
-            batch, speech, self.max_new_tokens, record_attention=watch, **options, **drawing
-        )
+        generated = self.generate(batch, speech, self.max_new_tokens, record_attention=watch, **options)
         seen = self._seen_queries(batch, prefix)
-        others = None if self.voting is None else self._drawn(self.voting, batch, speech, steps, options)
         results = []
         for index, (sample, query) in enumerate(zip(samples, seen, strict=True)):
-            text = speech.decode(generated.ids[index])
+            first, *others = range(index * each, (index + 1) * each)
+            text = speech.decode(generated.ids[first])
             cells = tuple(batch.cells[index].tolist())
             answer = speech.read(text, cells)
             sample.set_metainfo({'answer': text, 'parse_error': answer.reason, 'absent': answer.absent})
@@ -147,13 +144,15 @@ class AnsweringHead(BaseModule):
             boxes = torch.zeros(0, 4, device=batch.cells.device)
             if answer.box is not None:
                 boxes = boxes.new_tensor([answer.box])
-                if self.voting is not None and others is not None:
-                    boxes = self.voting.elect(torch.cat([boxes, others[index]]), cells, query)[None]
+                if self.voting is not None:
+                    drawn = [speech.read(speech.decode(generated.ids[other]), cells).box for other in others]
+                    held = boxes.new_tensor([box for box in drawn if box is not None]).view(-1, 4)
+                    boxes = self.voting.elect(torch.cat([boxes, held]), cells, query)[None]
                     sample.set_metainfo({'answer': format_answer(boxes[0].round().int().tolist())})
                 boxes = from_grid(boxes, sample.ori_shape[1::-1], cells)
-            logps = generated.logps[index]
+            logps = generated.logps[first]
             if speech.may_be_absent and answer.reason is None:
-                logps = presence_logp(generated.ids[index], logps, answer, speech.tokenizer)
+                logps = presence_logp(generated.ids[first], logps, answer, speech.tokenizer)
             score = self._score(sample, logps, query, answer.reason is None)
             labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
             results.append(InstanceData(bboxes=boxes, scores=score.repeat(len(boxes)), labels=labels))
@@ -179,32 +178,14 @@ class AnsweringHead(BaseModule):
         tokens = [self.vlm.family.visual_tokens(each) for each in self.vlm.image_features(batch)]
         return seen_queries(batch, tokens, None if prefix is None else prefix.look)
 
-    def _drawn(
-        self,
-        voting: Voting,
-        batch: EpisodeBatch,
-        speech: EpisodeEncoder,
-        steps: int,
-        options: dict[str, Any],
-    ) -> list[Tensor]:
-        """Per episode, (N, 4) boxes in cells: those of its drawn answers that hold one."""
-        count = voting.draws
-        noise = stratified_noise(count, steps).repeat(len(batch), 1)
-        drawn = self.generate(
-            batch,
-            speech,
-            self.max_new_tokens,
-            num_generations=count,
-            sampling=Sampling(),
-            noise=noise,
-            **options,
-        )
-        boxes = []
-        for index, cells in enumerate(batch.cells.tolist()):
-            texts = map(speech.decode, drawn.ids[index * count : (index + 1) * count])
-            held = [box for box in (speech.read(text, cells).box for text in texts) if box is not None]
-            boxes.append(torch.tensor(held, device=batch.cells.device).float().view(-1, 4))
-        return boxes
+    def _drawing(self, count: int, steps: int) -> dict[str, Any]:
+        """How answers to ``count`` queries are drawn, for :meth:`generate`."""
+        if self.voting is not None:
+            noise = self.voting.noise(steps).repeat(count, 1)
+            return dict(num_generations=1 + self.voting.draws, noise=noise)
+        if self.temperature > 0:
+            return dict(sampling=Sampling(self.temperature), noise=torch.rand(count, steps))
+        return {}
 
     def _attention_maps(self, batch: EpisodeBatch, received: Tensor) -> list[Any]:
         """Per image of one episode, (rows, columns) attention from the query image, as numpy."""

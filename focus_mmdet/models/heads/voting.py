@@ -13,16 +13,6 @@ from focus_mmdet.models.heads.seen_query import SeenQuery
 _SAME_PLACE = 0.5
 
 
-def stratified_noise(draws: int, steps: int) -> Tensor:
-    """(draws, steps) uniforms in [0, 1), always the same: in each step one in each of ``draws`` equal parts.
-
-    So few answers stand for all that a model might say (Latin hypercube sampling: McKay et al., 1979).
-    """
-    generator = torch.Generator().manual_seed(0)
-    parts = torch.stack([torch.randperm(draws, generator=generator) for _ in range(steps)], 1)
-    return (parts + torch.rand(draws, steps, generator=generator)) / draws
-
-
 @dataclass(frozen=True)
 class Voting:
     """Answers are drawn beside the most probable one, and elect a box.
@@ -32,7 +22,7 @@ class Voting:
     the supports' boxes hold. If that is an answer, the box is the mean of those in the same place.
 
     Args:
-        draws: Answers that are drawn, at temperature 1 and by :func:`stratified_noise`.
+        draws: Answers that are drawn, at temperature 1 and by :meth:`noise`.
         likeness: See above; 0 lets answers alone decide.
         threshold: What belongs to the region, as a share of the range of contrasts in the query; 0..1.
 
@@ -48,6 +38,17 @@ class Voting:
         check_number('model.bbox_head.voting.draws', self.draws, low=1, whole=True)
         check_number('model.bbox_head.voting.likeness', self.likeness, low=0)
         check_number('model.bbox_head.voting.threshold', self.threshold, low=0, high=1)
+
+    def noise(self, steps: int) -> Tensor:
+        """(1 + draws, steps) for :func:`generate`: the most probable answer, and uniforms, always the same.
+
+        In each step one is in each of ``draws`` equal parts, so that few answers stand for all that a model
+        might say (Latin hypercube sampling: McKay et al., 1979).
+        """
+        generator = torch.Generator().manual_seed(0)
+        parts = torch.stack([torch.randperm(self.draws, generator=generator) for _ in range(steps)], 1)
+        drawn = (parts + torch.rand(self.draws, steps, generator=generator)) / self.draws
+        return torch.cat([torch.full((1, steps), torch.nan), drawn])
 
     def elect(self, answers: Tensor, cells: tuple[int, int], seen: SeenQuery | None) -> Tensor:
         """(4,) in cells, the box that is elected.

@@ -77,22 +77,26 @@ def sampling_noise(seeds: Sequence[int], length: int) -> Tensor:
 def _pick(
     logits: Tensor, sampling: Sampling, noise: Tensor | None, allowed: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Next ids (N,) and their log-probabilities (N,); ``allowed`` is (N, V) bool, None for all."""
+    """Next ids (N,) and their log-probabilities (N,).
+
+    ``noise`` is (N,), NaN or None for the most probable; ``allowed`` is (N, V) bool, None for all.
+    """
     possible = logits if allowed is None else logits.masked_fill(~allowed, float('-inf'))
+    probable = possible.argmax(-1)
+    own = logits.log_softmax(-1).gather(-1, probable[:, None])[:, 0]
     if noise is None:
-        logps = logits.log_softmax(-1)
-        chosen = possible.argmax(-1)
-    else:
-        logits = possible
-        logps = sampling(logits).log_softmax(-1)
-        cumulative = logps.exp().cumsum(-1)
-        # Scaled by the true total, so rounding can't step past the last id.
-        target = noise[:, None] * cumulative[:, -1:]
-        chosen = torch.searchsorted(cumulative, target, right=True).clamp(max=logits.shape[-1] - 1)[:, 0]
-        # A GPU's running sum need not rise, which can give width to an id that is never to be written.
-        impossible = logps.gather(-1, chosen[:, None])[:, 0] == float('-inf')
-        chosen = torch.where(impossible, logps.argmax(-1), chosen)
-    return chosen, logps.gather(-1, chosen[:, None])[:, 0]
+        return probable, own
+    logps = sampling(possible).log_softmax(-1)
+    cumulative = logps.exp().cumsum(-1)
+    # Scaled by the true total, so rounding can't step past the last id.
+    target = noise[:, None] * cumulative[:, -1:]
+    chosen = torch.searchsorted(cumulative, target, right=True).clamp(max=logits.shape[-1] - 1)[:, 0]
+    # A GPU's running sum need not rise, which can give width to an id that is never to be written.
+    impossible = logps.gather(-1, chosen[:, None])[:, 0] == float('-inf')
+    chosen = torch.where(impossible, logps.argmax(-1), chosen)
+    drawn = logps.gather(-1, chosen[:, None])[:, 0]
+    is_greedy = noise.isnan()
+    return torch.where(is_greedy, probable, chosen), torch.where(is_greedy, own, drawn)
 
 
 def _any_alive(alive: Tensor, together: bool) -> bool:
@@ -153,9 +157,9 @@ def generate(
         pad_id: Fills shorter prompts on the left.
         forbidden_ids: Never written.
         max_new_tokens: Length limit, the stop token included. With a grammar it does not count: answers end.
-        num_generations: G; 1 with a grammar or a prefix.
+        num_generations: G.
         sampling: Distribution to draw from; default: the model's own.
-        noise: (B * G, max_new_tokens) uniforms; None decodes greedily.
+        noise: (B * G, max_new_tokens) uniforms; None, and rows of NaN, take the most probable tokens.
         record_attention: Also measure what the query image attends to; not with a prefix.
         grammar: Answers keep to it. Their opening is read with the prompt, and what must follow a token with
             that one; the log-probabilities of the latter, and of the ending, are given as 0. Those of the

@@ -8,7 +8,7 @@ import torch
 from focus_mmdet.core.places import grid_places
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.heads.seen_query import SeenQuery, supports_look
-from focus_mmdet.models.heads.voting import Voting, stratified_noise
+from focus_mmdet.models.heads.voting import Voting
 from tests.conftest import FAMILIES, random_batch
 from tests.models.vlm.test_known_prefix import episodes
 
@@ -39,9 +39,11 @@ def elected(answers, query=None, **options):
 
 
 def test_noise_is_in_every_part_once_a_step_and_the_same_each_time():
-    noise = stratified_noise(12, 5)
+    first, *noise = Voting(draws=12).noise(5)
+    noise = torch.stack(noise)
+    assert first.isnan().all()
     assert (noise.sort(0).values * 12).floor().int().T.tolist() == [list(range(12))] * 5
-    assert torch.equal(noise, stratified_noise(12, 5))
+    assert torch.equal(noise, Voting(draws=12).noise(5)[1:])
     assert len({tuple(column.argsort().tolist()) for column in noise.T}) == 5
 
 

@@ -48,6 +48,26 @@ def test_a_group_equals_its_answers_sampled_one_by_one(shared_detector, family):
         torch.testing.assert_close(one.logps[0], group.logps[index], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize('with_grammar', [False, True])
+def test_the_most_probable_answer_beside_drawn_ones_is_the_one_alone(shared_detector, with_grammar):
+    """Its probabilities are the model's own, those of drawn ones of what was drawn from."""
+    detector = shared_detector('qwen3_vl').eval()
+    speech, grammar = detector.data_preprocessor.encoder, None
+    if with_grammar:
+        grammar = speech.grammar().to('cpu')
+    steps = 8 if grammar is None else grammar.steps
+    noise = sampling_noise(range(4), steps)
+    noise[[0, 2]] = torch.nan
+    batch = detector.data_preprocessor(random_batch(7, [1, 2]))['inputs']
+    more = options(detector, grammar=grammar)
+    both = detector.bbox_head.generate(batch, **more, num_generations=2, noise=noise)
+    for kind, rows in ((None, [0, 2]), (noise[[1, 3]], [1, 3])):
+        alone = detector.bbox_head.generate(batch, **more, noise=kind)
+        for index, row in enumerate(rows):
+            assert both.ids[row].tolist() == alone.ids[index].tolist()
+            torch.testing.assert_close(both.logps[row], alone.logps[index], rtol=1e-4, atol=1e-5)
+
+
 def test_structural_ids_are_never_sampled(make_detector):
     detector = make_detector().eval()
     speech = detector.data_preprocessor.encoder
