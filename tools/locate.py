@@ -37,14 +37,14 @@ from transformers.utils.logging import disable_progress_bar
 
 from focus_mmdet.apis import InContextInferencer, Reference
 from focus_mmdet.apis.answers.zoom import check_tiles
-from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
+from focus_mmdet.apis.command_line import folder, load_inferencer, parse_support
 from focus_mmdet.apis.inputs.images import Support
-from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.datasets.queries import count_pictures, list_queries
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
 from focus_mmdet.results import FORMATS, Located, ResultFiles
-from focus_mmdet.results.query_images import safe_name, save_picture
+from focus_mmdet.results.query_images import safe_name, save_answer
 from focus_mmdet.shipped import READY
 
 SOME_UNREAD = 3
@@ -75,7 +75,7 @@ def parse_args() -> argparse.Namespace:
         help='ask each N-th frame of a video; default: %(default)s',
     )
     parser.add_argument(
-        '--out-dir', type=Path, help='for a picture of each answer, and the files of --format'
+        '--out-dir', type=folder, help='for a picture of each answer, and the files of --format'
     )
     parser.add_argument('--format', nargs='+', choices=FORMATS, default=[], metavar='FORMAT', help=_formats())
     parser.add_argument('--no-pictures', action='store_true', help='draw no picture of each answer: faster')
@@ -246,7 +246,7 @@ def draw(located: Located, number: int, folder: Path) -> dict[str, str]:
         return {}
     frame = '' if located.frame is None else f'_{located.frame:06d}'
     path = folder / f'{safe_name(number, located.query)}{frame}.png'
-    save_picture(located.picture, path)
+    save_answer(located.picture, path)
     return {'picture': str(path)}
 
 
@@ -266,20 +266,19 @@ def only_json_on_stdout() -> None:
 def main() -> None:
     args = parse_args()
     check_args(args)
+    only_json_on_stdout()
     queries = list_queries(args.query, args.out_dir)
     check_objects(args)
     if args.format:
         ResultFiles(args.out_dir, args.format).check()
-    only_json_on_stdout()
     disable_progress_bar()
     # What it tells of broken files, we tell.
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    checkpoint = chosen_checkpoint(args.config, args.checkpoint)
-    config = read_config(args.config, args.cfg_options)
-    find = InContextInferencer(config, checkpoint, args.device)
+    find = load_inferencer(args)
     known = [find.remember(*shown) for shown in supports_and_names(args)]
     if args.remember:
         known[0].save(args.remember)
+        print(f'wrote {args.remember}', file=sys.stderr)
     if not queries:
         return
     try:

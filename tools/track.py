@@ -18,16 +18,17 @@ import numpy as np
 from transformers.utils.logging import disable_progress_bar
 
 from focus_mmdet.apis import InContextInferencer
-from focus_mmdet.apis.command_line import chosen_checkpoint, parse_support
+from focus_mmdet.apis.command_line import folder, load_inferencer, parse_support
 from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.apis.tracking import Learning, track
-from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.datasets.annotations.natural_order import natural_order
 from focus_mmdet.datasets.image_file import read_image
+from focus_mmdet.datasets.queries import PICTURES
 from focus_mmdet.datasets.video import is_video, read_frames
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
-from focus_mmdet.results.tracks.track_files import TrackFiles
+from focus_mmdet.results.tracks.track_files import TrackFiles, check_apart
 from focus_mmdet.shipped import READY
 
 
@@ -48,8 +49,10 @@ class Frames:
         self.files: list[str] = []
         rate, count = 0.0, 0
         if Path(path).is_dir():
-            found = (str(file) for file in Path(path).iterdir() if file.is_file() and file.name[0] != '.')
-            self.files = sorted(found, key=natural_order)
+            found = [file for file in Path(path).iterdir() if file.is_file() and file.name[0] != '.']
+            # Frames may have no ending at all; where some have one, what else lies there is none.
+            pictures = [file for file in found if file.suffix.lower() in PICTURES]
+            self.files = sorted(map(str, pictures or found), key=natural_order)
             count = len(self.files)
             if not count:
                 raise InputError(f'{path}: no frames in this folder')
@@ -86,7 +89,7 @@ def main() -> None:
     parser.add_argument('--name', nargs='+', default=[], help="of each --support; default: 'object 1', ...")
     parser.add_argument('--reference', nargs='+', default=[], metavar='FILE', help='saved references')
     parser.add_argument('--video', required=True, help='a video, or a folder of frames')
-    parser.add_argument('--out-dir', type=Path, required=True)
+    parser.add_argument('--out-dir', type=folder, required=True)
     parser.add_argument('--every', type=int, default=1, metavar='N', help='look at each N-th frame')
     parser.add_argument(
         '--score-thr', type=float, default=0.0, help='leave out boxes below this score; default: %(default)s'
@@ -108,16 +111,16 @@ def main() -> None:
     disable_progress_bar()
     check_number('--every', args.every, low=1, whole=True)
     check_number('--fps', args.fps, low=0.01)
+    check_number('--score-thr', args.score_thr, low=0, high=1)
     learning = Learning(args.memory, args.confident)
     if not args.support and not args.reference:
         raise InputError('give --support or --reference')
     if args.name and len(args.name) != len(args.support):
         raise InputError(f'--name {" ".join(args.name)}: give one for each of {len(args.support)} --support')
     check_folder('--out-dir', args.out_dir)
+    check_apart(args.out_dir, args.video)
     frames = Frames(args.video, args.every, args.fps)
-    checkpoint = chosen_checkpoint(args.config, args.checkpoint)
-    config = read_config(args.config, args.cfg_options)
-    find = InContextInferencer(config, checkpoint, args.device)
+    find = load_inferencer(args)
     known = references(find, args)
     seen = dict.fromkeys((reference.name for reference in known), 0)
     tracked = track(find, frames, known, learning, args.video, args.score_thr)

@@ -1,6 +1,13 @@
 """What the tools that find things take on their command lines."""
 
+import argparse
+import sys
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from focus_mmdet.apis.inferencer import InContextInferencer
 from focus_mmdet.apis.inputs.images import Support
+from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.video import is_video
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped import READY
@@ -20,12 +27,22 @@ def parse_support(text: str, flag: str = '--support') -> Support:
     return path, box
 
 
-def chosen_checkpoint(config: str, checkpoint: str | None) -> str | None:
-    """The file that ``--checkpoint`` names; None for a pretrained model as it is, such as the shipped one.
+def folder(text: str) -> Path:
+    """A folder that an option names; no text, as of a shell's unset variable, names none."""
+    if not text:
+        raise argparse.ArgumentTypeError('give the name of a folder')
+    return Path(text)
+
+
+def load_inferencer(args: argparse.Namespace) -> InContextInferencer:
+    """What ``--config``, ``--checkpoint``, ``--device`` and ``--cfg-options`` say; stdout is left to answers.
 
     Raises:
-        InputError: A config of one's own without a word on its checkpoint.
+        InputError: A config of one's own without a word on its checkpoint, or they do not go together.
     """
+    config, checkpoint = args.config, args.checkpoint
     if checkpoint is None and config != READY:
         raise InputError(f"--config {config}: give --checkpoint, or 'none' for its pretrained model as it is")
-    return None if checkpoint in (None, 'none') else checkpoint
+    # MMEngine prints what it loads.
+    with redirect_stdout(sys.stderr):
+        return InContextInferencer(read_config(config, args.cfg_options), checkpoint, args.device)

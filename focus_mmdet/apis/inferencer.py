@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class InContextInferencer(BaseInferencer):
     steps, batch by batch: :meth:`preprocess`, :meth:`forward`, :meth:`visualize`, :meth:`postprocess`. A
     subclass may change each. A call gives a list of answers, with no dict round it.
 
-    Not for several threads at once.
+    Threads may share it: their batches take turns. ``unread`` and ``found`` are then of the latest call.
 
     Args:
         config: Config file, or a loaded config; default: the
@@ -81,7 +82,7 @@ class InContextInferencer(BaseInferencer):
             self.model.bbox_head.grammar = grammar
         self.unread: list[tuple[str, str]] = []
         self.found: list[Any] = []
-        self.answerer = Answerer(self.model, self.pipeline)
+        self.answerer, self._turn = Answerer(self.model, self.pipeline), RLock()
         self._checkpoint, self._fingerprint = checkpoint, fingerprint(loaded, checkpoint)
 
     def _init_model(self, cfg: Config, weights: str | None, device: str = 'cpu') -> Any:
@@ -240,8 +241,9 @@ class InContextInferencer(BaseInferencer):
         drawn = bool(out_dir) and not no_save_vis
         written = Written(Path(out_dir), drawn, not no_save_pred) if out_dir else None
         told = Progress(len(files), 'queries') if isinstance(files, list) else None
-        self.found = []
+        found: list[Any] = []
         asked: set[str] = set()
+        self.found = found
         for batch, results in self._run(
             files,
             references,
@@ -255,14 +257,13 @@ class InContextInferencer(BaseInferencer):
             pred_score_thr=pred_score_thr,
             written=written,
         ):
-            self.found += results
-            new = {query.name for query in batch.queries} - asked
-            asked |= new
-            if told is not None and new:
-                told.update(len(new))
+            found += results
+            asked |= {query.name for query in batch.queries}
+            if told is not None and len(asked) > told.done:
+                told.update(len(asked) - told.done)
         if told is not None:
             told.close()
-        return self.found
+        return found
 
     def preprocess(
         self,
@@ -360,8 +361,9 @@ class InContextInferencer(BaseInferencer):
         rivals = [] if nothing else as_references(not_this, self.remember)
         if both := set(known) & set(rivals):
             raise InputError(f'not_this: {next(iter(both)).name!r} is also what is looked for')
-        for reference in [*known, *rivals]:
-            self.answerer.know(reference)
+        with self._turn:
+            for reference in [*known, *rivals]:
+                self.answerer.know(reference)
         steps = self._dispatch_kwargs(references=known, not_this=rivals, **options)
         return self._answers(list_queries(queries), batch_size, return_datasamples, warn, *steps)
 
@@ -379,21 +381,17 @@ class InContextInferencer(BaseInferencer):
         self.unread = []
         count = 0
         for batch in self.preprocess(inputs, batch_size, **preprocess):
-            preds = self.forward(batch, **forward)
-            strips = self.visualize(batch, preds, **visualize)
+            with self._turn:
+                preds = self.forward(batch, **forward)
+                strips = self.visualize(batch, preds, **visualize)
             count += len(preds)
             yield batch, self.postprocess(preds, strips, return_datasamples, **postprocess)
-        if not self.unread:
-            return
-        reason = self.unread[0][1]
-        if not count:
+        reason = self.unread[0][1] if self.unread else ''
+        if reason and not count:
             raise InputError(reason)
-        if warn:
-            print_log(
-                f'{len(self.unread)} of the queries could not be answered, the first for this: {reason}',
-                'current',
-                logging.WARNING,
-            )
+        if reason and warn:
+            what = f'{len(self.unread)} of the queries could not be answered, the first for this: {reason}'
+            print_log(what, 'current', logging.WARNING)
 
     def _leave_out(self, query: Query, error: InputError) -> None:
         name, reason = str(query), str(error)

@@ -13,7 +13,8 @@ from mmengine.logging import print_log
 from focus_mmdet.errors import InputError
 
 SUFFIXES = {
-    '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.ts', '.ogv',
+    '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.wmv', '.flv', '.3gp', '.ts', '.mts',
+    '.m2ts', '.ogv',
 }  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from focus_mmdet.errors import InputError
 _JSON_BYTES = 2**20
 #: Of one reference.
 MOST_SUPPORTS = 16
+#: In characters: it goes into a header when the file is saved.
+LONGEST_NAME = 200
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError
 from focus_mmdet.page.ascii_json import AsciiJSON
 from focus_mmdet.page.finder import Finder, ModelThread
-from focus_mmdet.page.limits import MOST_SUPPORTS, check_reference, read_json
+from focus_mmdet.page.limits import LONGEST_NAME, MOST_SUPPORTS, check_reference, read_json
 from focus_mmdet.page.pictures import Uploads, shown
 
 
@@ -107,6 +107,8 @@ class References:
         return Response(known.supports[number][0], media_type='image/jpeg')
 
     def _check_new(self, name: str) -> None:
+        if len(name) > LONGEST_NAME:
+            raise InputError(f'a name of {len(name)} characters: give it at most {LONGEST_NAME}')
         # A result says which reference it is of by its name.
         if any(known.reference.name == name for known in self.known.values()):
             raise InputError(f'there is a reference {name!r} already: take another name, or forget that one')

@@ -12,7 +12,8 @@ from focus_mmdet.results.located import Located
 from focus_mmdet.results.query_images import QueryImages
 from focus_mmdet.results.result_writer import ResultWriter
 
-_DESCRIPTION = 'Found by focus_mmdet. The folder of file_name is root.'
+_DESCRIPTION = 'Found by focus_mmdet.'
+_ROOT = ' The folder of file_name is root.'
 
 
 class CocoResults(ResultWriter):
@@ -54,7 +55,7 @@ class CocoResults(ResultWriter):
     def __exit__(self, *error: Any) -> None:
         files = [name for name in self._images if os.path.isabs(name)]
         root = os.path.commonpath([os.path.dirname(name) for name in files]) if files else ''
-        info = {'description': _DESCRIPTION, 'root': root}
+        info = {'description': _DESCRIPTION + _ROOT, 'root': root} if root else {'description': _DESCRIPTION}
         categories = [
             {'id': i, 'name': name, 'supercategory': 'object'} for name, i in self._references.items()
         ]

@@ -30,13 +30,12 @@ FORMATS = {
 class ResultFiles(ResultWriter):
     """Several kinds of files of one search, in one folder.
 
+    They are begun with the first answer: a search that finds no query to read leaves an earlier one's alone.
+
     Args:
         path: The folder; it is made.
         formats: Some of :data:`FORMATS`.
         total: How many pictures are to be searched, where that is known; a page says how many were.
-
-    Attributes:
-        files: What is written, in the order of ``formats``.
 
     Raises:
         InputError: Another format, or a file in the way that is not ours to replace.
@@ -50,7 +49,12 @@ class ResultFiles(ResultWriter):
         self._writers = [
             _writer(name, self.path / FORMATS[name], images, total) for name in dict.fromkeys(formats)
         ]
-        self.files = [writer.path for writer in self._writers]
+        self._open: ExitStack | None = None
+
+    @property
+    def files(self) -> list[Path]:
+        """What is written, in the order of ``formats``; nothing before the first answer."""
+        return [] if self._open is None else [writer.path for writer in self._writers]
 
     def check(self) -> None:
         for writer in self._writers:
@@ -58,19 +62,21 @@ class ResultFiles(ResultWriter):
 
     def __enter__(self) -> Self:
         self.check()
-        with ExitStack() as stack:
-            for writer in self._writers:
-                stack.enter_context(writer)
-            # Each is left, also where leaving another fails.
-            self._open = stack.pop_all()
         return self
 
     def write(self, located: Located) -> None:
+        if self._open is None:
+            with ExitStack() as stack:
+                for writer in self._writers:
+                    stack.enter_context(writer)
+                # Each is left, also where leaving another fails.
+                self._open = stack.pop_all()
         for writer in self._writers:
             writer.write(located)
 
     def __exit__(self, *error: Any) -> None:
-        self._open.__exit__(*error)
+        if self._open is not None:
+            self._open.__exit__(*error)
 
 
 def _writer(name: str, path: Path, images: QueryImages, total: int | None) -> ResultWriter:

@@ -2,15 +2,20 @@
 
 import os
 import re
+import zlib
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import mmcv
 import numpy as np
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from focus_mmdet.datasets.conversion.output_file import write_whole
 from focus_mmdet.datasets.image_file import read_image
+from focus_mmdet.datasets.queries import is_answer
 from focus_mmdet.datasets.video import read_frames
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
@@ -28,7 +33,6 @@ class QueryImages:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self._frames = FramesInOrder()
-        self._videos: dict[str, int] = {}
         self._written: dict[Place, str] = {}
 
     def place(self, located: Located) -> Place:
@@ -45,9 +49,9 @@ class QueryImages:
         if frame is None:
             return path if os.path.isfile(path) else None
         if place not in self._written:
-            video = safe_name(self._videos.setdefault(path, len(self._videos)), path)
-            file = self.folder / video / f'{frame:06d}.jpg'
-            save_picture(self._frames.read(path, frame), file)
+            _, content = cv2.imencode('.jpg', mmcv.rgb2bgr(self._frames.read(path, frame)))
+            file = self.folder / _video_name(path) / f'{frame:06d}.jpg'
+            write_whole(file, content.tobytes())
             self._written[place] = os.path.abspath(file)
         return self._written[place]
 
@@ -99,11 +103,27 @@ def safe_name(number: int, path: str) -> str:
     return f'{number:05d}_{stem.encode()[:200].decode(errors="ignore")}'
 
 
-def save_picture(pixels: np.ndarray, path: Path) -> None:
-    """Write (H, W, 3) uint8 RGB pixels, at once or not at all, as the ending of ``path`` says.
+def _video_name(path: str) -> str:
+    """A folder's name for the frames of a video: no other file's, so labels that lead there stay true."""
+    state = os.stat(path)
+    mark = zlib.crc32(f'{path} {state.st_size} {state.st_mtime_ns}'.encode(errors='surrogateescape'))
+    return f'{safe_name(0, path)[6:]}_{mark:08x}'
+
+
+def save_answer(pixels: np.ndarray, path: Path) -> None:
+    """Write a picture of an answer as PNG, at once or not at all; a search of its folder passes it over.
+
+    Args:
+        pixels: (H, W, 3) uint8 RGB.
+        path: An earlier answer's is replaced.
 
     Raises:
+        InputError: Another file is there.
         OSError: It cannot be written.
     """
-    _, content = cv2.imencode(path.suffix, mmcv.rgb2bgr(pixels))
-    write_whole(path, content.tobytes())
+    if os.path.lexists(path) and not is_answer(path):
+        raise InputError(f'{path}: exists, and this tool did not write it. Give another --out-dir')
+    said, content = PngInfo(), BytesIO()
+    said.add_text('Software', 'focus_mmdet')
+    Image.fromarray(pixels).save(content, 'png', pnginfo=said)
+    write_whole(path, content.getvalue())

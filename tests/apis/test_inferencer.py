@@ -1,4 +1,5 @@
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 
@@ -101,6 +102,8 @@ def test_the_answer_depends_on_the_support(inferencer, photo, monkeypatch):
         ([('PHOTO', (10, 10, 40, 10.5))], ['PHOTO'], 'less than a pixel'),
         ([('a' * 300 + '.png', (1, 1, 5, 5))], ['PHOTO'], 'no such image'),
         ([('gone.png', (1, 1, 5, 5))], ['PHOTO'], r'gone\.png: no such image'),
+        ([('.', (1, 1, 5, 5))], ['PHOTO'], r'\.: a folder; a support is one picture in it'),
+        ([('PHOTO', (10**400, 1, 5, 5))], ['PHOTO'], 'a box is four numbers'),
         ([('PHOTO', (1, 1, 5, 5))], ['gone.png'], r'gone\.png: no such image'),
         ([('PHOTO', (1, 1, 5, 5))], [np.zeros((4, 4))], 'query 0: an array must be'),
     ],
@@ -326,3 +329,20 @@ def test_a_subclass_of_mmengines_inferencer_changes_its_steps(config, photo):
             (photo[0], 'cup'),
         ]
         assert all((each.answer, each.picture.tolist()) == ('mine', [[[2] * 3] * 2]) for each in found)
+
+
+def test_threads_that_share_it_get_their_own_answers(inferencer, cup, tmp_path):
+    folder = photos(tmp_path, 8)
+    paths = [str(folder / f'{number}.png') for number in range(8)] * 3
+    expected = {path: inferencer(path, cup)[0].box for path in paths[:8]}
+    again = InContextInferencer(inferencer.cfg, device='cpu')
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda path: again(path, cup), paths))
+    assert [[each.query for each in answers] for answers in found] == [[path] for path in paths]
+    assert [answers[0].box for answers in found] == [expected[path] for path in paths]
+
+
+def test_samples_say_what_they_are_about(inferencer, cup, photo):
+    hat = inferencer.remember([(photo[0], (5, 5, 30, 30))], 'hat')
+    samples = inferencer(photo[0], [cup, hat], return_datasamples=True)
+    assert [sample.reference for sample in samples] == ['my cup', 'hat']

@@ -86,6 +86,8 @@ def test_one_name_is_one_reference(page):
     first = remember(client, 'cup')
     image = upload(client, png()).json()['id']
     again = {'name': 'cup', 'supports': [{'image': image, 'box': [0, 0, 9, 9]}]}
+    long = client.post('/api/references', json={**again, 'name': 'x' * 201}).json()
+    assert long['error'] == 'a name of 201 characters: give it at most 200'
     assert "there is a reference 'cup' already" in client.post('/api/references', json=again).json()['error']
     assert client.delete(f'/api/references/{first}').status_code == 204
     assert client.post('/api/references', json=again).status_code == 200

@@ -94,5 +94,6 @@ def test_of_an_image_asked_twice_the_surer_box_stays(write, photos, located):
 
 def test_a_search_without_a_box_or_a_file_is_written_too(write, located, tmp_path):
     assert json.loads(write([]).read_text())['images'] == []
+    assert 'root' not in write([]).read_text()
     path = write([located('query 0', None), located('query 1')])
     assert [image['file_name'] for image in COCO(str(path)).dataset['images']] == ['query 0', 'query 1']

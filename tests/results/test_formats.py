@@ -73,3 +73,15 @@ def test_files_of_others_are_left_alone(tmp_path, name):
 def test_an_unknown_format_is_named(tmp_path):
     with pytest.raises(InputError, match="format='voc' is not one of"):
         ResultFiles(tmp_path, ['voc'])
+
+
+def test_a_search_that_answers_nothing_leaves_an_earlier_ones_files(tmp_path, photos, located):
+    formats = ['csv', 'coco', 'html', 'jsonl']
+    with ResultFiles(tmp_path, formats) as files:
+        files.write(located(photos[0]))
+    assert [path.name for path in files.files] == [FORMATS[name] for name in formats]
+    before = {path: path.read_bytes() for path in files.files}
+    with pytest.raises(InputError), ResultFiles(tmp_path, formats) as files:
+        raise InputError('gone.jpg: no such image')
+    assert files.files == []
+    assert {path: path.read_bytes() for path in before} == before

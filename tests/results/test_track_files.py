@@ -11,7 +11,7 @@ from focus_mmdet.datasets import EpisodeDataset
 from focus_mmdet.datasets.video import read_frames
 from focus_mmdet.errors import InputError
 from focus_mmdet.results.located import Located
-from focus_mmdet.results.tracks.track_files import TrackFiles, draw_boxes
+from focus_mmdet.results.tracks.track_files import TrackFiles, check_apart, draw_boxes
 
 SIZE = (96, 64)
 
@@ -96,3 +96,32 @@ def test_a_stop_half_way_leaves_whole_files(tmp_path):
 def test_frames_of_another_size_are_named(tmp_path):
     with pytest.raises(InputError, match='frame 1: 40 x 30 pixels, the first has 96 x 64'):
         write(tmp_path, frame(0), np.zeros((30, 40, 3), np.uint8))
+
+
+def test_a_run_without_a_frame_leaves_an_earlier_ones_files(tmp_path):
+    write(tmp_path, frame(0))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(InputError):
+        write(tmp_path, stop=InputError('clip: no frame can be read'))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert len(before) == 3
+
+
+def test_what_is_read_is_not_written_over(folder):
+    for name in ('video.mp4', 'frames', '', '../out'):
+        with pytest.raises(InputError, match='would be written over'):
+            check_apart(folder, folder / name)
+    check_apart(folder, folder.parent)
+    check_apart(folder, folder / 'clip.mp4')
+
+
+def test_an_object_that_was_never_found_is_no_obstacle_to_training(tmp_path):
+    with TrackFiles(tmp_path, 'clip.mp4', ['cup', 'dog'], 10.0, frames=True) as files:
+        for number in range(2):
+            found = [answer(number, (number, 10.5, number + 20.0, 30.0)), answer(number, None, 'dog')]
+            files.add(number, frame(number), found)
+    episodes = EpisodeDataset(
+        ann_file='annotations.json', data_root=str(tmp_path), data_prefix=dict(img=''),
+        episodes=dict(type='RandomEpisodes', shots=1), pipeline=[], serialize_data=False,
+    )  # fmt: skip
+    assert len(episodes) == 1

@@ -53,8 +53,7 @@ def call(tmp_path, monkeypatch, capsys):
     for name in ('cup.png', 'photos/1.jpg', 'photos/2.jpg', 'photos/10.jpg'):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.new('RGB', (64, 48), 'teal').save(name)
-    monkeypatch.setattr(locate, 'InContextInferencer', AtOnePlace)
-    monkeypatch.setattr(locate, 'read_config', lambda *_: None)
+    monkeypatch.setattr(locate, 'load_inferencer', AtOnePlace)
     monkeypatch.setattr(locate, 'only_json_on_stdout', lambda: None)
 
     def call(*arguments):
@@ -166,7 +165,7 @@ def test_what_was_to_be_read_next_is_given_up_before_files_are_written(call, mon
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(locate, 'InContextInferencer', Kept)
+    monkeypatch.setattr(locate, 'load_inferencer', Kept)
     monkeypatch.setattr(locate, 'draw', interrupted)
     monkeypatch.setattr(locate, 'tell_found', lambda *_: order.append('written'))
     status, _, told = call(*CUP, '--query', 'photos', '--no-pictures')
@@ -251,7 +250,7 @@ def test_a_wrong_call_ends_before_the_model_is_loaded(call, monkeypatch, name):
     os.mkdir('empty')
     with open('found.csv', 'w') as file:
         file.write('mine')
-    monkeypatch.setattr(locate, 'InContextInferencer', lambda *_: pytest.fail('loaded'))
+    monkeypatch.setattr(locate, 'load_inferencer', lambda *_: pytest.fail('loaded'))
     status, lines, told = call(*arguments)
     assert (status, lines) == (2, [])
     assert len(told.splitlines()) == 1

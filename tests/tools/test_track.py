@@ -62,6 +62,8 @@ def test_a_folder_of_frames_is_a_video_in_the_order_of_their_numbers(tmp_path):
     video = tool.Frames(str(tmp_path), 2, 30.0)
     assert [(number, int(pixels.mean())) for number, pixels in video] == [(0, 2), (2, 10)]
     assert (video.rate, video.count) == (15.0, 2)
+    (tmp_path / 'notes.txt').write_text('of the frames')
+    assert tool.Frames(str(tmp_path), 1, 30.0).count == 4
     (tmp_path / 'empty').mkdir()
     with pytest.raises(InputError, match='empty: no frames in this folder'):
         tool.Frames(str(tmp_path / 'empty'), 1, 30.0)
@@ -84,8 +86,7 @@ class StoppedAtTheThird:
 
 
 def test_an_interrupted_run_says_how_far_it_was_and_keeps_what_it_found(clip, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(tool, 'InContextInferencer', StoppedAtTheThird)
-    monkeypatch.setattr(tool, 'read_config', lambda *_: None)
+    monkeypatch.setattr(tool, 'load_inferencer', StoppedAtTheThird)
     words = ['--support', f'{clip}#0:0,20,20,40', '--video', clip, '--out-dir', str(tmp_path / 'out')]
     monkeypatch.setattr('sys.argv', ['track.py', '--checkpoint', 'none', *words])
     with pytest.raises(SystemExit, match='130'):
@@ -108,6 +109,7 @@ def test_a_header_may_not_say_how_many_frames_there_are(monkeypatch):
         (['--support', 'CLIP#0:0,20,20,40', '--video', 'a.jpg'], '--video a.jpg: no video by its ending'),
         (['--support', 'CLIP#0:0,20,20,40', '--video', 'gone.mp4'], 'gone.mp4: no such video'),
         (['--support', 'CLIP#0:0,20,20,40', '--video', 'CLIP', '--memory', '-1'], 'memory=-1'),
+        (['--support', 'CLIP#0:0,20,20,40', '--video', 'CLIP', '--score-thr', '2'], '--score-thr=2'),
     ],
 )
 def test_bad_input_is_named_before_anything_is_written(track, clip, tmp_path, words, message):

@@ -122,6 +122,8 @@ class Batch:
                 return [found for each in alone for found in each._ask(reference, picture, leave_out)]
             leave_out(self.queries[0], error)
             return [None]
+        for sample in samples:
+            sample.set_metainfo({'reference': reference.name})
         return [
             Found(query, seen, reference, sample, picture)
             for query, seen, sample in zip(self.queries, self.asked.queries, samples, strict=True)

@@ -1,8 +1,10 @@
 """What a model has read of a reference, in a file beside it."""
 
+import errno
 import hashlib
 import json
 import logging
+import zlib
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,9 @@ from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 
 #: Ends the name of a reference's file.
 ENDING = '.known'
-_KEY = 'focus_known'
+_KEY, _SUM = 'focus_known', 'checksum'
+#: How a file of these begins, behind eight bytes.
+_BEGINNING = b'{"__metadata__":{'
 #: The parts of a look.
 _LOOK = [part.name for part in fields(Look)]
 
@@ -46,11 +50,15 @@ class KeptPrefix:
         """None: there is no such file, it does not fit, or it is damaged."""
         try:
             with safe_open(str(self.path), 'pt') as file:
-                if (file.metadata() or {}).get(_KEY) != self.stamp:
+                said = file.metadata() or {}
+                if said.get(_KEY) != self.stamp:
                     return None
-                kept = {name: file.get_tensor(name).to(device) for name in file.keys()}  # noqa: SIM118
+                kept = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (SafetensorError, OSError):
             return None
+        if said.get(_SUM) != _checksum(kept):
+            return None
+        kept = {name: tensor.to(device) for name, tensor in kept.items()}
         count = sum(name.endswith('.key') for name in kept)
         layers = [(kept[f'{layer}.key'], kept[f'{layer}.value']) for layer in range(count)]
         seen = [kept[f'look.{part}'] for part in _LOOK if f'look.{part}' in kept]
@@ -64,12 +72,34 @@ class KeptPrefix:
             kept |= {f'look.{part}': getattr(prefix.look, part) for part in _LOOK}
         for layer, (key, value) in enumerate(prefix.layers):
             kept |= {f'{layer}.key': key, f'{layer}.value': value}
-        content = save({name: tensor.contiguous() for name, tensor in kept.items()}, {_KEY: self.stamp})
+        kept = {name: tensor.cpu().contiguous() for name, tensor in kept.items()}
         try:
+            self._check_replaceable()
+            content = save(kept, {_KEY: self.stamp, _SUM: _checksum(kept)})
             AtomicLocalBackend().put(content, self.path)
         except OSError as error:
             message = f'{self.path}: not kept ({error.strerror}); the supports are read again next time'
             print_log(message, 'current', logging.WARNING)
+
+    def _check_replaceable(self) -> None:
+        """Raise :class:`FileExistsError` for another program's file."""
+        if self.path.exists() and not _is_one(self.path):
+            raise FileExistsError(errno.EEXIST, 'another file is there', str(self.path))
+
+
+def _is_one(path: Path) -> bool:
+    """Does the file begin as these do, also where it is cut? Nothing is lost with an empty one."""
+    with open(path, 'rb') as file:
+        beginning = file.read(1024)[8:]
+    return not beginning or (beginning.startswith(_BEGINNING) and _KEY.encode() in beginning)
+
+
+def _checksum(kept: dict[str, Tensor]) -> str:
+    """Of all numbers: a wrong one is a number still."""
+    total = 0
+    for name in sorted(kept):
+        total = zlib.crc32(kept[name].reshape(-1).view(torch.uint8).numpy().data, total)
+    return str(total)
 
 
 def stamp(model: Any, config: Config, checkpoint: str | None, fingerprint: str, reference: Reference) -> str:

@@ -4,10 +4,9 @@ import json
 import os
 from pathlib import Path
 
-import mmcv
-
 from focus_mmdet.cli import check_folder
 from focus_mmdet.results.located import Located
+from focus_mmdet.results.query_images import save_answer
 
 
 class Written:
@@ -36,7 +35,7 @@ class Written:
         name = f'{self._count:06d}_{stem}' + ('' if located.frame is None else f'_{located.frame:06d}')
         self._count += 1
         if self.pictures and located.picture is not None:
-            mmcv.imwrite(mmcv.rgb2bgr(located.picture), str(self.folder / 'vis' / f'{name}.png'))
+            save_answer(located.picture, self.folder / 'vis' / f'{name}.png')
         if self.predictions:
             file = self.folder / 'preds' / f'{name}.json'
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,7 @@ def checked_box(box: Sequence[float], width: int, height: int, name: str) -> tup
     """
     try:
         x1, y1, x2, y2 = corners = tuple(float(value) for value in box)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f'{name}: a box is four numbers x1, y1, x2, y2, not {box!r}') from None
     problems = {
         'holds what is no number': not all(map(math.isfinite, corners)),

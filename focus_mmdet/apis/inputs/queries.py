@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from io import IOBase
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def list_queries(queries: Queries) -> Iterable[Image]:
     """
     if isinstance(queries, (str, Path, np.ndarray, Pillow.Image)):
         queries = [queries]
-    if not isinstance(queries, Iterable):
+    # Bytes and open files are iterable, too.
+    if not isinstance(queries, Iterable) or isinstance(queries, (bytes, bytearray, IOBase)):
         raise InputError(f'queries: give images, files or folders, not {type(queries).__name__}')
     return (file for query in queries for file in _files(query))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -88,6 +89,8 @@ class Reference:
         images, boxes, files = [], [], []
         for index, (image, box) in enumerate(supports):
             named = str(image) if isinstance(image, (str, Path)) else f'support {index}'
+            if isinstance(image, (str, Path)) and os.path.isdir(image):
+                raise InputError(f'{named}: a folder; a support is one picture in it')
             pixels = read_rgb(image, named)
             height, width = pixels.shape[:2]
             images.append(pixels)
@@ -178,7 +181,7 @@ def _described(path: Path) -> dict[str, Any]:
         with safe_open(str(path), 'numpy') as file:
             said = json.loads((file.metadata() or {})[_KEY])
         version, name, boxes, model = (said[key] for key in ('version', 'name', 'boxes', 'model'))
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         with open(path, 'rb') as file:
             begins_so = file.read(8 + len(_BEGINNING)).endswith(_BEGINNING)
         is_ours = begins_so and isinstance(error, SafetensorError)

@@ -17,9 +17,12 @@ class CocoVideo:
 
     def __init__(self, name: str, objects: Sequence[str], file_name: str = '{number:06d}.jpg') -> None:
         self.file_name = file_name
+        named = [{'id': index, 'name': each} for index, each in enumerate(objects, start=1)]
         self.content: dict[str, Any] = {
             'videos': [{'id': 1, 'name': name}],
-            'categories': [{'id': index, 'name': each} for index, each in enumerate(objects, start=1)],
+            'categories': named,
+            # Where nothing is said of a frame, the object may be in it.
+            'instances': [{**each, 'absence': 'listed'} for each in named],
             'images': [],
             'annotations': [],
         }

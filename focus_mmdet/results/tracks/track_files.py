@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 import cv2
 import mmcv
@@ -46,6 +47,17 @@ def _check_earlier(folder: Path) -> None:
             check_replaceable(folder / name, NOTHING, '--out-dir')
 
 
+def check_apart(folder: Path, source: str | Path) -> None:
+    """See that what is read is not what will be written.
+
+    Raises:
+        InputError: ``source``, a video or a folder of frames, is one of the files of ``folder``.
+    """
+    written = (folder / VIDEO, folder, folder / FRAMES)
+    if Path(source).resolve() in [path.resolve() for path in written]:
+        raise InputError(f'{source}: would be written over. Give another --out-dir')
+
+
 class TrackFiles:
     """Writes frames as they come; leaving the ``with`` block, also by an error, finishes all files.
 
@@ -55,6 +67,8 @@ class TrackFiles:
         objects: Names of the objects.
         rate: Frames a second of the written video.
         frames: Also write each frame to ``frames/``, where the JSON says it is: to train on it.
+
+    Nothing is written before the first frame: a run that finds none leaves an earlier one's files alone.
 
     Raises:
         InputError: Files of these names are there that no earlier run wrote.
@@ -67,9 +81,8 @@ class TrackFiles:
         self.rate = rate
         self.frames = frames
         self.coco = CocoVideo(name, objects, FRAMES + '/{number:06d}.jpg')
-        folder.mkdir(parents=True, exist_ok=True)
         _check_earlier(folder)
-        self._lines = open(folder / LINES, 'w')  # noqa: SIM115  closed on leaving
+        self._lines: TextIO | None = None
         self._video: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
@@ -88,6 +101,9 @@ class TrackFiles:
             InputError: It is of another size than the first one, or no video can be written.
         """
         height, width = pixels.shape[:2]
+        if self._lines is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lines = open(self.folder / LINES, 'w')  # noqa: SIM115  closed on leaving
         if self._video is None:
             self._size, path = (width, height), str(self.folder / VIDEO)
             code = cv2.VideoWriter.fourcc(*'mp4v')
@@ -110,6 +126,8 @@ class TrackFiles:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._lines is None:
+            return
         self._lines.close()
         if self._video is not None:
             self._video.release()

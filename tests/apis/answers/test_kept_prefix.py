@@ -8,6 +8,7 @@ import pytest
 from mmengine.config import Config
 
 from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.apis.answers import kept_prefix
 from focus_mmdet.models.heads.vlm_head import VLMHead
 from tests.conftest import ROOT
 
@@ -60,7 +61,7 @@ def test_supports_are_read_once_for_all_programs(config, picture, saved, reads):
     assert len(reads) == 2
 
 
-@pytest.mark.parametrize('change', ['weights', 'supports', 'shape', 'cut', 'empty'])
+@pytest.mark.parametrize('change', ['weights', 'supports', 'shape', 'cut', 'empty', 'flipped'])
 def test_what_does_not_fit_is_made_anew(config, picture, saved, reads, change, tmp_path):
     answer(config, picture, saved)
     kept = tmp_path / 'cup.focus.known'
@@ -72,6 +73,10 @@ def test_what_does_not_fit_is_made_anew(config, picture, saved, reads, change, t
     elif change == 'shape':
         find = InContextInferencer(config, device='cpu')
         find.remember([(picture.reshape(96, 64, 3), (10, 10, 50, 40))], 'cup').save(saved)
+    elif change == 'flipped':
+        content = bytearray(kept.read_bytes())
+        content[-len(content) // 2] ^= 4
+        kept.write_bytes(content)
     else:
         kept.write_bytes(kept.read_bytes()[: 1000 if change == 'cut' else 0])
     del reads[:]
@@ -90,6 +95,15 @@ def test_a_folder_that_cannot_be_written_is_no_obstacle(config, picture, saved, 
     with caplog.at_level(logging.WARNING):
         assert answer(config, picture, saved) == answer(config, picture, saved, keep=False)
     assert not list(saved.parent.glob('*.known'))
+
+
+def test_another_file_of_that_name_is_left_alone(config, picture, saved, monkeypatch):
+    told, kept = [], saved.with_name('cup.focus.known')
+    monkeypatch.setattr(kept_prefix, 'print_log', lambda message, *_: told.append(message))
+    kept.write_text('notes of mine, longer than eight bytes')
+    answer(config, picture, saved)
+    assert 'cup.focus.known: not kept (another file is there)' in told[0]
+    assert kept.read_text().startswith('notes of mine')
 
 
 def test_a_detector_that_keeps_nothing_writes_nothing(matcher, saved):

@@ -1,3 +1,5 @@
+from io import BytesIO
+
 import cv2
 import numpy as np
 import pytest
@@ -84,3 +86,9 @@ def test_reading_ahead_keeps_the_order_and_is_bounded():
     results = [first, *reading]
     assert [query for query, _ in results] == list(range(9))
     assert [future.result() for _, future in results] == [index**2 for index in range(9)]
+
+
+@pytest.mark.parametrize('query', [b'PNG', BytesIO(b'PNG'), 7])
+def test_what_is_no_query_is_named(query):
+    with pytest.raises(InputError, match=f'files or folders, not {type(query).__name__}'):
+        list_queries(query)

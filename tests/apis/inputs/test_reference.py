@@ -92,6 +92,7 @@ def test_another_file_is_not_replaced(photos):
         (None, 'not a reference'),
         ({'focus_reference': '{"version": 1}'}, 'not a reference'),
         ({'focus_reference': '[]'}, 'not a reference'),
+        ({'focus_reference': '[' * 100_000}, 'not a reference'),
         ({'focus_reference': '{"version": 2, "name": "", "boxes": [], "model": ""}'}, 'version 2'),
         ({'focus_reference': '{"version": 1, "name": "", "boxes": [], "model": ""}'}, 'no support'),
         ({'focus_reference': '{"version": 1, "name": "", "boxes": [[1, 1, 9, 9]], "model": ""}'}, 'image_0'),

@@ -1,0 +1,37 @@
+"""What the tools that find things share."""
+
+from argparse import ArgumentTypeError, Namespace
+from pathlib import Path
+
+import pytest
+from mmengine.runner import save_checkpoint
+
+from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.apis.command_line import folder, load_inferencer
+from focus_mmdet.errors import InputError
+from tests.conftest import ROOT
+
+
+def test_stdout_is_left_to_answers(vlm_folder, tmp_path, capsys):
+    """MMEngine prints which checkpoint it loads."""
+    config = str(ROOT / 'configs/focus_tiny_stage2.py')
+    options, file = {'model.pretrained': vlm_folder()}, str(tmp_path / 'own.pth')
+    args = Namespace(config=config, checkpoint='none', device='cpu', cfg_options=options)
+    save_checkpoint({'state_dict': load_inferencer(args).model.state_dict()}, file)
+    args.checkpoint = file
+    assert isinstance(load_inferencer(args), InContextInferencer)
+    printed = capsys.readouterr()
+    assert printed.out == ''
+    assert 'own.pth' in printed.err
+
+
+def test_a_config_of_ones_own_needs_a_word_on_its_weights():
+    args = Namespace(config='mine.py', checkpoint=None, device='cpu', cfg_options=None)
+    with pytest.raises(InputError, match=r"--config mine.py: give --checkpoint, or 'none'"):
+        load_inferencer(args)
+
+
+def test_no_text_is_no_folder():
+    assert folder('out') == Path('out')
+    with pytest.raises(ArgumentTypeError):
+        folder('')
