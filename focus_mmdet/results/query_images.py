@@ -125,5 +125,5 @@ def save_answer(pixels: np.ndarray, path: Path) -> None:
         raise InputError(f'{path}: exists, and this tool did not write it. Give another --out-dir')
     said, content = PngInfo(), BytesIO()
     said.add_text('Software', 'focus_mmdet')
-    Image.fromarray(pixels).save(content, 'png', pnginfo=said)
+    Image.fromarray(pixels).save(content, 'png', pnginfo=said, compress_level=1)
     write_whole(path, content.getvalue())

@@ -141,7 +141,9 @@ def test_iterations_are_the_configs_own_unless_asked_for(monkeypatch):
     assert {step: count for step, count in reduced.items() if count != 20} == {'grpo': 2}
 
 
-@pytest.mark.parametrize('name', ['pairs', 'crowds', 'photographs', 'photographs_attention'])
+@pytest.mark.parametrize(
+    'name', ['pairs', 'crowds', 'photographs', 'photographs_attention', 'photographs_long_grpo']
+)
 def test_an_ablation_uses_all_it_has(name, monkeypatch):
     monkeypatch.chdir(ROOT)
     config = ablation.read_ablation(f'configs/ablations/{name}.py')
