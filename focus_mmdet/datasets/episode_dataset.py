@@ -114,10 +114,22 @@ class EpisodeDataset(BaseDetDataset):
         return record
 
     def _get_unserialized_subset(self, indices: int | Sequence[int]) -> EpisodeTable:
-        """What MMEngine's ``get_subset`` and ``indices`` take: the first or last so many, or some."""
-        if isinstance(indices, int):
-            return self.data_list[:indices] if indices >= 0 else self.data_list[indices:]
-        return self.data_list.subset(indices)
+        """What MMEngine's ``get_subset`` and ``indices`` take: the first or last so many, or some.
+
+        Raises:
+            InputError: They are something else, or leave no episode.
+        """
+        try:
+            if not isinstance(indices, int):
+                return self.data_list.subset(indices)
+            if indices:
+                return self.data_list[:indices] if indices > 0 else self.data_list[indices:]
+        except (IndexError, TypeError):
+            pass
+        largest = len(self.data_list) - 1
+        raise InputError(
+            f'indices={indices!r}: give a number of episodes, or a list of places in 0..{largest}'
+        )
 
     def prepare_data(self, idx: int) -> Any:
         """The episode through the pipeline, or None where another one is to be taken.

@@ -10,7 +10,7 @@ from focus_mmdet.errors import InputError
 CODECS = {
     '.mp4': 'mp4v', '.m4v': 'mp4v', '.mov': 'mp4v', '.mkv': 'mp4v', '.webm': 'VP80', '.avi': 'MJPG',
     '.mpg': 'mpg2', '.mpeg': 'mpg2', '.wmv': 'WMV2', '.flv': 'FLV1', '.3gp': 'mp4v', '.ts': 'mpg2',
-    '.ogv': 'VP80',
+    '.mts': 'mpg2', '.m2ts': 'mpg2', '.ogv': 'VP80',
 }  # fmt: skip
 
 

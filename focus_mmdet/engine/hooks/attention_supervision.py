@@ -63,6 +63,11 @@ class AttentionSupervisionHook(Hook):
         check_number('AttentionSupervisionHook.warmup_iters', warmup_iters, low=0, whole=True)
         if stop_iter is not None:
             check_number('AttentionSupervisionHook.stop_iter', stop_iter, low=0, whole=True)
+            if 0 < stop_iter <= warmup_iters:
+                raise InputError(
+                    f'AttentionSupervisionHook.stop_iter={stop_iter}: the loss would end before its weight '
+                    f'has risen, in warmup_iters={warmup_iters}'
+                )
         self.warmup_iters = warmup_iters
         self.stop_iter = stop_iter
 

@@ -72,6 +72,10 @@ class AttentionSupervision:
         check_number(f'{hook}.margin', self.margin, low=0)
         check_number(f'{hook}.weight', self.weight, low=0)
         check_choice(f'{hook}.form', self.form, MARGIN_FORMS)
+        if self.form in ('log', 'away') and not 0 < self.margin <= 1:
+            raise InputError(
+                f'{hook}.margin={self.margin}: form={self.form!r} takes a logarithm of it; give 0..1, not 0'
+            )
         check_choice(f'{hook}.rows', self.rows, ROWS)
         check_choice(f'{hook}.columns', self.columns, COLUMNS)
         if (self.rows == 'coordinate') != (self.columns == 'query_edge'):
@@ -237,10 +241,12 @@ def warn_out_of_reach(marked: int, settings: AttentionSupervision) -> bool:
     bound = reachable_margin(marked, settings.form)
     if settings.margin <= bound:
         return False
+    advice = 'it can be met up to 1'
+    if settings.form == 'per_token':
+        advice = "form='relative' or form='mass' have margins that can be met"
     print_log(
         f'AttentionSupervisionHook.margin={settings.margin} cannot be met: with {marked} marked tokens '
-        f"p+ is at most {bound:.4f}, so the loss never closes. It still trains; form='relative' or "
-        "form='mass' have margins that can be met",
+        f'it can be {bound:.4f} at most, so the loss never closes. It still trains; {advice}',
         'current',
         logging.WARNING,
     )

@@ -350,3 +350,6 @@ def test_subsets_keep_their_episodes(tmp_path, videos):
         assert part.get_data_info(0)['sample_idx'] == 0
         whole = dataset.get_data_info(expected[0])
         assert {**part.get_data_info(0), 'sample_idx': 0} == {**whole, 'sample_idx': 0}
+    for indices in (0, 'a', [6], [1.5]):
+        with pytest.raises(InputError, match=r'indices=.*a list of places in 0..5'):
+            dataset.get_subset(indices)

@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from transformers.utils import is_flash_attn_2_available
 
+from focus_mmdet.engine.hooks import AttentionSupervisionHook
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.episode_batch import pad
 from focus_mmdet.models.heads.attention_supervision import (
@@ -226,6 +227,18 @@ def test_heads_that_do_not_exist_are_named(heads):
 def test_unknown_choices_are_named(key):
     with pytest.raises(InputError, match=f'{key}=.*is not one of'):
         AttentionSupervision(**{key: 'nonsense'})
+
+
+@pytest.mark.parametrize('form', ['log', 'away'])
+@pytest.mark.parametrize('margin', [0, 1.5])
+def test_a_margin_without_a_logarithm_or_beyond_reach_is_refused(form, margin):
+    with pytest.raises(InputError, match=f"margin={margin}: form='{form}' takes a logarithm"):
+        AttentionSupervision(form=form, margin=margin)
+
+
+def test_a_loss_that_ends_before_its_weight_has_risen_is_refused():
+    with pytest.raises(InputError, match=r'stop_iter=5.*warmup_iters=10'):
+        AttentionSupervisionHook(warmup_iters=10, stop_iter=5)
 
 
 def test_marks_that_select_nothing_are_an_error(shared_detector):
