@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryFile
+from traceback import walk_tb
 from typing import Any
 
 from mmengine.config import Config, DictAction
@@ -80,7 +81,9 @@ def _input_message(error: Exception) -> str | None:
         return f'{error.filename}: {error.strerror}'
     if isinstance(error, TypeError) and 'unexpected keyword argument' in text:
         last = text.strip().splitlines()[-1].removeprefix('TypeError: ')
-        return f'{last.replace(".__init__()", "")}. Check the spelling of the key in the config'
+        return (
+            f'{_built(error)}{last.replace(".__init__()", "")}. Check the spelling of the key in the config'
+        )
     if isinstance(error, TypeError) and 'required positional argument' in text:
         return f'{text}. Give them in the config'
     if isinstance(error, KeyError) and 'must contain the key "type"' in text:
@@ -88,6 +91,13 @@ def _input_message(error: Exception) -> str | None:
     if isinstance(error, KeyError) and 'is not in the' in text and 'registry' in text:
         return f'{text.split(". ")[0]}. Check the spelling of the type in the config'
     return None
+
+
+def _built(error: Exception) -> str:
+    """The type in the config that could not be built, where the message names another: its base class."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__) if frame.f_code.co_name == 'build_from_cfg']
+    kind = frames[-1].f_locals.get('obj_type') if frames else None
+    return f'{kind}: ' if isinstance(kind, str) and kind not in str(error) else ''
 
 
 def read_config(path: str, options: dict[str, Any] | None = None) -> Config:

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from focus_mmdet.cli import _input_message, check_folder, read_config, run_cli
+from focus_mmdet.engine.rewards import build_rewards
 from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 
@@ -57,6 +58,15 @@ def test_another_broken_pipe_is_an_error():
 
     with pytest.raises(BrokenPipeError):
         run_cli(main)
+
+
+def test_a_misspelt_key_is_told_with_the_type_that_has_it(capsys):
+    with pytest.raises(SystemExit):
+        run_cli(lambda: build_rewards([dict(type='GIoUReward', wieght=1.0)]))
+    assert capsys.readouterr().err == (
+        "error: GIoUReward: Reward got an unexpected keyword argument 'wieght'. "
+        'Check the spelling of the key in the config\n'
+    )
 
 
 def test_a_config_without_a_model_is_named(tmp_path):

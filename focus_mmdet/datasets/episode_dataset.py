@@ -51,7 +51,10 @@ class EpisodeDataset(BaseDetDataset):
         cache: Keep the episodes for the next start: True in ``.focus_mmdet`` beside an annotation
             file of a megabyte or more, a string in that folder, whatever the file's size.
         **kwargs: As of ``BaseDetDataset``: ``ann_file``, ``data_root``,
-            ``data_prefix``, ``pipeline``, ``test_mode``, ...
+            ``data_prefix=dict(img=...)``, ``pipeline``, ``test_mode``, ...
+
+    Raises:
+        InputError: A setting is wrong, or one of ``BaseDetDataset`` that would do nothing here.
     """
 
     METAINFO = {'classes': ('object',), 'palette': [(220, 20, 60)]}
@@ -75,6 +78,7 @@ class EpisodeDataset(BaseDetDataset):
             raise InputError(
                 f"episodes={episodes!r}: give a sampler, e.g. dict(type='RandomEpisodes', shots=1)"
             )
+        _check_stock_options(kwargs)
         self.sampler: EpisodeSampler | None = None if episodes is None else TASK_UTILS.build(episodes)
         self.bad_records = bad_records
         self.max_unreadable = max_unreadable
@@ -192,3 +196,24 @@ class EpisodeDataset(BaseDetDataset):
                 "episodes=dict(type='UniformSpanEpisodes', shots=4)"
             )
         return draw_columns(self.sampler, file, prefix(self._root))
+
+
+def _check_stock_options(options: dict[str, Any]) -> None:
+    """Refuse what ``BaseDetDataset`` takes, and episodes do not heed."""
+    if not isinstance(options.get('ann_file', ''), str):
+        raise InputError(
+            f'ann_file={options["ann_file"]!r}: give the path of COCO JSON with instance_id, or of a manifest'
+        )
+    if options.get('filter_cfg'):
+        raise InputError(
+            f'filter_cfg={options["filter_cfg"]}: episodes are not filtered; leave it out. See bad_records'
+        )
+    prefixes = options.get('data_prefix') or {}
+    if other := [name for name in prefixes if name != 'img' and prefixes[name]]:
+        raise InputError(f'data_prefix: {", ".join(other)} is not read; the folder of the images is img')
+    classes = (options.get('metainfo') or {}).get('classes')
+    if classes is not None and (isinstance(classes, str) or len(classes) != 1):
+        raise InputError(
+            f'metainfo.classes={classes!r}: episodes have one class, the object of their supports. Leave it '
+            "out, or give one name for all: ('object',)"
+        )

@@ -81,7 +81,7 @@ def check_inputs(config: Config, loaders: Sequence[str]) -> None:
             'first, or set load_from=/path/to/checkpoint.pth'
         )
     for dataset in _episode_datasets([config.get(key) for key in loaders]):
-        path = Path(dataset.get('data_root') or '') / dataset.get('ann_file', '')
+        path = Path(dataset.get('data_root') or '') / (dataset.get('ann_file') or '')
         if not path.is_file():
             raise InputError(f'{path}: no such annotation file. {about_missing_data(path)}')
     for key in loaders:
@@ -148,8 +148,8 @@ def check_numbers(config: Config) -> None:
         if value is not None:
             check_number(key, value, low=low, whole=True)
     optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
-    if 'lr' in optimizer:
-        check_number('optim_wrapper.optimizer.lr', optimizer['lr'], low=0)
+    for name in {'lr', 'weight_decay'} & optimizer.keys():
+        check_number(f'optim_wrapper.optimizer.{name}', optimizer[name], low=0)
 
 
 def check_effective_batch(config: Config) -> None:

@@ -206,7 +206,14 @@ def give_rewards(rewards: Sequence[Reward], answers: Answers) -> tuple[Tensor, d
     """
     each: dict[str, Tensor] = {}
     for reward in rewards:
-        values, kind = reward(answers), type(reward).__name__
+        kind = type(reward).__name__
+        try:
+            values = reward(answers)
+        except Exception as error:
+            error.add_note(
+                f'This is the reward {kind} of train_cfg.rewards, on {len(answers.texts)} answers.'
+            )
+            raise
         if not isinstance(values, Tensor):
             raise InputError(f'reward {kind} returned {type(values).__name__}: return a tensor')
         values = values.detach().to(answers.targets)

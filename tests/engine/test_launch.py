@@ -54,6 +54,7 @@ def test_a_split_that_is_not_there_is_named(make_config):
         (check_schedule, 'param_scheduler.1.end', '5x'),
         (check_numbers, 'train_dataloader.num_workers', -1),
         (check_numbers, 'optim_wrapper.optimizer.lr', '1e-4x'),
+        (check_numbers, 'optim_wrapper.optimizer.weight_decay', '0.01x'),
     ],
 )
 def test_a_key_that_fails_late_is_refused_early(make_config, check, key, value):

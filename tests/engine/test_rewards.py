@@ -110,6 +110,16 @@ def test_a_broken_reward_is_named(value, message):
         give_rewards([BrokenReward()], answers())
 
 
+def test_a_reward_that_fails_says_which_it_is():
+    class FailingReward(Reward):
+        def __call__(self, answers):
+            return answers.nothing
+
+    with pytest.raises(AttributeError, match='nothing') as error:
+        give_rewards([FailingReward()], answers())
+    assert error.value.__notes__ == ['This is the reward FailingReward of train_cfg.rewards, on 2 answers.']
+
+
 def test_a_reward_of_ones_own_is_one_registered_class():
     @TASK_UTILS.register_module(force=True)
     class LengthReward(Reward):

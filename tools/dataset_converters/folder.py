@@ -13,6 +13,7 @@ split_by_instance.py.
 """
 
 import csv
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,6 +56,8 @@ def rows(table: Path) -> Iterator[tuple[str, str, list[float]]]:
                     raise InputError(f'{where}: more fields than the header; write 1.5, not 1,5')
                 try:
                     box = [float(row[name]) for name in CORNERS]
+                    if not all(map(math.isfinite, box)):
+                        raise ValueError
                 except (TypeError, ValueError):
                     given = ','.join(str(row[name]) for name in CORNERS)
                     raise InputError(f'{where}: x1,y1,x2,y2 must be four numbers, not {given}') from None

@@ -15,7 +15,15 @@ from focus_mmdet.datasets.annotations.columns import Columns, codes, kinds
 from focus_mmdet.datasets.annotations.image_files import ImageFiles
 from focus_mmdet.datasets.annotations.left_out import ANY, LeftOut
 from focus_mmdet.datasets.annotations.natural_order import natural_order
-from focus_mmdet.datasets.annotations.records import check_id, check_keys, check_lengths, corners, said_id
+from focus_mmdet.datasets.annotations.records import (
+    check_id,
+    check_keys,
+    check_lengths,
+    check_slips,
+    corners,
+    near_id,
+    said_id,
+)
 from focus_mmdet.datasets.annotations.sound_lists import (
     ANNOTATION_KEYS,
     ANNOTATION_NEEDS,
@@ -87,6 +95,10 @@ class CocoReader:
         images = Columns(self.images)
         for key in ('id', 'video_id'):
             self._check_spelling('images', images, key)
+        for keys, place in images.layouts.items():
+            check_slips(keys, 'absent', f'{path}: images[{place}]')
+        for keys, place in Columns(self._instances()).layouts.items():
+            check_slips(keys, 'absence', f'{path}: instances[{place}]')
         #: Of the images in their list, by id.
         self.places: dict[Any, int] = {}
         self.left_out = LeftOut(self.places, self.images)
@@ -202,7 +214,8 @@ class CocoReader:
         if record.get('iscrowd'):
             raise InputError(f'{where}: iscrowd is set; a crowd is not one object')
         if record['image_id'] not in self.places:
-            raise InputError(f'{where}: image_id {record["image_id"]} is not in images')
+            near = near_id(record['image_id'], self.places)
+            raise InputError(f'{where}: image_id {record["image_id"]!r} is not in images{near}')
         if record['bbox'] is None:
             raise InputError(
                 f'{where}: bbox is null. Remove the record; if the image is known not to show the object, '
@@ -258,14 +271,18 @@ class CocoReader:
         for instance in listed:
             check_id({'absent': instance}, 'absent', where)
             if instance not in known:
-                raise InputError(f'{where}: absent names instance_id {instance!r}, which is nowhere else')
+                raise InputError(
+                    f'{where}: absent names instance_id {instance!r}, which is nowhere else'
+                    f'{near_id(instance, known)}'
+                )
             if instance in shown:
                 raise InputError(f'{where}: instance_id {instance} is absent, yet has a box')
             yield instance
 
     def _instances(self) -> list[dict[str, Any]]:
         """The objects that the file lists."""
-        return [each for each in self.content.get('instances') or [] if isinstance(each, dict)]
+        listed = record_list(self.content, 'instances', self.path) if self.content.get('instances') else []
+        return [each for each in listed if isinstance(each, dict)]
 
     def _note_unlisted(self) -> None:
         """Note the objects of which the file does not list every box."""

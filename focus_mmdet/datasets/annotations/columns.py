@@ -1,6 +1,7 @@
 """Keys of many JSON records at once, and their ids in natural order."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,13 +33,17 @@ class Columns:
                 self._made[key] = [record.get(key) for record in known]
         return self._made[key]
 
+    @cached_property
+    def layouts(self) -> dict[tuple[str, ...], int]:
+        """Lists of keys that objects among the records have, each with the place of one of them."""
+        return {tuple(record): place for place, record in enumerate(self.records) if isinstance(record, dict)}
+
     def all_have(self, needs: Collection[str], known: Collection[str] | None = None) -> bool:
         """Whether all are objects with the keys that they need and, with ``known``, no others."""
         if kinds(self.records) - {dict}:
             return False
         return all(
-            set(needs) <= set(keys) and (known is None or set(keys) <= set(known))
-            for keys in set(map(tuple, self.records))
+            set(needs) <= set(keys) and (known is None or set(keys) <= set(known)) for keys in self.layouts
         )
 
 

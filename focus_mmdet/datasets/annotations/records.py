@@ -1,7 +1,8 @@
 """Checks of single records of an annotation file."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from difflib import get_close_matches
 from itertools import chain
 from typing import Any
 
@@ -16,6 +17,8 @@ from focus_mmdet.errors import InputError
 _SLACK = 1.0
 #: Larger numbers are no pixels.
 _HUGE = 1e9
+#: From this similarity on (0..1) a key is taken for a slip of the pen.
+_ALIKE = 0.75
 
 
 def check_keys(record: Any, needs: Iterable[str], known: Iterable[str] | None, where: str) -> None:
@@ -40,6 +43,27 @@ def check_id(record: dict[str, Any], key: str, where: str) -> None:
     """Raise :class:`InputError` unless ``record[key]`` is an id."""
     if not is_id(record[key]):
         raise InputError(f'{where}: {key} must be a whole number or a string, not {record[key]!r}')
+
+
+def near_id(value: Any, known: Container[Any]) -> str:
+    """For messages on an id that is not ``known``: the one that is spelt alike, as text or as a number."""
+    try:
+        other = int(value) if isinstance(value, str) else str(value)
+    except ValueError:
+        return ''
+    if other not in known:
+        return ''
+    return f'; {other!r} is, and a number and its text are two ids. Write one of them'
+
+
+def check_slips(keys: Iterable[str], meant: str, where: str) -> None:
+    """Raise :class:`InputError` where a key that would be read is not there, and one almost like it is."""
+    names = set(keys)
+    if meant in names:
+        return
+    for near in get_close_matches(meant, [name.lower() for name in names], n=1, cutoff=_ALIKE):
+        slip = next(name for name in names if name.lower() == near)
+        raise InputError(f'{where}: {slip!r} is not read; {meant!r} is. Rename or remove it')
 
 
 def said_id(record: Any, key: str) -> Any:

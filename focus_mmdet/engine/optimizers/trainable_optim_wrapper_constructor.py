@@ -26,7 +26,10 @@ class TrainableOptimWrapperConstructor(DefaultOptimWrapperConstructor):
         trainable = [pair for pair in module.named_parameters() if pair[1].requires_grad]
         if not trainable:
             raise InputError('nothing to train: set model.bbox_head.lora, or unfreeze some weights')
-        optimizer = OPTIMIZERS.build({**self.optimizer_cfg, 'params': trainable})
+        try:
+            optimizer = OPTIMIZERS.build({**self.optimizer_cfg, 'params': trainable})
+        except (TypeError, ValueError) as error:
+            raise InputError(f'optim_wrapper.optimizer={dict(self.optimizer_cfg)}: {error}') from error
         save_whole_state(optimizer)
         wrapper = {'type': 'OptimWrapper', **self.optim_wrapper_cfg}
         return OPTIM_WRAPPERS.build(wrapper, default_args={'optimizer': optimizer})

@@ -33,10 +33,16 @@ def add_lora(model: nn.Module, family: VLMFamily, options: dict[str, Any]) -> No
         family: Says which layers to adapt.
         options: Passed to ``peft.LoraConfig``; ``target_modules`` defaults to
             the family's (q, k, v, o, gate, up, down of the language model).
+
+    Raises:
+        InputError: peft refuses them.
     """
-    config = LoraConfig(**{'target_modules': family.lora_targets, **options})
     model.requires_grad_(False)
-    inject_adapter_in_model(config, model, _ADAPTER)
+    try:
+        config = LoraConfig(**{'target_modules': family.lora_targets, **options})
+        inject_adapter_in_model(config, model, _ADAPTER)
+    except (TypeError, ValueError) as error:
+        raise InputError(f'model.bbox_head.lora={dict(options)}: {error}') from error
     for parameter in model.parameters():
         if parameter.requires_grad:
             # Adapters learn in float32 even where the base is half precision.

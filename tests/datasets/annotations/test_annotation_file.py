@@ -48,7 +48,7 @@ def coco(tmp_path):
 def load(tmp_path, content, **options):
     (tmp_path / 'ann.json').write_text(content if isinstance(content, str) else json.dumps(content))
     options.setdefault('episodes', dict(type='UniformSpanEpisodes', shots=2))
-    return EpisodeDataset(data_root=str(tmp_path), ann_file='ann.json', pipeline=PIPELINE, **options)
+    return EpisodeDataset(data_root=str(tmp_path), pipeline=PIPELINE, **{'ann_file': 'ann.json', **options})
 
 
 def test_records_are_episodes_with_boxes_as_corners(tmp_path, coco):
@@ -148,7 +148,7 @@ def test_files_that_are_no_annotations(tmp_path, content, message):
         (7, r'image id 4: absent must be a list'),
         ([1], r'image id 4: instance_id 1 is absent, yet'),
         ([[1]], r'image id 4: absent must be a whole number'),
-        (['1'], r"image id 4: absent names instance_id '1', which is nowhere else"),
+        (['1'], r"image id 4: absent names instance_id '1', which is nowhere else; 1 is, and a number"),
     ],
 )
 def test_absence_is_read_and_checked(tmp_path, coco, value, message):
@@ -161,6 +161,45 @@ def test_absence_is_read_and_checked(tmp_path, coco, value, message):
     with pytest.raises(InputError, match=message):
         load(tmp_path, coco)
     assert len(load(tmp_path, coco, bad_records='drop')) == 2
+
+
+@pytest.mark.parametrize('slip', ['absnt', 'Absent', 'absence', 'absents'])
+def test_a_key_that_is_almost_absent_is_no_word_to_pass_over(tmp_path, coco, slip):
+    coco['images'][2][slip] = [1]
+    with pytest.raises(InputError, match=rf"images\[2\]: '{slip}' is not read; 'absent' is"):
+        load(tmp_path, coco)
+    coco['images'][2]['absent'] = coco['images'][2].pop(slip)
+    coco['images'][2].update(license=1, scene='kitchen', absent_kind='x')
+    load(tmp_path, coco)
+    coco['instances'] = [dict(id=1), dict(id=2, absense='listed')]
+    with pytest.raises(InputError, match=r"instances\[1\]: 'absense' is not read; 'absence' is"):
+        load(tmp_path, coco)
+    coco['instances'] = 7
+    with pytest.raises(InputError, match="no list 'instances'"):
+        load(tmp_path, coco)
+
+
+@pytest.mark.parametrize(('given', 'near'), [('0', "'0' is not in images; 0 is"), (9, '9 is not in images$')])
+def test_an_image_id_of_another_spelling_is_pointed_out(tmp_path, coco, given, near):
+    coco['annotations'][0]['image_id'] = given
+    with pytest.raises(InputError, match=near):
+        load(tmp_path, coco)
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(ann_file=None), 'ann_file=None: give the path'),
+        (dict(filter_cfg=dict(filter_empty_gt=True)), 'filter_cfg=.*not filtered'),
+        (dict(data_prefix=dict(image='pictures/')), 'data_prefix: image is not read'),
+        (dict(data_prefix=dict(img_path='pictures/')), 'data_prefix: img_path is not read'),
+        (dict(metainfo=dict(classes=('cat', 'dog'))), r"metainfo\.classes=\('cat', 'dog'\)"),
+        (dict(metainfo=dict(classes='object')), 'metainfo.classes'),
+    ],
+)
+def test_what_other_detection_datasets_take_is_not_passed_over(tmp_path, coco, options, message):
+    with pytest.raises(InputError, match=message):
+        load(tmp_path, coco, **options)
 
 
 def test_frames_know_the_other_objects_and_which_are_alike(tmp_path, coco):

@@ -4,6 +4,9 @@ import pytest
 import torch
 from mmengine.runner.checkpoint import _load_checkpoint_to_model, load_checkpoint
 
+from focus_mmdet.engine.optimizers.trainable_optim_wrapper_constructor import (
+    TrainableOptimWrapperConstructor,
+)
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.sizing.tiny import build_tiny_vlm
 from tests.conftest import FAMILIES, random_batch
@@ -56,6 +59,25 @@ def test_lora_trains_the_language_model_alone_and_starts_as_the_base(make_detect
     torch.testing.assert_close(
         detector.bbox_head.first_logits(batch, 0), plain.bbox_head.first_logits(batch, 0)
     )
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (dict(r=0), "lora={'r': 0}: .*positive"),
+        (dict(r=2, target_modules=['nowhere']), 'lora=.*nowhere.*not found'),
+        (dict(rank=2), "lora={'rank': 2}: .*'rank'"),
+    ],
+)
+def test_adapters_that_peft_refuses_are_named_by_their_key(make_detector, options, message):
+    with pytest.raises(InputError, match=rf'model\.bbox_head\.{message}'):
+        make_detector(lora=options)
+
+
+def test_settings_that_the_optimizer_refuses_are_named_by_their_key(make_detector):
+    constructor = TrainableOptimWrapperConstructor(dict(optimizer=dict(type='AdamW', lr=1e-3, betas=0.9)))
+    with pytest.raises(InputError, match=r"optim_wrapper\.optimizer={'type': 'AdamW', 'lr': 0.001, 'betas'"):
+        constructor(make_detector())
 
 
 def shaken(detector):

@@ -105,6 +105,7 @@ def test_sizes_and_boxes_are_those_of_the_turned_photograph(convert, tmp_path):
             HEADER + 'a.jpg,1,2,3,4\na.jpg,1,2,x,4\n',
             'boxes.csv:3: x1,y1,x2,y2 must be four numbers, not 1,2,x,4',
         ),
+        (HEADER + 'a.jpg,1,2,nan,4\n', 'boxes.csv:2: x1,y1,x2,y2 must be four numbers, not 1,2,nan,4'),
         (HEADER + 'a.jpg,1,2,3\n', 'boxes.csv:2: x1,y1,x2,y2 must be four numbers, not 1,2,3,None'),
     ],
 )
