@@ -12,6 +12,8 @@ from focus_mmdet.core.places import grid_places, places_cover
 
 #: Pixels of a map that is cut into a region, for each feature.
 _FINER = 4
+#: Temperature of the cosines by which places are compared.
+_TEMPERATURE = 0.1
 
 
 def box_cover(box: Tensor, shape: tuple[int, int]) -> Tensor:
@@ -29,19 +31,20 @@ def box_cover(box: Tensor, shape: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Look:
-    """How an object looks in K supports: what the M places hold of which its boxes cover a part.
+    """How an object looks in K supports: what their M places hold, and which of them lie in the boxes.
 
     All features are brought to length one, and supports count alike.
 
     Attributes:
         features: (M, C) of these places.
         shares: (K, M) the share of each place in each support's box, so that each row sums to 1.
-        around: (C,) the mean of what lies outside the boxes; zeros where they fill their images.
+        outside: (M,) the share of each place in what lies outside the boxes, so that they sum to 1; zeros
+            where the boxes fill their images.
     """
 
     features: Tensor
     shares: Tensor
-    around: Tensor
+    outside: Tensor
 
     @classmethod
     def of(cls, supports: Sequence[Tensor], covers: Sequence[Tensor]) -> 'Look':
@@ -51,15 +54,10 @@ class Look:
             supports: Per support, (N, C) features of its places.
             covers: Per support, (N,) the share of each place that the box covers; somewhere more than 0.
         """
-        features = [normalize(support.float(), dim=1) for support in supports]
-        held = [cover > 0 for cover in covers]
-        inside = [feature[kept] for feature, kept in zip(features, held, strict=True)]
-        shares = [cover[kept] / cover.sum() for cover, kept in zip(covers, held, strict=True)]
-        around = [
-            (1 - cover) @ feature / (1 - cover).sum().clamp(min=1e-6)
-            for feature, cover in zip(features, covers, strict=True)
-        ]
-        return cls(torch.cat(inside), torch.block_diag(*shares), torch.stack(around).mean(0))
+        features = torch.cat([normalize(support.float(), dim=1) for support in supports])
+        outside = torch.cat([(1 - cover) / (1 - cover).sum().clamp(min=1e-6) for cover in covers])
+        shares = torch.block_diag(*[cover / cover.sum() for cover in covers])
+        return cls(features, shares, outside / outside.sum().clamp(min=1e-6))
 
     @property
     def mean(self) -> Tensor:
@@ -69,13 +67,20 @@ class Look:
     def contrasts(self, query: Tensor) -> Tensor:
         """How much more each place of a query looks like the object than like what surrounds it.
 
+        That is the logarithm of the ratio of two kernel densities, of what lies in the boxes and of what does
+        not, in units of a cosine. Places of the query that look alike then share what they have.
+
         Args:
             query: (N, C) features of its places.
 
         Returns:
-            (N,) in -2..2.
+            (N,) in -2..2, above 0 where a place looks more like the object.
         """
-        return normalize(query.float(), dim=1) @ (self.mean - self.around)
+        query = normalize(query.float(), dim=1)
+        cosines = query @ self.features.T
+        inside = _log_density(cosines, self.shares.mean(0))
+        contrast = inside - _log_density(cosines, self.outside) if self.outside.any() else inside
+        return (query @ query.T / _TEMPERATURE).softmax(1) @ contrast
 
     def likeness(self, query: Tensor) -> Tensor:
         """How much of the object is found again: over its places, the mean cosine to the most alike one.
@@ -105,6 +110,21 @@ class Look:
         return held @ normalize(self.mean, dim=0)
 
 
+def _log_density(cosines: Tensor, shares: Tensor) -> Tensor:
+    """(N,) in -1..1, how near M places are to each of N, by (N, M) cosines and (M,) shares of each."""
+    return _TEMPERATURE * (cosines / _TEMPERATURE + shares.log()).logsumexp(1)
+
+
+def joined_levels(levels: Sequence[Tensor]) -> Tensor:
+    """(N, sum of C, h, w) of several levels, (N, C, h, w) each: of length one, on the finest one's grid.
+
+    Between the places of a coarse level its features are interpolated, and so shorter where they differ.
+    """
+    size = max(level.shape[2:] for level in levels)
+    unit = [normalize(level.float(), dim=1) for level in levels]
+    return torch.cat([interpolate(level, size=size, mode='bilinear') for level in unit], 1)
+
+
 def map_look(supports: Tensor, boxes: Sequence[Tensor]) -> Look:
     """How an object looks.
 
@@ -122,15 +142,14 @@ def region_box(contrast: Tensor, threshold: float) -> Tensor:
 
     Args:
         contrast: (h, w).
-        threshold: Share of the range from minimum to maximum that the region exceeds.
+        threshold: Share of the maximum that the region exceeds; a maximum below 0 is by itself the region.
 
     Returns:
         (4,) as (x1, y1, x2, y2) in 0..1 of the image; all of it where the map is flat.
     """
     fine = interpolate(contrast[None, None], scale_factor=_FINER, mode='bilinear')[0, 0]
-    low, high = fine.aminmax()
     # So written that the maximum itself is always within.
-    mask = (fine - low >= threshold * (high - low)).cpu().numpy()
+    mask = (fine >= torch.minimum(threshold * fine.max(), fine.max())).cpu().numpy()
     _, labels = cv2.connectedComponents(mask.astype('uint8'))
     regions = torch.from_numpy(labels).to(fine.device)
     rows, columns = torch.nonzero(regions == regions.flatten()[fine.argmax()], as_tuple=True)

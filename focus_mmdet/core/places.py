@@ -37,6 +37,25 @@ def grid_places(rows: int, columns: int, window: Window = (0.0, 0.0, 1.0, 1.0)) 
     return places.masked_fill(~seen[:, None], torch.nan)
 
 
+def finer_places(places: Tensor, columns: int, fold: int) -> Tensor:
+    """Places of a grid whose cells are each divided into ``fold`` times ``fold``.
+
+    Args:
+        places: (rows * columns, 4) of the grid, row by row.
+        columns: Of the grid.
+        fold: 1 leaves it as it is.
+
+    Returns:
+        (rows * columns * fold ** 2, 4), row by row.
+    """
+    cells = places.view(-1, columns, 4)
+    steps = torch.arange(fold + 1, device=places.device) / fold
+    x = cells[..., :1].lerp(cells[..., 2:3], steps)[:, None]
+    y = cells[..., 1:2].lerp(cells[..., 3:], steps).transpose(1, 2)[..., None]
+    corners = torch.broadcast_tensors(x[..., :-1], y[:, :-1], x[..., 1:], y[:, 1:])
+    return torch.stack(corners, -1).view(-1, 4)
+
+
 def looks(places: Tensor) -> Tensor:
     """(N,) bool: which of (N, 4) tokens look somewhere."""
     return ~places.isnan().any(-1)

@@ -1,12 +1,15 @@
 """The matcher's arithmetic against loops over cells and pixels."""
 
+import math
+import operator
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.core.feature_matching import box_cover, map_look, region_box
+from focus_mmdet.core.feature_matching import box_cover, joined_levels, map_look, region_box
 
 
 def overlap(low: float, high: float, first: float, last: float) -> float:
@@ -38,24 +41,28 @@ def unit(vector):
 def slow_contrast(supports, boxes, query):
     """Cell by cell, as the docstring says it."""
     _, _, rows, columns = supports.shape
-    answer = torch.zeros(query.shape[1:])
-    for support, box in zip(supports, boxes, strict=True):
-        inside, outside, weights = torch.zeros(len(query)), torch.zeros(len(query)), [0.0, 0.0]
-        cover = slow_cover(box, rows, columns)
-        for i in range(rows):
-            for j in range(columns):
-                feature = unit(support[:, i, j])
-                inside += cover[i][j] * feature
-                outside += (1 - cover[i][j]) * feature
-                weights[0] += cover[i][j]
-                weights[1] += 1 - cover[i][j]
-        inside /= weights[0]
-        outside /= max(weights[1], 1e-6)
-        for i in range(query.shape[1]):
-            for j in range(query.shape[2]):
-                place = unit(query[:, i, j])
-                answer[i, j] += (place @ inside - place @ outside) / len(supports)
-    return answer
+    temperature = 0.1
+    covers = [slow_cover(box, rows, columns) for box in boxes]
+    cells = [(i, j) for i in range(rows) for j in range(columns)]
+    asked = [query[:, i, j] for i in range(query.shape[1]) for j in range(query.shape[2])]
+
+    def density(place, weights):
+        total = 0.0
+        for support, weight in zip(supports, weights, strict=True):
+            mass = sum(weight[i][j] for i, j in cells)
+            for i, j in cells if mass else ():
+                cosine = float(unit(place) @ unit(support[:, i, j]))
+                total += weight[i][j] / mass * math.exp(cosine / temperature)
+        return temperature * math.log(total / sum(any(map(any, weight)) for weight in weights))
+
+    outside = [[[1 - share for share in row] for row in cover] for cover in covers]
+    full = not any(any(map(any, cover)) for cover in outside)
+    alone = [density(place, covers) - (0 if full else density(place, outside)) for place in asked]
+    shared = []
+    for place in asked:
+        near = [math.exp(float(unit(place) @ unit(other)) / temperature) for other in asked]
+        shared.append(sum(map(operator.mul, near, alone)) / sum(near))
+    return torch.tensor(shared).view(query.shape[1:])
 
 
 @pytest.mark.parametrize('shots', [1, 3])
@@ -85,6 +92,17 @@ def test_boxes_hold_the_same_where_their_mean_features_point_the_same_way():
     assert look.alike(query.flatten(1).T, covers).tolist() == pytest.approx(expected, abs=1e-5)
 
 
+def test_levels_of_several_resolutions_count_alike_on_the_finest_grid():
+    fine, coarse = torch.rand(2, 3, 4, 6), 7 * torch.rand(2, 5, 2, 3)
+    joined = joined_levels([coarse, fine])
+    assert joined.shape == (2, 8, 4, 6)
+    torch.testing.assert_close(joined[:, 5:], fine / fine.norm(dim=1, keepdim=True))
+    # A corner of an interpolated level is the coarse cell's own.
+    torch.testing.assert_close(
+        joined[:, :5, 0, 0], coarse[:, :, 0, 0] / coarse[:, :, :1, :1].norm(dim=1)[:, 0]
+    )
+
+
 def test_boxes_thinner_than_a_cell_and_those_that_fill_the_image():
     thin = torch.tensor([0.3, 0.26, 0.31, 0.27])
     torch.testing.assert_close(box_cover(thin, (4, 4)), torch.tensor(slow_cover(thin, 4, 4)))
@@ -100,7 +118,7 @@ def test_boxes_thinner_than_a_cell_and_those_that_fill_the_image():
 def test_the_region_is_what_is_reached_from_the_maximum(seed, threshold):
     contrast = torch.randn(4, 5, generator=torch.Generator().manual_seed(seed))
     fine = torch.nn.functional.interpolate(contrast[None, None], scale_factor=4, mode='bilinear')[0, 0]
-    high = fine - fine.min() >= threshold * (fine.max() - fine.min())
+    high = fine >= min(threshold * fine.max(), fine.max())
     reached, new = set(), [divmod(int(fine.argmax()), 20)]
     while new:
         i, j = new.pop()
@@ -118,4 +136,5 @@ def test_of_two_regions_the_one_with_the_maximum_is_boxed():
     contrast[10:14, 10:14] = 0.9
     truth = torch.tensor([[1, 2, 9, 6]]) / 16
     assert paired_iou(region_box(contrast, 0.5)[None], truth) > 0.9
-    assert region_box(torch.zeros(4, 4), 0.7).tolist() == [0, 0, 1, 1]
+    for flat in (-1.0, 0.0, 1.0):
+        assert region_box(torch.full((4, 4), flat), 0.7).tolist() == [0, 0, 1, 1]

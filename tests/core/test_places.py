@@ -8,6 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from focus_mmdet.core.places import (
+    finer_places,
     grid_places,
     looks,
     places_along_edges,
@@ -58,6 +59,13 @@ def test_a_grid_wider_than_the_image_is_cut_at_its_edges(shape, window):
                 assert place == pytest.approx(cut, abs=1e-6)
             elif min(cut[2] - cut[0], cut[3] - cut[1]) <= 0:
                 assert all(math.isnan(value) for value in place)
+
+
+@given(st.integers(1, 5), st.integers(1, 5), st.integers(1, 4))
+def test_a_grid_divided_is_the_finer_grid(rows, columns, fold):
+    torch.testing.assert_close(
+        finer_places(grid_places(rows, columns), columns, fold), grid_places(rows * fold, columns * fold)
+    )
 
 
 def test_a_map_is_the_grid_itself_and_keeps_what_tiles_and_a_thumbnail_hold():

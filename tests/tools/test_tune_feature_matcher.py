@@ -1,5 +1,6 @@
 """Settings are chosen by the figure that the test reports."""
 
+import ast
 import json
 import sys
 
@@ -47,7 +48,7 @@ def config(tmp_path):
 
 
 def test_the_best_settings_give_in_a_test_what_was_told(config, tune, vlm_folder, tmp_path):
-    settings = ['--levels', '1', 'None', '--sizes', '64', '96', '--thresholds', '0.5', '0.8']
+    settings = ['--levels', 'None', '0,1', '--sizes', '64', '96', '--thresholds', '0.5', '0.8']
     note, episodes, _, *rows, best = tune(config, *settings)
     assert 'these are the test episodes too' in note
     assert episodes == '8 episodes'
@@ -56,7 +57,7 @@ def test_the_best_settings_give_in_a_test_what_was_told(config, tune, vlm_folder
     options = best.removeprefix('best: --cfg-options ')
     assert figures[options] == max(figures.values())
     chosen = tmp_path / 'chosen.py'
-    level, size, threshold = (pair.partition('=')[2] for pair in options.split())
+    level, size, threshold = (ast.literal_eval(pair.partition('=')[2]) for pair in options.split())
     model = f'dict(size={size}, threshold={threshold}, backbone=dict(level={level}))'
     chosen.write_text(f"_base_ = '{config}'\nmodel = {model}\n")
     done = run_tool(

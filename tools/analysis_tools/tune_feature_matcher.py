@@ -1,9 +1,9 @@
 """Choose a FeatureMatcher's settings on validation episodes.
 
-    python tools/analysis_tools/tune_feature_matcher.py CONFIG --levels 10 11 12 --sizes 256 320
+    python tools/analysis_tools/tune_feature_matcher.py CONFIG --levels 11 12 11,12 --sizes 256 320
 
 tries every combination on the config's val_dataloader and prints the best as --cfg-options. A level is a
-number or None, the backbone's last features.
+number, several with commas between, or None, the backbone's last features.
 """
 
 import argparse
@@ -25,12 +25,15 @@ from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models import FeatureMatcher
 
-THRESHOLDS = (0.4, 0.45, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8)
+THRESHOLDS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
 
 
-def level(text: str) -> int | None:
-    """``None`` or a number."""
-    return None if text == 'None' else int(text)
+def level(text: str) -> int | list[int] | None:
+    """``None``, a number, or several."""
+    if text == 'None':
+        return None
+    first, *others = map(int, text.split(','))
+    return [first, *others] if others else first
 
 
 def contrasts(model: FeatureMatcher, loader: Any) -> Iterator[tuple[Tensor, Tensor]]:
@@ -91,7 +94,8 @@ def main() -> None:
                     'val_dataloader: none of its queries shows the object; give episodes that do'
                 )
             for threshold in args.thresholds:
-                options = f'model.backbone.level={place} model.size={size} model.threshold={threshold:g}'
+                shown = ','.join(map(str, place)) if isinstance(place, list) else place
+                options = f'model.backbone.level={shown} model.size={size} model.threshold={threshold:g}'
                 tried[options], share = quality(maps, threshold)
                 print(f'{tried[options]:8.4f}{share:9.4f}  {options}', flush=True)
     print(f'best: --cfg-options {max(tried, key=tried.__getitem__)}')

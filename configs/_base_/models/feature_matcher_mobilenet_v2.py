@@ -9,8 +9,8 @@ focus calibrate configs/feature_matcher_presence.py none --threshold 0 --prior 0
 model = dict(
     type='FeatureMatcher',
     # torchvision's features[14]: 160 channels at stride 32.
-    backbone=dict(type='VisionBackbone', pretrained='checkpoints/focus-small', level=12),
+    backbone=dict(type='VisionBackbone', pretrained='checkpoints/focus-small', level=[11, 12]),
     size=320,
-    threshold=0.65,
-    score_calibration=(7.3345, 1.5176),
+    threshold=0.4,
+    score_calibration=(6.6942, 0.4763),
 )

@@ -5,8 +5,8 @@ _base_ = 'focus_small.py'
 model = dict(
     pretrained='checkpoints/focus-small',
     bbox_head=dict(
-        score_calibration=(0.2725, -21.6115),
-        score_likeness=39.9711,
+        score_calibration=(0.1166, -16.6580),
+        score_likeness=30.1399,
         voting=dict(draws=12),
     ),
 )

@@ -114,6 +114,7 @@ def stamp(model: Any, config: Config, checkpoint: str | None, fingerprint: str, 
     said = {
         'fingerprint': fingerprint,
         'written': [(file.name, file.stat().st_mtime_ns) for file in files],
+        'look': _LOOK,
         'dtype': str(next(model.parameters()).dtype),
         'versions': [torch.__version__, transformers.__version__],
         'boxes': reference.boxes,

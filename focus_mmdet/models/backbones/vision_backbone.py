@@ -1,5 +1,6 @@
 """Features of whatever vision backbone transformers loads."""
 
+from collections.abc import Sequence
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from transformers import AutoImageProcessor, AutoModel, ViTImageProcessorPil
 from transformers.utils import is_torchvision_available
 
+from focus_mmdet.core.feature_matching import joined_levels
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.vlm.model_folder import reading
 from focus_mmdet.shipped import find_shipped
@@ -32,16 +34,18 @@ class VisionBackbone(nn.Module):
         level: Which of the model's ``hidden_states``, counted as Python's
             lists; None takes ``last_hidden_state``. In ViTs 0 is what enters
             the first layer and -1 what leaves the last, not normalized; in
-            MobileNetV2 11 is torchvision's ``features[13]``.
+            MobileNetV2 11 is torchvision's ``features[13]``. Of several levels each is brought to length
+            one, and all to the finest one's rows and columns, one after another in C.
 
     Raises:
         InputError: No such folder, or none of a model that takes images alone.
     """
 
-    def __init__(self, pretrained: str, level: int | None = None) -> None:
+    def __init__(self, pretrained: str, level: int | Sequence[int] | None = None) -> None:
         super().__init__()
-        if level is not None:
-            check_number('model.backbone.level', level, whole=True)
+        for each in _levels(level):
+            if each is not None:
+                check_number('model.backbone.level', each, whole=True)
         self.folder = _backbone_folder(pretrained)
         self.level = level
         self.model = _load(self.folder)
@@ -72,24 +76,23 @@ class VisionBackbone(nn.Module):
         output = self.model(
             pixel_values=pixels['pixel_values'].to(images.device), output_hidden_states=True, **self._options
         )
-        state = self._level_of(output)
-        return self._as_grid(state, side // patch)
+        grids = [self._grid_of(level, output, side // patch) for level in _levels(self.level)]
+        return grids[0] if len(grids) == 1 else joined_levels(grids)
 
-    def _level_of(self, output: Any) -> Tensor:
-        if self.level is None:
-            last: Tensor = output.last_hidden_state
-            return last
+    def _grid_of(self, level: int | None, output: Any, side: int) -> Tensor:
+        """(N, C, h, w) of a level."""
+        if level is None:
+            return self._as_grid(level, output.last_hidden_state, side)
         # Swin and its kin keep rows and columns in the first of these.
         levels = output.get('reshaped_hidden_states') or output.get('hidden_states') or ()
-        if not -len(levels) <= self.level < len(levels):
+        if not -len(levels) <= level < len(levels):
             raise InputError(
-                f'model.backbone.level={self.level}: {self.folder} has {len(levels)} levels; give '
+                f'model.backbone.level={level}: {self.folder} has {len(levels)} levels; give '
                 'one below that, or None for its last features'
             )
-        chosen: Tensor = levels[self.level]
-        return chosen
+        return self._as_grid(level, levels[level], side)
 
-    def _as_grid(self, state: Tensor, side: int) -> Tensor:
+    def _as_grid(self, level: int | None, state: Tensor, side: int) -> Tensor:
         """(N, C, h, w) as it is; (N, T, C) as (N, C, side, side), class and register tokens left out."""
         if state.ndim == 3 and side**2 <= state.shape[1]:
             return state[:, -(side**2) :].transpose(1, 2).unflatten(2, (side, side))
@@ -97,9 +100,13 @@ class VisionBackbone(nn.Module):
         if state.ndim == 4 and state.shape[2] == state.shape[3]:
             return state
         raise InputError(
-            f'model.backbone.level={self.level}: {self.folder} gives {tuple(state.shape)} there, which is '
+            f'model.backbone.level={level}: {self.folder} gives {tuple(state.shape)} there, which is '
             'not channels and rows and columns of a square image; give another level, or another backbone'
         )
+
+
+def _levels(level: int | Sequence[int] | None) -> Sequence[int | None]:
+    return level if isinstance(level, (list, tuple)) else [level]  # type: ignore[list-item]
 
 
 def _backbone_folder(pretrained: Any) -> str:

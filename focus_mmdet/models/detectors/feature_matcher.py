@@ -32,8 +32,7 @@ class FeatureMatcher(BaseDetector):
     Args:
         backbone: Config of :class:`VisionBackbone`.
         size: Pixels. Every image is resized to a square of this side.
-        threshold: What belongs to the region, as a share of the range of
-            contrasts in the query; 0..1.
+        threshold: What belongs to the region, as a share of the highest contrast in the query; 0..1.
         score_calibration: Scale and offset of the scores' logits, as ``ScoreCalibration`` fits them by
             ``tools/analysis_tools/calibrate_scores.py``; (1, 0) leaves scores as they are.
         data_preprocessor: Stays empty; MMEngine's moves the batch.
@@ -46,7 +45,7 @@ class FeatureMatcher(BaseDetector):
         self,
         backbone: dict[str, Any],
         size: int = 256,
-        threshold: float = 0.7,
+        threshold: float = 0.4,
         score_calibration: tuple[float, float] = (1.0, 0.0),
         data_preprocessor: dict[str, Any] | None = None,
     ) -> None:

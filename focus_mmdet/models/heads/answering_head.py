@@ -94,8 +94,8 @@ class AnsweringHead(BaseModule):
         prefix = self.vlm.know_prefix(ids[:stop], batch.vision[:-1], features)
         if prefix is None or not self._looks:
             return prefix
-        tokens = [self.vlm.family.visual_tokens(each) for each in features]
-        return replace(prefix, look=supports_look(tokens, batch.places[:-1], batch.support_boxes[0]))
+        seen = [self.vlm.family.looks(*pair) for pair in zip(features, batch.places[:-1], strict=True)]
+        return replace(prefix, look=supports_look(seen, batch.support_boxes[0]))
 
     def predict(
         self,
@@ -175,8 +175,9 @@ class AnsweringHead(BaseModule):
     def _seen_queries(self, batch: EpisodeBatch, prefix: KnownPrefix | None) -> Sequence[SeenQuery | None]:
         if not self._looks:
             return [None] * len(batch)
-        tokens = [self.vlm.family.visual_tokens(each) for each in self.vlm.image_features(batch)]
-        return seen_queries(batch, tokens, None if prefix is None else prefix.look)
+        features = self.vlm.image_features(batch)
+        seen = [self.vlm.family.looks(*pair) for pair in zip(features, batch.places, strict=True)]
+        return seen_queries(batch, seen, None if prefix is None else prefix.look)
 
     def _drawing(self, count: int, steps: int) -> dict[str, Any]:
         """How answers to ``count`` queries are drawn, for :meth:`generate`."""

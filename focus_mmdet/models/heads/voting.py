@@ -17,26 +17,30 @@ _SAME_PLACE = 0.5
 class Voting:
     """Answers are drawn beside the most probable one, and elect a box.
 
-    Candidates are what was answered, and the region that looks most like the object. Elected is the one with
-    the highest mean IoU with all answers and, ``likeness`` times, the highest cosine of what it holds to what
-    the supports' boxes hold. If that is an answer, the box is the mean of those in the same place.
+    Candidates are what was answered, and the region that looks most like the object, which counts as
+    ``region * draws`` answers. Elected is the one with the highest mean IoU with all and, ``likeness`` times, the
+    highest cosine of what it holds to what the supports' boxes hold. The box is the mean of the candidates
+    in the same place.
 
     Args:
         draws: Answers that are drawn, at temperature 1 and by :meth:`noise`.
-        likeness: See above; 0 lets answers alone decide.
-        threshold: What belongs to the region, as a share of the range of contrasts in the query; 0..1.
+        likeness: See above; 0 does not look at what candidates hold.
+        region: See above; 0 lets answers alone be candidates.
+        threshold: What belongs to the region, as a share of the highest contrast in the query; 0..1.
 
     Raises:
         InputError: A value is out of range.
     """
 
     draws: int
-    likeness: float = 2.0
-    threshold: float = 0.65
+    likeness: float = 4.0
+    region: float = 1 / 3
+    threshold: float = 0.4
 
     def __post_init__(self) -> None:
         check_number('model.bbox_head.voting.draws', self.draws, low=1, whole=True)
         check_number('model.bbox_head.voting.likeness', self.likeness, low=0)
+        check_number('model.bbox_head.voting.region', self.region, low=0)
         check_number('model.bbox_head.voting.threshold', self.threshold, low=0, high=1)
 
     def noise(self, steps: int) -> Tensor:
@@ -62,12 +66,13 @@ class Voting:
         return self._elect(answers / sides, seen) * sides
 
     def _elect(self, answers: Tensor, seen: SeenQuery | None) -> Tensor:
-        worth, candidates = bbox_overlaps(answers, answers).mean(1), answers
-        if seen is not None and self.likeness:
+        candidates, votes = answers, answers.new_ones(len(answers))
+        if seen is not None and self.region:
             candidates = torch.cat([answers, seen.region(self.threshold)[None].to(answers)])
-            worth = bbox_overlaps(candidates, answers).mean(1) + self.likeness * seen.alike(candidates)
-        best = int(worth.argmax())
-        if best >= len(answers):
-            return candidates[best]
-        same = bbox_overlaps(answers[best : best + 1], answers)[0] > _SAME_PLACE
-        return answers[same].mean(0)
+            votes = torch.cat([votes, votes.new_tensor([self.region * self.draws])])
+        overlaps = bbox_overlaps(candidates, candidates)
+        worth = overlaps @ votes / votes.sum()
+        if seen is not None and self.likeness:
+            worth = worth + self.likeness * seen.alike(candidates).to(worth)
+        same = votes * (overlaps[worth.argmax()] > _SAME_PLACE)
+        return same @ candidates / same.sum()

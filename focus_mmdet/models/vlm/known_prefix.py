@@ -34,7 +34,7 @@ class KnownPrefix:
     @property
     def bytes(self) -> int:
         """Memory of all layers and of the look."""
-        look = [] if self.look is None else [self.look.features, self.look.shares, self.look.around]
+        look = [] if self.look is None else [self.look.features, self.look.shares, self.look.outside]
         return sum(tensor.nbytes for tensor in [*chain.from_iterable(self.layers), *look])
 
 

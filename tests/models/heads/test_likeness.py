@@ -45,12 +45,13 @@ def test_likeness_is_that_of_loops_over_tokens_and_the_same_behind_a_prefix(shar
     prefix, queries = parts(detector, data)
     batch = detector.data_preprocessor(data)['inputs']
     with torch.no_grad():
-        tokens = [head.vlm.family.visual_tokens(each) for each in head.vlm.image_features(batch)]
+        features = head.vlm.image_features(batch)
+        seen = [head.vlm.family.looks(*pair) for pair in zip(features, batch.places, strict=True)]
         whole, behind = head._seen_queries(batch, None), head._seen_queries(queries, prefix)
     count = shots + 1
     for index, (found, same) in enumerate(zip(whole, behind, strict=True)):
         images = slice(index * count, (index + 1) * count)
-        expected = slow_likeness(tokens[images], batch.places[images], batch.support_boxes[index])
+        expected = slow_likeness(*zip(*seen[images], strict=True), batch.support_boxes[index])
         assert float(found.likeness) == pytest.approx(expected, abs=1e-4)
         assert float(same.likeness) == pytest.approx(expected, abs=1e-4)
         boxes = torch.tensor([[0.0, 0.0, 0.5, 0.6], [0.4, 0.1, 0.45, 0.9]])
@@ -84,7 +85,8 @@ def test_features_of_supports_are_kept_where_something_asks_for_them(shared_dete
 def test_an_episode_without_supports_is_like_nothing(shared_detector):
     detector = shared_detector('qwen3_vl', score_likeness=1.0).eval()
     batch = detector.data_preprocessor(random_batch(0, [0, 1]))['inputs']
-    tokens = [detector.bbox_head.vlm.family.visual_tokens(each) for each in detector.extract_feat(batch)]
-    nothing, something = seen_queries(batch, tokens, None)
+    features = detector.extract_feat(batch)
+    seen = [detector.bbox_head.vlm.family.looks(*pair) for pair in zip(features, batch.places, strict=True)]
+    nothing, something = seen_queries(batch, seen, None)
     assert nothing is None
     assert -1 <= float(something.likeness) <= 1

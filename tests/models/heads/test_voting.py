@@ -29,7 +29,7 @@ def seen(query):
     """A query beside a support that holds the first look in the box (2, 2, 6, 6)."""
     places = grid_places(SIDE, SIDE)
     support = painted((2, 2, 6, 6), (7, 7, 10, 10))
-    return SeenQuery(supports_look([support], [places], [torch.tensor([0.2, 0.2, 0.6, 0.6])]), query, places)
+    return SeenQuery(supports_look([(support, places)], [torch.tensor([0.2, 0.2, 0.6, 0.6])]), query, places)
 
 
 def elected(answers, query=None, **options):
@@ -55,8 +55,20 @@ def test_the_majority_is_averaged_and_strays_are_left_out():
 def test_what_looks_like_the_object_outweighs_a_majority():
     query = painted((1, 5, 5, 9), (6, 0, 9, 3))
     answers = [[60, 0, 90, 30], [60, 0, 90, 30], [10, 50, 50, 90]]
-    assert elected(answers, query, likeness=0.0).tolist() == pytest.approx([60, 0, 90, 30])
-    assert elected(answers, query).tolist() == pytest.approx([10, 50, 50, 90])
+    assert elected(answers, query, likeness=0.0, region=0.0).tolist() == pytest.approx([60, 0, 90, 30])
+    for options in (dict(region=0.0), dict(likeness=0.0, region=1.0), {}):
+        assert elected(answers, query, **options).tolist() == pytest.approx([10, 50, 50, 90], abs=1e-3)
+
+
+def test_the_region_counts_as_several_answers_in_the_mean():
+    query = painted((1, 5, 5, 9))
+    answers = [[10, 50, 60, 90], [10, 50, 60, 90]]
+    region = 100 * seen(query).region(0.4)
+    for weight in (2.0, 6.0):
+        expected = (2 * torch.tensor(answers[0]) + weight * region) / (2 + weight)
+        assert elected(answers, query, region=weight / 2).tolist() == pytest.approx(
+            expected.tolist(), abs=1e-3
+        )
 
 
 def test_where_all_answers_are_beside_it_the_region_is_elected():

@@ -36,6 +36,24 @@ def test_features_are_those_of_mobilenet(tower):
             torch.testing.assert_close(found, layer_norm(part, part.shape), rtol=1e-4, atol=1e-4)
 
 
+def test_looks_are_the_levels_on_the_finest_grid_without_places(tower):
+    output = tower(torch.randn(2, 3, 96, 160), output_hidden_states=True)
+    looks = tower.looks(output.last_hidden_state)
+    assert looks.shape == (2, 32 + 96 + 160, 12, 20)
+    shifted = output.last_hidden_state.clone()
+    shifted[:, -12:] += 1.0
+    assert torch.equal(tower.looks(shifted), looks)
+    fine, middle, coarse = looks.split((32, 96, 160), 1)
+    torch.testing.assert_close(fine.norm(dim=1), torch.ones(2, 12, 20))
+    for level in (middle, coarse):
+        assert level.norm(dim=1).max() < 1 + 1e-4
+    # The first finest cell of the first coarse one, before it was normalized with its neighbours.
+    state = output.hidden_states[4][0]
+    cell = state[:, :4, :4]
+    expected = (state[:, 0, 0] - cell.mean()) / cell.std(correction=0)
+    torch.testing.assert_close(fine[0, :, 0, 0], expected / expected.norm(), rtol=1e-4, atol=1e-4)
+
+
 def test_a_place_is_told_alike_whatever_is_seen(tower):
     places = tower(torch.randn(2, 3, 64, 128)).last_hidden_state[:, -12:]
     assert torch.equal(places[0], places[1])

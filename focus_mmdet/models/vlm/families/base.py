@@ -120,6 +120,18 @@ class VLMFamily(ABC):
         """(N, D) what the language model gets of an image first, of what :meth:`image_features` gives."""
         return features
 
+    def looks(self, features: Any, places: Tensor) -> tuple[Tensor, Tensor]:
+        """By what the places of an image are compared, apart from the language model.
+
+        Args:
+            features: Of the image, of what :meth:`image_features` gives.
+            places: (N, 4) of its visual tokens.
+
+        Returns:
+            (M, C) features, and (M, 4) the places that they are of.
+        """
+        return self.visual_tokens(features), places
+
     def joined_features(self, features: Sequence[Any]) -> Any:
         """What the model's own ``get_image_features`` would give for these images together."""
         return SimpleNamespace(pooler_output=list(features))

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from transformers import AutoModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
-from focus_mmdet.core.places import Window, grid_places
+from focus_mmdet.core.places import Window, finer_places, grid_places
 from focus_mmdet.errors import InputError
 from focus_mmdet.models.vlm.families.base import SeenImage, VLMFamily
+from focus_mmdet.models.vlm.towers import MobileNetV2Grid
 
 
 class FastVLM(VLMFamily):
@@ -24,6 +25,9 @@ class FastVLM(VLMFamily):
     code, images are padded to squares instead, so that all of them is seen. A
     processor that does not crop is taken at its word, images of other shapes
     than squares included.
+
+    The features of an image are its visual tokens, and the map of its tower: things are compared by what
+    that one sees, in which a place of its own says nothing of where it lies.
     """
 
     vision_weights = r'model\.(vision_tower|multi_modal_projector)\.'
@@ -110,10 +114,20 @@ class FastVLM(VLMFamily):
         else:
             maps = self.cache(pixels, partial(_maps, tower))
         tokens = torch.cat([each.flatten(1).T for each in maps])
-        return list(inner.multi_modal_projector(tokens).split(list(counts)))
+        return list(zip(inner.multi_modal_projector(tokens).split(list(counts)), maps, strict=True))
+
+    def visual_tokens(self, features: Any) -> Tensor:
+        return features[0]
+
+    def looks(self, features: Any, places: Tensor) -> tuple[Tensor, Tensor]:
+        grid: Tensor = features[1]
+        columns = grid.shape[2]
+        if isinstance(self._tower, MobileNetV2Grid):
+            grid = self._tower.looks(grid[None])[0]
+        return grid.flatten(1).T, finer_places(places, columns, grid.shape[2] // columns)
 
     def joined_features(self, features: Sequence[Any]) -> Any:
-        return SimpleNamespace(pooler_output=torch.cat(list(features))[None])
+        return SimpleNamespace(pooler_output=torch.cat([tokens for tokens, _ in features])[None])
 
 
 def _padded(image: np.ndarray, mean: Sequence[float]) -> tuple[np.ndarray, Window]:

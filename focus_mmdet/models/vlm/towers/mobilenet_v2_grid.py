@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate, layer_norm, pixel_unshuffle
+from torch.nn.functional import interpolate, layer_norm, pixel_shuffle, pixel_unshuffle
 from transformers import AutoConfig, AutoModel, MobileNetV2Config, MobileNetV2Model
 from transformers.modeling_outputs import BaseModelOutput
+
+from focus_mmdet.core.feature_matching import joined_levels
 
 #: Channels and stride of each of MobileNetV2's hidden states, at width 1.
 _LEVELS = [
@@ -78,6 +80,20 @@ class MobileNetV2Grid(MobileNetV2Model):
             last_hidden_state=torch.cat(parts, 1),
             hidden_states=tuple(states) or None,
         )
+
+    def looks(self, grid: Tensor) -> Tensor:
+        """What cells look like, without their places, each level in its own resolution again.
+
+        Args:
+            grid: (N, hidden_size, rows, columns) of :meth:`forward`.
+
+        Returns:
+            (N, C, finest rows, columns), as :func:`joined_levels` makes them.
+        """
+        folds = [max(1, self.config.stride // _LEVELS[level][1]) for level in self.config.levels]
+        sizes = [_LEVELS[level][0] * fold**2 for level, fold in zip(self.config.levels, folds, strict=True)]
+        levels = grid[:, : sum(sizes)].split(sizes, 1)
+        return joined_levels([pixel_shuffle(*pair) for pair in zip(levels, folds, strict=True)])
 
 
 def _on_grid(state: Tensor, rows: int, columns: int) -> Tensor:
