@@ -12,7 +12,7 @@ model = dict(
     type='FeatureMatcher',
     backbone=dict(type='VisionBackbone', pretrained='checkpoints/dinov2-small', level=None),
     size=448,
-    threshold=0.6,
+    threshold=0.4,
 )
 
 val_dataloader = dict(

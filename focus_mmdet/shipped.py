@@ -1,4 +1,4 @@
-"""Files that come with the package: configs, tools, the tiny base and the matcher's backbone.
+"""Files that come with the package: configs, tools, the small model and two bases.
 
 Imports nothing of the package: setup.py and the console command read it
 alone, because all of the package takes seconds.
@@ -11,8 +11,10 @@ INSTALLED = Path(__file__).resolve().parent / '.mim'
 #: The folder of ``configs``, ``tools`` and ``checkpoints``: in a clone its root.
 SHIPPED = INSTALLED if INSTALLED.is_dir() else INSTALLED.parent.parent
 
-#: What finds things where no config is named: nothing here that was trained does it better.
-READY = 'configs/feature_matcher_mobilenet_v2.py'
+#: What finds things where no config is named.
+READY = 'configs/small/focus_small.py'
+#: The same eyes without training: what follows things through videos. Tracking was set up by its scores.
+MATCHER = 'configs/feature_matcher_mobilenet_v2.py'
 
 _CLONE_DATA = (Path('data/realset'), Path('data/sprites'))
 

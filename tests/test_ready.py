@@ -5,7 +5,7 @@ import torch
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.shipped import READY
+from focus_mmdet.shipped import MATCHER, READY
 from tests.conftest import ROOT
 
 #: Boxes of a photographed object in three photographs, as annotated.
@@ -16,9 +16,7 @@ def photo(number):
     return f'data/realset/images/rc_car_{number:05d}.jpg'
 
 
-@pytest.mark.parametrize(
-    ('config', 'batch_size'), [(READY, 1), (READY, 2), ('configs/small/focus_small.py', 2)]
-)
+@pytest.mark.parametrize(('config', 'batch_size'), [(READY, 1), (READY, 2), (MATCHER, 2)])
 def test_it_finds_an_object_in_other_photographs(monkeypatch, config, batch_size):
     monkeypatch.chdir(ROOT)
     find = InContextInferencer(config, device='cpu')

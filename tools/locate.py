@@ -10,7 +10,7 @@ What may be mistaken for the object is shown like it, by --not-this: where it is
 that the object is absent.
 Small objects in large pictures are found by --tiles 640, which looks into every part of a picture in full
 resolution, and takes several times as long.
-Without --config and --checkpoint: the FeatureMatcher that is shipped.
+Without --config and --checkpoint: the small model that is shipped.
 
 Each answer is a line of JSON on stdout. A query that cannot be read is left out, and named at the end.
 Exit status: 0; 3 where some queries could not be read; 2 where none could, or the call is wrong; 130 after

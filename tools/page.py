@@ -3,7 +3,7 @@
     python tools/page.py --root ~/Pictures
 
 The page is served to this machine alone, until Ctrl-C. Without --config and --checkpoint: the
-FeatureMatcher that is shipped. Needs the extra: pip install 'focus_mmdet[page]'.
+small model that is shipped. Needs the extra: pip install 'focus_mmdet[page]'.
 """
 
 import argparse

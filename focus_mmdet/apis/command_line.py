@@ -10,7 +10,7 @@ from focus_mmdet.apis.inputs.images import Support
 from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.video import is_video
 from focus_mmdet.errors import InputError
-from focus_mmdet.shipped import READY
+from focus_mmdet.shipped import MATCHER, READY
 
 
 def parse_support(text: str, flag: str = '--support') -> Support:
@@ -41,7 +41,7 @@ def load_inferencer(args: argparse.Namespace) -> InContextInferencer:
         InputError: A config of one's own without a word on its checkpoint, or they do not go together.
     """
     config, checkpoint = args.config, args.checkpoint
-    if checkpoint is None and config != READY:
+    if checkpoint is None and config not in (READY, MATCHER):
         raise InputError(f"--config {config}: give --checkpoint, or 'none' for its pretrained model as it is")
     # MMEngine prints what it loads.
     with redirect_stdout(sys.stderr):

@@ -41,8 +41,7 @@ class InContextInferencer(BaseInferencer):
     Threads may share it: their batches take turns. ``unread`` and ``found`` are then of the latest call.
 
     Args:
-        config: Config file, or a loaded config; default: the
-            ``FeatureMatcher`` that is shipped, which needs no training.
+        config: Config file, or a loaded config; default: the small model that is shipped.
         checkpoint: Written by ``tools/train.py``; None or 'none' takes the pretrained
             model as it is.
         device: E.g. ``'cuda:0'``; default is a GPU where there is one.

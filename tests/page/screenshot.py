@@ -14,6 +14,7 @@ from focus_mmdet.cli import run_cli
 from focus_mmdet.errors import InputError
 from focus_mmdet.page.finder import Finder
 from focus_mmdet.page.server import create_app
+from focus_mmdet.shipped import READY
 from tests.conftest import ROOT
 from tests.page.browser import Browser, find_browser
 from tests.page.serving import serving
@@ -31,7 +32,7 @@ _SIZE = 1180, 1150
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('--config', default='configs/feature_matcher_mobilenet_v2.py')
+    parser.add_argument('--config', default=READY)
     parser.add_argument('--checkpoint')
     parser.add_argument('--out', type=Path, default=ROOT / 'docs/page.png')
     args = parser.parse_args()

@@ -18,9 +18,9 @@ class Voting:
     """Answers are drawn beside the most probable one, and elect a box.
 
     Candidates are what was answered, and the region that looks most like the object, which counts as
-    ``region * draws`` answers. Elected is the one with the highest mean IoU with all and, ``likeness`` times, the
-    highest cosine of what it holds to what the supports' boxes hold. The box is the mean of the candidates
-    in the same place.
+    ``region * draws`` answers. Elected is the one with the highest mean IoU with all and, ``likeness`` times,
+    the highest cosine of what it holds to what the supports' boxes hold. The box is the mean of the
+    candidates in the same place.
 
     Args:
         draws: Answers that are drawn, at temperature 1 and by :meth:`noise`.
