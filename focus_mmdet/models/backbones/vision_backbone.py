@@ -43,6 +43,8 @@ class VisionBackbone(nn.Module):
 
     def __init__(self, pretrained: str, level: int | Sequence[int] | None = None) -> None:
         super().__init__()
+        if not _levels(level):
+            raise InputError(f'model.backbone.level={level!r}: give a level, or several')
         for each in _levels(level):
             if each is not None:
                 check_number('model.backbone.level', each, whole=True)

@@ -22,6 +22,7 @@ from transformers import (
     SwinConfig,
 )
 
+from focus_mmdet.core.feature_matching import joined_levels
 from focus_mmdet.errors import InputError
 from focus_mmdet.models import VisionBackbone
 
@@ -98,6 +99,14 @@ def test_without_a_level_it_is_the_last_features(folders):
         assert same == (name == 'resnet'), 'a ViT normalizes its last features'
 
 
+def test_several_levels_are_on_the_grid_of_the_finest(folders):
+    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    fine, coarse = (VisionBackbone(folders('resnet'), level)(image) for level in (1, 2))
+    both = VisionBackbone(folders('resnet'), [1, 2])(image)
+    assert fine.shape[2] > coarse.shape[2]
+    torch.testing.assert_close(both, joined_levels([fine, coarse]))
+
+
 @pytest.mark.parametrize(
     ('name', 'level', 'message'),
     [
@@ -106,6 +115,8 @@ def test_without_a_level_it_is_the_last_features(folders):
         ('swin', None, r'gives \(1, 16, 16\) there, which is not channels and rows and columns'),
         ('hiera', 1, r'gives \(1, 16, 16, 8\) there'),
         ('dinov2', 'last', "model.backbone.level='last': give a whole number"),
+        ('dinov2', [], r'model.backbone.level=\[\]: give a level, or several'),
+        ('resnet', [1, 9], r'model.backbone.level=9: .* has 3 levels'),
     ],
 )
 def test_levels_that_there_are_not_are_named(folders, name, level, message):
