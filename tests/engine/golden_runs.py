@@ -28,7 +28,15 @@ def made_with() -> dict[str, str]:
     packages = ('torch', 'numpy', 'pillow', 'transformers', 'mmengine', 'mmdet')
     found = {name: version(name) for name in packages}
     found |= {'python': platform.python_version(), 'processor': platform.machine()}
-    return found | {'capability': torch.backends.cpu.get_cpu_capability()}
+    return found | {'capability': torch.backends.cpu.get_cpu_capability(), 'model': _processor_model()}
+
+
+def _processor_model() -> str:
+    """Family and model by number: of one capability libraries still choose other kernels."""
+    file = Path('/proc/cpuinfo')
+    lines = file.read_text().splitlines() if file.is_file() else []
+    said = dict(map(str.strip, line.split(':', 1)) for line in lines if ':' in line)
+    return '/'.join(said.get(key, '?') for key in ('cpu family', 'model'))
 
 
 def train(config: Config) -> dict[str, Any]:

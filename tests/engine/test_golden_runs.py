@@ -41,5 +41,5 @@ def test_a_run_of_release_0_1_0_goes_on(tmp_path, monkeypatch):
     )
     found = train(config)
     expected = json.loads((release / 'after_iter_4.json').read_text())
-    same = json.loads(RECORD.read_text())['made_with'] == made_with()
-    assert found == expected if same else found['test'] == close(expected['test'])
+    # Of the processor that made it no more is known than its capability.
+    assert found['test'] == close(expected['test'])
