@@ -1,9 +1,10 @@
 import pytest
 
 from focus_mmdet.apis import InContextInferencer
+from focus_mmdet.shipped import MATCHER
 
 
 @pytest.fixture(scope='package')
 def matcher():
-    """The detector that comes with the package."""
-    return InContextInferencer(device='cpu')
+    """The detector without training that comes with the package."""
+    return InContextInferencer(MATCHER, device='cpu')

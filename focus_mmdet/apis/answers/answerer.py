@@ -186,4 +186,8 @@ def _shrunk(pipeline: Compose, model: Any) -> Callable[[int, int], Size] | None:
         return changing[0].size
     if not changing and isinstance(model, FeatureMatcher):
         return lambda *_: (model.size, model.size)
+    if not changing and isinstance(model, FocusDetector):
+        encoder = model.data_preprocessor.encoder
+        resized = encoder.family.resized(encoder.processor.image_processor)
+        return None if resized is None else lambda *_: resized
     return None

@@ -28,7 +28,13 @@ def large(tmp_path, request):
     return tmp_path / 'large.jpg', (1603, 1202) if request.param == 1 else (1202, 1603)
 
 
-@pytest.mark.parametrize('kind', ['matcher', 'vlm'])
+@pytest.fixture(scope='module')
+def small():
+    """The model that finds things where nothing is said."""
+    return InContextInferencer(device='cpu')
+
+
+@pytest.mark.parametrize('kind', ['matcher', 'vlm', 'small'])
 def test_less_is_decoded_and_the_model_sees_the_same(request, large, kind):
     find, (path, size) = request.getfixturevalue(kind), large
     seen = read_seen(path, '', find.answerer.is_enough)

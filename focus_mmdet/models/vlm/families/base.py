@@ -90,6 +90,10 @@ class VLMFamily(ABC):
     def check_processor(self, folder: Path, processor: Any) -> None:  # noqa: B027  most have nothing to check
         """Raise ``InputError`` where a folder's image processor does not fit its model."""
 
+    def resized(self, processor: Any) -> tuple[int, int] | None:
+        """(width, height) to which a folder's image processor brings all images; None where that varies."""
+        return None
+
     def join(self, images: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
         """Arguments of ``get_image_features`` from the :attr:`SeenImage.tensors` of all images."""
         return {name: torch.cat([image[name] for image in images]) for name in images[0]}

@@ -55,6 +55,11 @@ class FastVLM(VLMFamily):
     def see(self, images: Sequence[np.ndarray], processor: Any) -> list[SeenImage]:
         return [self._seen(image, processor) for image in images]
 
+    def resized(self, processor: Any) -> tuple[int, int] | None:
+        width, height = (getattr(processor.size, side, None) for side in ('width', 'height'))
+        as_given = processor.do_center_crop or getattr(processor, 'do_pad', False) or not processor.do_resize
+        return None if as_given or not width or not height else (width, height)
+
     def _seen(self, image: np.ndarray, processor: Any) -> SeenImage:
         options: dict[str, Any] = {}
         window: Window = (0.0, 0.0, 1.0, 1.0)
