@@ -1,4 +1,5 @@
-"""Twenty iterations of each tiny stage and the test after them, to compare with those of before.
+"""Twenty iterations of each tiny stage, two more of a run of release 0.1.0, and the tests after them, to
+compare with those of before.
 
 python -m tests.engine.golden_runs records tests/data/golden_runs.json anew, after a change that is
 meant to change them; say in the commit why.
@@ -19,6 +20,7 @@ from mmengine.runner import Runner
 
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / 'tests/data/golden_runs.json'
+RELEASE = ROOT / 'tests/data/release_0_1_0'
 ITERATIONS = 20
 _TIMES = ('time', 'data_time', 'memory', 'seconds/', 'tokens_per_second')
 
@@ -76,11 +78,28 @@ def run(stage: int, work_dir: str) -> dict[str, Any]:
     return train(config)
 
 
+def go_on(work_dir: str) -> dict[str, Any]:
+    """:func:`train` from the checkpoint of release 0.1.0 to the end of its config."""
+    config = Config.fromfile(str(RELEASE / 'focus_tiny_stage2.py'))
+    config.merge_from_dict(
+        {
+            'work_dir': work_dir,
+            'load_from': str(RELEASE / 'iter_2.pth'),
+            'resume': True,
+            'log_level': 'ERROR',
+            'experiment_name': f'release-{Path(work_dir).name}',
+            'visualizer.name': f'release-{Path(work_dir).name}',
+        }
+    )
+    return train(config)
+
+
 def main() -> None:
     torch.set_num_threads(1)
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         runs = {f'stage{stage}': run(stage, f'{folder}/stage{stage}') for stage in (1, 2)}
+        runs['release_0_1_0'] = go_on(f'{folder}/release')
     RECORD.write_text(json.dumps({'made_with': made_with(), 'runs': runs}, indent=1) + '\n')
     print(f'wrote {RECORD.relative_to(ROOT)}', file=sys.stderr)
 
