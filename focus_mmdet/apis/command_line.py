@@ -10,7 +10,8 @@ from focus_mmdet.apis.inputs.images import Support
 from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.video import is_video
 from focus_mmdet.errors import InputError
-from focus_mmdet.shipped import MATCHER, READY
+from focus_mmdet.shipped import READY
+from focus_mmdet.type_name import type_name
 
 
 def parse_support(text: str, flag: str = '--support') -> Support:
@@ -40,9 +41,12 @@ def load_inferencer(args: argparse.Namespace) -> InContextInferencer:
     Raises:
         InputError: A config of one's own without a word on its checkpoint, or they do not go together.
     """
-    config, checkpoint = args.config, args.checkpoint
-    if checkpoint is None and config not in (READY, MATCHER):
-        raise InputError(f"--config {config}: give --checkpoint, or 'none' for its pretrained model as it is")
+    config, checkpoint = read_config(args.config, args.cfg_options), args.checkpoint
+    trained = args.config != READY and type_name(config.model) != 'FeatureMatcher'
+    if checkpoint is None and trained:
+        raise InputError(
+            f"--config {args.config}: give --checkpoint, or 'none' for its pretrained model as it is"
+        )
     # MMEngine prints what it loads.
     with redirect_stdout(sys.stderr):
-        return InContextInferencer(read_config(config, args.cfg_options), checkpoint, args.device)
+        return InContextInferencer(config, checkpoint, args.device)

@@ -26,9 +26,17 @@ def test_stdout_is_left_to_answers(vlm_folder, tmp_path, capsys):
 
 
 def test_a_config_of_ones_own_needs_a_word_on_its_weights():
-    args = Namespace(config='mine.py', checkpoint=None, device='cpu', cfg_options=None)
-    with pytest.raises(InputError, match=r"--config mine.py: give --checkpoint, or 'none'"):
+    config = str(ROOT / 'configs/focus_tiny_stage2.py')
+    args = Namespace(config=config, checkpoint=None, device='cpu', cfg_options=None)
+    with pytest.raises(InputError, match=r"--config .*tiny_stage2.py: give --checkpoint, or 'none'"):
         load_inferencer(args)
+
+
+def test_a_matcher_has_no_weights_of_its_own_to_speak_of(tmp_path):
+    mine = tmp_path / 'mine.py'
+    mine.write_text("_base_ = 'focus_mmdet::feature_matcher_mobilenet_v2.py'\nmodel = dict(size=256)\n")
+    args = Namespace(config=str(mine), checkpoint=None, device='cpu', cfg_options=None)
+    assert load_inferencer(args).model.size == 256
 
 
 def test_no_text_is_no_folder():
