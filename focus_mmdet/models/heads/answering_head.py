@@ -94,7 +94,7 @@ class AnsweringHead(BaseModule):
         prefix = self.vlm.know_prefix(ids[:stop], batch.vision[:-1], features)
         if prefix is None or not self._looks:
             return prefix
-        seen = [self.vlm.family.looks(*pair) for pair in zip(features, batch.places[:-1], strict=True)]
+        seen = self._seen(features, batch.places[:-1])
         return replace(prefix, look=supports_look(seen, batch.support_boxes[0]))
 
     def predict(
@@ -175,9 +175,12 @@ class AnsweringHead(BaseModule):
     def _seen_queries(self, batch: EpisodeBatch, prefix: KnownPrefix | None) -> Sequence[SeenQuery | None]:
         if not self._looks:
             return [None] * len(batch)
-        features = self.vlm.image_features(batch)
-        seen = [self.vlm.family.looks(*pair) for pair in zip(features, batch.places, strict=True)]
+        seen = self._seen(self.vlm.image_features(batch), batch.places)
         return seen_queries(batch, seen, None if prefix is None else prefix.look)
+
+    def _seen(self, features: Sequence[Any], places: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
+        """Per image, by what its places are compared: see :meth:`VLMFamily.looks`."""
+        return [self.vlm.family.looks(*pair) for pair in zip(features, places, strict=True)]
 
     def _drawing(self, count: int, steps: int) -> dict[str, Any]:
         """How answers to ``count`` queries are drawn, for :meth:`generate`."""

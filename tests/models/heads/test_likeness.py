@@ -45,8 +45,7 @@ def test_likeness_is_that_of_loops_over_tokens_and_the_same_behind_a_prefix(shar
     prefix, queries = parts(detector, data)
     batch = detector.data_preprocessor(data)['inputs']
     with torch.no_grad():
-        features = head.vlm.image_features(batch)
-        seen = [head.vlm.family.looks(*pair) for pair in zip(features, batch.places, strict=True)]
+        seen = head._seen(head.vlm.image_features(batch), batch.places)
         whole, behind = head._seen_queries(batch, None), head._seen_queries(queries, prefix)
     count = shots + 1
     for index, (found, same) in enumerate(zip(whole, behind, strict=True)):
@@ -85,8 +84,7 @@ def test_features_of_supports_are_kept_where_something_asks_for_them(shared_dete
 def test_an_episode_without_supports_is_like_nothing(shared_detector):
     detector = shared_detector('qwen3_vl', score_likeness=1.0).eval()
     batch = detector.data_preprocessor(random_batch(0, [0, 1]))['inputs']
-    features = detector.extract_feat(batch)
-    seen = [detector.bbox_head.vlm.family.looks(*pair) for pair in zip(features, batch.places, strict=True)]
+    seen = detector.bbox_head._seen(detector.extract_feat(batch), batch.places)
     nothing, something = seen_queries(batch, seen, None)
     assert nothing is None
     assert -1 <= float(something.likeness) <= 1
