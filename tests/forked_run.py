@@ -4,6 +4,7 @@ Python's fork server imports everything once; every run is a fork of it, with
 a process id that can be killed.
 """
 
+import faulthandler
 import multiprocessing
 import os
 import resource
@@ -34,6 +35,7 @@ def _run(
     for number, output in enumerate(outputs, start=1):
         with open(output, 'ab') as file:
             os.dup2(file.fileno(), number)
+    faulthandler.enable()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # what is killed flushes nothing
     os.chdir(ROOT)
     os.environ.clear()
@@ -66,7 +68,7 @@ def start(
 
     Args:
         arguments: Of the tool.
-        output: What rank 0 prints goes to ``{output}.0``.
+        output: What rank 0 prints goes to ``{output}.0``, and so on.
         processes: How many.
         file_limit: Bytes that no file may exceed, as on a full disk.
     """
@@ -85,6 +87,7 @@ def _call(function: Callable[..., None], arguments: tuple, environment: dict[str
     with open(output, 'ab') as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
+    faulthandler.enable()
     os.environ.update(environment)
     function(*arguments)
 
@@ -99,6 +102,12 @@ def start_function(
         runs.append(_CONTEXT.Process(target=_call, args=inputs, daemon=False))
         runs[-1].start()
     return runs
+
+
+def last_words(output: Path, length: int = 3000) -> str:
+    """How what each of the processes printed ends."""
+    logs = sorted(output.parent.glob(f'{output.name}.*'))
+    return '\n'.join(f'{log.name}:\n{log.read_text()[-length:]}' for log in logs)
 
 
 def finish(runs: list[BaseProcess], timeout: float = 300) -> list[int | None]:

@@ -9,7 +9,7 @@ import torch
 
 from focus_mmdet.engine.checkpoints.loading import load_local_checkpoint
 from tests.engine.test_training import LORA, SGD, assert_equal_weights, trained_weights
-from tests.forked_run import finish, start
+from tests.forked_run import finish, last_words, start
 
 SHARDED = {'model_wrapper_cfg': dict(type='FullyShardedModel')}
 KEEP = {'model_wrapper_cfg': dict(type='FullyShardedModel', reshard_after_forward=False)}
@@ -28,7 +28,7 @@ def train(write_config, tmp_path):
         config = write_config(stage, max_iters, **options)
         log = tmp_path / f'{name}.log'
         runs = start([config, '--work-dir', str(tmp_path / name), *more], log, processes=2)
-        assert finish(runs) == [0, 0], Path(f'{log}.0').read_text()[-3000:]
+        assert finish(runs) == [0, 0], last_words(log)
         return tmp_path / name
 
     return run

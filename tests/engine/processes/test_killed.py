@@ -34,9 +34,9 @@ def train_and_kill(arguments, folder: Path, processes: int, kills: int, seed: in
     while True:
         runs = forked_run.start([*arguments, '--resume'], folder.with_suffix('.log'), processes)
         if killed >= kills:
-            assert forked_run.finish(runs) == [0] * processes, folder.with_suffix('.log.0').read_text()[
-                -3000:
-            ]
+            assert forked_run.finish(runs) == [0] * processes, forked_run.last_words(
+                folder.with_suffix('.log')
+            )
             return killed
         moment = rng.choice(['beginning', 'saving', 'between'])
         if moment == 'beginning':
@@ -78,7 +78,7 @@ def test_a_killed_run_ends_with_the_same_weights(write_config, tmp_path, stage, 
     config = write_config(stage, max_iters, **options)
     whole, often = tmp_path / 'whole', tmp_path / 'often'
     runs = forked_run.start([config, '--work-dir', str(whole)], tmp_path / 'whole.log', processes)
-    assert forked_run.finish(runs, 1200) == [0] * processes, (tmp_path / 'whole.log.0').read_text()[-3000:]
+    assert forked_run.finish(runs, 1200) == [0] * processes, forked_run.last_words(tmp_path / 'whole.log')
     often.mkdir()
     killed = train_and_kill([config, '--work-dir', str(often)], often, processes, kills, seed=kills + stage)
     assert killed == kills
