@@ -37,6 +37,7 @@ from focus_mmdet.apis.inputs.images import record_of
 from focus_mmdet.errors import check_number
 from focus_mmdet.models.sizing.small import build_small_vlm
 from focus_mmdet.models.sizing.tiny import TINY_FAMILIES, build_tiny_vlm
+from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 
 SHOTS = 4
 FIRST = """
@@ -172,8 +173,8 @@ def main() -> None:
         find = build(args, f'{folder}/model')
         reference = find.remember([(noise(rng, args.side), box) for _ in range(SHOTS)])
         asked = [noise(rng, args.side) for _ in range(args.queries)]
-        prefix = find.answerer.know(reference).prefix
-        if prefix is None:
+        prefix = find.answerer.know(reference).kept
+        if not isinstance(prefix, KnownPrefix):
             raise SystemExit('this model does not keep its supports')
         ways = {
             'query alone': lambda: [whole(find, query, None) for query in asked],

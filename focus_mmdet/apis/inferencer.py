@@ -120,8 +120,8 @@ class InContextInferencer(BaseInferencer):
 
         Args:
             path: Its file.
-            keep: Also keep what the model makes of it, in ``PATH.known``: of supports that it has read once
-                it need not look at the pictures again. A detector that keeps nothing writes nothing.
+            keep: Also keep what a VLM makes of it, in ``PATH.known``: of supports that it has read once it
+                need not look at the pictures again. Other detectors write nothing.
 
         Raises:
             InputError: No such file, or it is no reference.

@@ -228,7 +228,7 @@ def test_a_query_that_is_too_long_does_not_take_its_batch_along(inferencer, cup,
         )
         for index in range(4)
     ]
-    known = inferencer.answerer.know(cup).prefix.length
+    known = inferencer.answerer.know(cup).kept.length
     monkeypatch.setattr(speech, 'max_tokens', known + sorted(lengths)[-1] - 1)
     found = said(inferencer(folder, cup, batch_size=4))
     assert found == [each for each, length in zip(expected, lengths, strict=True) if length < max(lengths)]

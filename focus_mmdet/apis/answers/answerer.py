@@ -16,6 +16,7 @@ from torch import Tensor
 from focus_mmdet.apis.answers.kept_prefix import KeptPrefix
 from focus_mmdet.apis.inputs.images import record_of
 from focus_mmdet.apis.inputs.reference import Reference
+from focus_mmdet.core.feature_matching import Look
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.datasets.image_file import Size
 from focus_mmdet.datasets.transforms import ForEachFrame, PackEpisodeInputs, ResizeToPixelBudget
@@ -45,18 +46,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class Known:
-    """Supports as a pipeline packs them, and what the model keeps of them where it can."""
+    """Supports as a pipeline packs them, and what the detector keeps of them; None where it keeps nothing."""
 
     images: list[Tensor]
     samples: list[DetDataSample]
-    prefix: KnownPrefix | None
+    kept: KnownPrefix | Look | None
 
 
 class Answerer:
     """Asks a detector about queries, each with the supports of a reference.
 
-    Supports are read once a reference, and a query pays for its own tokens alone. That is so for a
-    VLM without pictures of its attention; other detectors read the supports with each query.
+    Supports are read once a reference, and a query once for all references. That is so for a VLM without
+    pictures of its attention, and for ``FeatureMatcher``; other detectors read the supports with each query.
 
     Args:
         model: The detector.
@@ -117,22 +118,31 @@ class Answerer:
                 frames.append({**record_of(pixels, ''), 'instances': [instance]})
             # In the query's place stands the first image: pipelines take no supports alone.
             packed = self.pipeline({**record_of(reference.images[0], ''), 'supports': frames})
-            prefix = kept.read(next(self.model.parameters()).device) if kept is not None else None
-            if prefix is None:
-                prefix = self._prefix(packed)
-                if kept is not None and prefix is not None:
-                    kept.write(prefix)
-            self._known[reference] = Known(packed['inputs'][:-1], packed['data_samples'].supports, prefix)
+            read: KnownPrefix | Look | None = None
+            if isinstance(self.model, FeatureMatcher):
+                images = self.model.data_preprocessor.cast_data(packed['inputs'][:-1])
+                read = self.model.know_supports(images, packed['data_samples'])
+            elif isinstance(self.model, FocusDetector):
+                read = self._prefix(packed, kept)
+            self._known[reference] = Known(packed['inputs'][:-1], packed['data_samples'].supports, read)
         return self._known[reference]
 
+    def _prefix(self, packed: dict[str, Any], kept: KeptPrefix | None) -> KnownPrefix:
+        """Of a VLM, from its file where there is one that fits."""
+        prefix = None if kept is None else kept.read(next(self.model.parameters()).device)
+        if prefix is None:
+            prefix = self._read(packed)
+            if kept is not None:
+                kept.write(prefix)
+        return prefix
+
     @torch.no_grad()
-    def _prefix(self, packed: dict[str, Any]) -> KnownPrefix | None:
-        if not isinstance(self.model, FocusDetector):
-            return None
+    def _read(self, packed: dict[str, Any]) -> KnownPrefix:
         encoder = self.model.data_preprocessor.encoder
         behind = encoder.queries(encoder.see(packed['inputs'][-1:]), len(packed['inputs']) - 1)
         batch = self.model.data_preprocessor(collate_episodes([packed]))['inputs']
-        return self.model.bbox_head.know_supports(batch, behind.prompt_ids[0])
+        prefix: KnownPrefix = self.model.bbox_head.know_supports(batch, behind.prompt_ids[0])
+        return prefix
 
     @torch.no_grad()
     def answer(self, reference: Reference, asked: Asked, picture: bool = False) -> list[DetDataSample]:
@@ -145,8 +155,10 @@ class Answerer:
             samples.append(sample)
         if self.model.with_bbox:
             self.model.bbox_head.record_attention = picture
-        if known.prefix is not None and not picture:
-            return self._behind(known, known.prefix, asked, samples)
+        if isinstance(known.kept, Look):
+            return self._matched(known.kept, asked, samples)
+        if known.kept is not None and not picture:
+            return self._behind(known, known.kept, asked, samples)
         data = collate_episodes(
             [
                 {'inputs': [*known.images, query.image], 'data_samples': sample}
@@ -159,6 +171,18 @@ class Answerer:
     def draw(self, reference: Reference, query: Prepared, sample: DetDataSample) -> np.ndarray:
         """(H, W, 3) uint8 RGB strip of the supports, a query and its answer."""
         return draw_episode([*self.know(reference).images, query.image], sample)
+
+    def _matched(self, look: Look, asked: Asked, samples: list[DetDataSample]) -> list[DetDataSample]:
+        """Answers of a matcher that knows how the object looks."""
+        if asked.features is None:
+            images = self.model.data_preprocessor.cast_data([[query.image] for query in asked.queries])
+            asked.features = [seen[0] for seen in self.model.extract_feat(images)]
+        found = [
+            self.model.find(look, features, sample)
+            for features, sample in zip(asked.features, samples, strict=True)
+        ]
+        answers: list[DetDataSample] = self.model.add_pred_to_datasample(samples, found)
+        return answers
 
     def _behind(
         self, known: Known, prefix: KnownPrefix, asked: Asked, samples: list[DetDataSample]

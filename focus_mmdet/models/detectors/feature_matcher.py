@@ -69,9 +69,40 @@ class FeatureMatcher(BaseDetector):
     def extract_feat(self, batch_inputs: list[list[Tensor]]) -> list[Tensor]:
         """Per episode, (K + 1, C, h, w) features of its images, the query last."""
         # Episode by episode: of a whole batch, a CPU would mostly move memory.
-        return [
-            self.backbone(torch.cat([self._square(image) for image in images])) for images in batch_inputs
-        ]
+        return [self._features(images) for images in batch_inputs]
+
+    @torch.no_grad()
+    def know_supports(self, images: list[Tensor], sample: DetDataSample) -> Look:
+        """How an object looks, once for all queries that :meth:`find` is asked about.
+
+        Args:
+            images: K supports, (3, H, W) uint8 RGB.
+            sample: Of an episode with these ``supports``.
+        """
+        return map_look(self._features(images), _relative_boxes(images, sample))
+
+    def find(self, look: Look, query: Tensor, sample: DetDataSample) -> InstanceData:
+        """The box of an object, in pixels of the original query, with its score.
+
+        Args:
+            look: Of the object.
+            query: (C, h, w) features, as of :meth:`extract_feat`.
+            sample: Of the query.
+        """
+        places = query.flatten(1).T
+        contrast = look.contrasts(places)
+        box = region_box(contrast.view(query.shape[1:]), self.threshold)
+        height, width = sample.ori_shape[:2]
+        return InstanceData(
+            bboxes=(box * box.new_tensor([width, height, width, height]))[None],
+            scores=self._score(contrast, look.likeness(places))[None],
+            labels=torch.zeros(1, dtype=torch.long, device=box.device),
+        )
+
+    def _features(self, images: list[Tensor]) -> Tensor:
+        """(N, C, h, w) of N images."""
+        features: Tensor = self.backbone(torch.cat([self._square(image) for image in images]))
+        return features
 
     def _square(self, image: Tensor) -> Tensor:
         """(1, 3, S, S) uint8 of a (3, H, W) image."""
@@ -98,21 +129,11 @@ class FeatureMatcher(BaseDetector):
 
     def predict(self, batch_inputs: list[list[Tensor]], batch_data_samples: list[DetDataSample]) -> Any:
         """Samples with ``pred_instances``: one box, in pixels of the original query."""
-        results = []
         seen = self._seen(batch_inputs, batch_data_samples)
-        for sample, (look, query) in zip(batch_data_samples, seen, strict=True):
-            places = query.flatten(1).T
-            contrast = look.contrasts(places)
-            box = region_box(contrast.view(query.shape[1:]), self.threshold)
-            score = self._score(contrast, look.likeness(places))
-            height, width = sample.ori_shape[:2]
-            results.append(
-                InstanceData(
-                    bboxes=(box * box.new_tensor([width, height, width, height]))[None],
-                    scores=score[None],
-                    labels=torch.zeros(1, dtype=torch.long, device=box.device),
-                )
-            )
+        results = [
+            self.find(look, query, sample)
+            for sample, (look, query) in zip(batch_data_samples, seen, strict=True)
+        ]
         return self.add_pred_to_datasample(batch_data_samples, results)
 
     def _score(self, contrast: Tensor, likeness: Tensor) -> Tensor:

@@ -225,3 +225,37 @@ def test_the_inferencer_takes_it(make, tmp_path):
     assert float(paired_iou(torch.tensor([found.box]), sample.gt_instances.bboxes)) > 0.6
     assert found.answer == ''
     assert found.picture.dtype == np.uint8
+
+
+@pytest.mark.parametrize('shots', [1, 4])
+def test_each_image_is_seen_once_and_the_answers_are_those_of_whole_episodes(make, monkeypatch, shots):
+    config = read_config(
+        str(ROOT / 'configs/feature_matcher_mobilenet_v2.py'),
+        {'model.backbone.pretrained': make('mobilenet').backbone.folder, 'model.backbone.level': 1},
+    )
+    find = InContextInferencer(config, device='cpu')
+    episodes = [planted([(90, 120)] * shots + [(150, 100)], seed) for seed in range(3)]
+    expected = [find.model.test_step(copy.deepcopy(episode))[0].pred_instances for episode in episodes]
+    images = [[image.permute(1, 2, 0).numpy() for image in episode['inputs'][0]] for episode in episodes]
+    references = [
+        find.remember(
+            [
+                (image, support.gt_instances.bboxes[0].tolist())
+                for image, support in zip(seen, episode['data_samples'][0].supports, strict=False)
+            ],
+            str(index),
+        )
+        for index, (seen, episode) in enumerate(zip(images, episodes, strict=True))
+    ]
+    seen = []
+    look = find.model.backbone.forward
+    monkeypatch.setattr(
+        find.model.backbone, 'forward', lambda images: seen.append(len(images)) or look(images)
+    )
+    found = find([each[-1] for each in images], references, batch_size=2, picture=True)
+    assert sum(seen) == 3 * shots + 3
+    for index, each in enumerate(expected):
+        answer = found[3 * index + index]
+        np.testing.assert_allclose(answer.box, each.bboxes[0].tolist(), rtol=1e-4)
+        assert answer.score == pytest.approx(float(each.scores[0]), rel=1e-4)
+        assert answer.picture is not None
