@@ -20,6 +20,8 @@ from mmengine.runner.checkpoint import CheckpointLoader
 
 from focus_mmdet.errors import InputError
 
+#: Names of MMEngine's ``CheckpointHook``.
+_SAVED = re.compile(r'(iter|epoch)_\d+')
 _STATISTICS = ('min', 'max', 'current', 'mean')
 
 
@@ -109,16 +111,16 @@ def register_safe_loader() -> None:
 
 
 def find_readable_checkpoint(work_dir: str) -> str | None:
-    """The newest ``iter_*.pth`` of a run that can be read, or None.
+    """The newest ``iter_*.pth`` or ``epoch_*.pth`` of a run that can be read, or None.
 
-    A file that cannot be read is named in a warning and passed over.
+    A file that cannot be read is named in a warning and passed over. Where there are both kinds, which no
+    run writes, those count that were written last.
     """
-
-    def number(path: Path) -> int:
-        return int(path.stem.removeprefix('iter_'))
-
-    found = [path for path in Path(work_dir).glob('iter_*.pth') if path.stem[5:].isdigit()]
-    for path in sorted(found, key=number, reverse=True):
+    found = [path for path in Path(work_dir).glob('*.pth') if _SAVED.fullmatch(path.stem)]
+    newest = max(found, key=lambda path: path.stat().st_mtime, default=None)
+    kind = '' if newest is None else newest.stem.partition('_')[0]
+    numbers = {path: int(path.stem.partition('_')[2]) for path in found if path.stem.startswith(kind)}
+    for path in sorted(numbers, key=numbers.__getitem__, reverse=True):
         try:
             load_local_checkpoint(str(path))
         except InputError as error:

@@ -1,4 +1,4 @@
-"""Refuse to resume under another schedule, which would be ignored in silence."""
+"""Refuse to resume under another schedule or optimizer, which would be ignored in silence."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,31 +11,47 @@ from focus_mmdet.errors import InputError
 #: What changes in a scheduler while it runs.
 _PROGRESS = {'last_step', '_global_step', '_last_value', 'best', 'num_bad_epochs', 'cooldown_counter'}
 
+#: Of an optimizer's group, how it computes and not what.
+_HOW = {'foreach', 'fused', 'capturable', 'differentiable'}
+#: What a schedule of momentum changes.
+_TIED = {'momentum', 'betas'}
+
 
 class SameScheduleHook(Hook):
-    """Hold the learning rates of a checkpoint to be resumed against the config's.
+    """Hold the schedule and the optimizer of a checkpoint to be resumed against the config's.
 
-    MMEngine takes the checkpoint's: a longer schedule or a lower learning rate
+    MMEngine takes the checkpoint's: a longer schedule, a lower learning rate or another weight decay
     in the config would have no effect.
 
     Raises:
-        InputError: On resuming, where a scheduler's settings differ, or
-            without schedulers the learning rates.
+        InputError: On resuming, where settings of a scheduler or of the optimizer differ, without schedulers
+            also the learning rates; or the checkpoint holds weights alone.
     """
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
         if not runner._resume:
             return
+        name = runner._load_from or runner.work_dir
+        if not checkpoint.keys() >= {'meta', 'optimizer'}:
+            raise InputError(
+                f'{name}: holds weights, and nothing of the run that made them. Start from these: '
+                'load_from=..., without --resume'
+            )
         before, now = checkpoint.get('param_schedulers') or [], runner.param_schedulers or []
         if not isinstance(before, list) or not isinstance(now, list):
             return
-        changes = list(_differences(before, [scheduler.state_dict() for scheduler in now]))
-        if not before and not now:
-            rates = [_rates(checkpoint['optimizer']), _rates(runner.optim_wrapper.state_dict())]
-            changes = [_change('optimizer.lr', *rates)] if rates[0] != rates[1] else []
+        states = checkpoint['optimizer'], runner.optim_wrapper.state_dict()
+        old, new = (state.get('param_groups', []) for state in states)
+        scheduled = {scheduler.param_name for scheduler in now}
+        changes = list(_optimizer_changes(old, new, _TIED if scheduled - {'lr'} else set()))
+        if not changes:
+            changes += _differences(before, [scheduler.state_dict() for scheduler in now])
+        if not changes and not before and not now:
+            rates = [[group['lr'] for group in each] for each in (old, new)]
+            changes += [_change('optimizer.lr', *rates)] if rates[0] != rates[1] else []
         if changes:
             raise InputError(
-                f'{runner._load_from or runner.work_dir}: cannot be resumed under another schedule '
+                f'{name}: cannot be resumed under another schedule or optimizer '
                 f'({"; ".join(dict.fromkeys(changes))}). Set the config and --auto-scale-lr back, or start '
                 'anew from its weights: load_from=..., without --resume'
             )
@@ -52,8 +68,22 @@ def _differences(before: list[dict], now: list[dict]) -> Iterator[str]:
                 yield _change(key, *values)
 
 
-def _rates(optimizer: dict[str, Any]) -> list[float]:
-    return [group['lr'] for group in optimizer['param_groups']]
+def _optimizer_changes(before: list[dict], now: list[dict], ignored: set[str]) -> Iterator[str]:
+    if len(before) != len(now):
+        yield f'an optimizer of {len(before)} parameter groups then, {len(now)} now'
+        return
+    for old, new in zip(before, now, strict=True):
+        known = ({*old} ^ {*new}) - _HOW
+        if known:
+            yield f'another optimizer: {", ".join(sorted(known))} is not of both'
+            return
+        for name in sorted({*old} - {'params', 'lr', 'initial_lr'} - _HOW - ignored):
+            if _plain(old[name]) != _plain(new[name]):
+                yield _change(f'optimizer.{name}', old[name], new[name])
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _change(key: str, old: Any, new: Any) -> str:

@@ -117,9 +117,11 @@ class FocusDetector(BaseDetector):
             ]
             if names
         ]
-        trained = local_metadata.get('lora_alpha')
-        if trained is not None and trained != self.bbox_head.lora_alpha:
-            problems.append(f'its adapters were trained with lora_alpha={trained}')
+        problems += [
+            f'its adapters were trained with {name}={local_metadata[name]!r}'
+            for name, now in self.bbox_head.untold.items()
+            if local_metadata.get(name) not in (None, now)
+        ]
         if problems:
             source = local_metadata.get('filename', 'the checkpoint')
             raise InputError(
@@ -140,8 +142,7 @@ def _keep_stored(module: FocusDetector, state_dict: dict, prefix: str, local_met
 
     The rest is whole, in the first process.
     """
-    # No weight tells the scale of an adapter, and another one is another model.
-    local_metadata['lora_alpha'] = module.bbox_head.lora_alpha
+    local_metadata.update(module.bbox_head.untold)
     kept = {prefix + name for name in module._stored}
     for name in [name for name in state_dict if name.startswith(prefix) and name not in kept]:
         del state_dict[name]

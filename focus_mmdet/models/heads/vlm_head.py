@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from mmdet.registry import MODELS
-from peft import LoraConfig
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -24,7 +23,7 @@ from focus_mmdet.models.heads.attention_supervision import (
 )
 from focus_mmdet.models.heads.rollout import Rollout
 from focus_mmdet.models.vlm.attention_probe import MassProbe, ProbeGroup
-from focus_mmdet.models.vlm.lora import add_lora, check_drawn
+from focus_mmdet.models.vlm.lora import add_lora, check_drawn, untold
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
 
@@ -113,8 +112,8 @@ class VLMHead(AnsweringHead):
                     'freeze_vision=True keeps as it is. Leave it out, or set freeze_vision=False'
                 )
         self.lora = lora
-        #: Scale of the adapters, None without: checked when weights are loaded.
-        self.lora_alpha = None if lora is None else LoraConfig(**lora).lora_alpha
+        #: Of the adapters, checked when weights are loaded.
+        self.untold = {} if lora is None else untold(lora)
         self.vlm.family.freeze_vision(self.vlm.model, freeze_vision)
         half = {str(weight.dtype) for weight in self.parameters() if weight.requires_grad} - {'torch.float32'}
         if half:

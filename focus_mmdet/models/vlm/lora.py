@@ -12,12 +12,26 @@ from focus_mmdet.errors import InputError
 from focus_mmdet.models.vlm.families import VLMFamily
 
 _ADAPTER = 'default'
+#: ``init_lora_weights`` that leave the weights under the adapters as they are.
+_DRAWN = (True, False, 'gaussian', 'orthogonal')
+
+
+def untold(options: dict[str, Any]) -> dict[str, Any]:
+    """What adapters mean and none of their weights tells: scales, and what was taken from under them."""
+    config = LoraConfig(**options)
+    init = config.init_lora_weights
+    return {
+        'lora_alpha': config.lora_alpha,
+        'use_rslora': config.use_rslora,
+        'alpha_pattern': dict(config.alpha_pattern),
+        'init_lora_weights': 'drawn' if init in _DRAWN else str(init),
+    }
 
 
 def check_drawn(options: dict[str, Any]) -> None:
     """Raise :class:`InputError` for adapters that are not drawn, but begin from the weights under them."""
     config = LoraConfig(**options)
-    if config.use_dora or config.init_lora_weights not in (True, False, 'gaussian', 'orthogonal'):
+    if config.use_dora or config.init_lora_weights not in _DRAWN:
         raise InputError(
             'model.bbox_head.lora: use_dora and this init_lora_weights begin from the weights, which '
             'FullyShardedModel takes from their files later where model.bbox_head.dtype is another type than '
@@ -35,9 +49,19 @@ def add_lora(model: nn.Module, family: VLMFamily, options: dict[str, Any]) -> No
             the family's (q, k, v, o, gate, up, down of the language model).
 
     Raises:
-        InputError: peft refuses them.
+        InputError: peft refuses them, or a checkpoint of adapters alone would not hold all that they change.
     """
     model.requires_grad_(False)
+    if str(options.get('init_lora_weights')).startswith('pissa_niter'):
+        raise InputError(
+            f'model.bbox_head.lora.init_lora_weights={options["init_lora_weights"]!r} draws what it takes '
+            "from the weights under the adapters, and checkpoints do not hold it. 'pissa' does not draw"
+        )
+    if options.get('modules_to_save'):
+        raise InputError(
+            'model.bbox_head.lora.modules_to_save: whole modules do not train beside adapters. Name layers '
+            'in target_modules, or set lora=None'
+        )
     try:
         config = LoraConfig(**{'target_modules': family.lora_targets, **options})
         inject_adapter_in_model(config, model, _ADAPTER)

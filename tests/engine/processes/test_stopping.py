@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
@@ -161,3 +162,12 @@ def test_the_newest_readable_checkpoint_is_found(make_config):
     newest.write_bytes(newest.read_bytes()[:1000])
     assert find_readable_checkpoint(config.work_dir) == f'{config.work_dir}/iter_2.pth'
     assert find_readable_checkpoint(config.work_dir + '/none') is None
+
+
+def test_the_checkpoints_of_whole_epochs_are_found_too(tmp_path):
+    for number in (9, 10):
+        torch.save({'state_dict': {}}, tmp_path / f'epoch_{number}.pth')
+    torch.save({'state_dict': {}}, tmp_path / 'best_mIoU_epoch_9.pth')
+    assert find_readable_checkpoint(str(tmp_path)) == f'{tmp_path}/epoch_10.pth'
+    (tmp_path / 'epoch_10.pth').write_bytes(b'half')
+    assert find_readable_checkpoint(str(tmp_path)) == f'{tmp_path}/epoch_9.pth'

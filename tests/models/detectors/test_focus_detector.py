@@ -115,6 +115,10 @@ def test_what_an_earlier_stage_trained_stays_in_later_checkpoints(make_detector)
     [
         ({'lora': LORA}, {'lora': {'r': 8}}, 'another shape'),
         ({'lora': LORA}, {'lora': LORA | {'lora_alpha': 16}}, 'lora_alpha=8'),
+        ({'lora': LORA}, {'lora': LORA | {'use_rslora': True}}, 'use_rslora=False'),
+        ({'lora': LORA | {'alpha_pattern': {'q_proj': 2}}}, {'lora': LORA}, "alpha_pattern={'q_proj': 2}"),
+        ({'lora': LORA | {'init_lora_weights': 'pissa'}}, {'lora': LORA}, "init_lora_weights='pissa'"),
+        ({'lora': LORA}, {'lora': LORA | {'init_lora_weights': 'pissa'}}, "init_lora_weights='drawn'"),
         ({'lora': LORA}, {}, 'not in this model'),
         ({}, {'lora': LORA}, 'are not in it'),
         ({'lora': LORA | {'target_modules': '.*q_proj'}}, {'lora': LORA}, 'are not in it'),
@@ -129,6 +133,24 @@ def test_a_checkpoint_of_another_adapter_is_refused_by_name(make_detector, tmp_p
         load_checkpoint(detector, str(path))
     assert str(path) in str(error.value)
     assert all(torch.equal(before[name], weight) for name, weight in detector.named_parameters())
+
+
+def test_a_start_that_is_taken_from_the_weights_without_a_draw_comes_back(make_detector):
+    first = shaken(make_detector(lora=LORA | {'init_lora_weights': 'pissa'}))
+    second = make_detector(lora=LORA | {'init_lora_weights': 'pissa'})
+    second.load_state_dict(first.state_dict())
+    batch = second.data_preprocessor(random_batch(0, [1]))['inputs']
+    torch.testing.assert_close(
+        first.bbox_head.first_logits(batch, 0), second.bbox_head.first_logits(batch, 0)
+    )
+
+
+@pytest.mark.parametrize(
+    'options', [{'init_lora_weights': 'pissa_niter_4'}, {'modules_to_save': ['lm_head']}]
+)
+def test_adapters_that_change_more_than_a_checkpoint_holds_are_refused(make_detector, options):
+    with pytest.raises(InputError, match=next(iter(options))):
+        make_detector(lora=LORA | options)
 
 
 @pytest.mark.parametrize('content', [{'state_dict': {'x': torch.zeros(1)}}, {'x': torch.zeros(1)}])
