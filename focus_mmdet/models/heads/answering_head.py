@@ -23,6 +23,9 @@ from focus_mmdet.models.vlm.grammar import AnswerGrammar
 from focus_mmdet.models.vlm.known_prefix import KnownPrefix
 from focus_mmdet.models.vlm.vlm import VisionLanguageModel
 
+#: Score from which an object is likely there.
+_LIKELY = 0.5
+
 
 class AnsweringHead(BaseModule):
     """Asks the VLM of a subclass; arguments as of :class:`VLMHead`.
@@ -115,7 +118,8 @@ class AnsweringHead(BaseModule):
         tokens, so that the same answer has nearly the same score; its ending,
         which is not written, counts as certain.
         With a ``prefix`` the batch is of :meth:`EpisodeEncoder.queries`.
-        With :class:`Voting` the box is the elected one; score and "absent" are of the most probable answer.
+        With :class:`Voting` the box is the elected one, and the score that of the most probable answer. Where
+        that gives no box, drawn ones are elected from if the score is 0.5 or more.
         ``answer`` (the text), ``parse_error`` (None, or why there is no box),
         ``absent`` (the answer says so) and ``presence`` (the score, of "absent"
         too; 0 of what cannot be read) are set on each sample, and ``attention``
@@ -141,19 +145,24 @@ class AnsweringHead(BaseModule):
             if generated.attention is not None:
                 maps = self._attention_maps(batch.select(index, index + 1), generated.attention[index])
                 sample.set_metainfo({'attention': maps})
-            boxes = torch.zeros(0, 4, device=batch.cells.device)
-            if answer.box is not None:
-                boxes = boxes.new_tensor([answer.box])
-                if self.voting is not None:
-                    drawn = [speech.read(speech.decode(generated.ids[other]), cells).box for other in others]
-                    held = boxes.new_tensor([box for box in drawn if box is not None]).view(-1, 4)
-                    boxes = self.voting.elect(torch.cat([boxes, held]), cells, query)[None]
-                    sample.set_metainfo({'answer': format_answer(boxes[0].round().int().tolist())})
-                boxes = from_grid(boxes, sample.ori_shape[1::-1], cells)
             logps = generated.logps[first]
             if speech.may_be_absent and answer.reason is None:
                 logps = presence_logp(generated.ids[first], logps, answer, speech.tokenizer)
             score = self._score(sample, logps, query, answer.reason is None)
+            boxes = torch.zeros(0, 4, device=batch.cells.device)
+            if answer.box is not None:
+                boxes = boxes.new_tensor([answer.box])
+            if self.voting is not None and (len(boxes) or score >= _LIKELY):
+                drawn = [speech.read(speech.decode(generated.ids[other]), cells).box for other in others]
+                held = boxes.new_tensor([box for box in drawn if box is not None]).view(-1, 4)
+                boxes = self.voting.elect(torch.cat([boxes, held]), cells, query)
+                if len(boxes):
+                    said = {
+                        'answer': format_answer(boxes[0].round().int().tolist()),
+                        'presence': float(score),
+                    }
+                    sample.set_metainfo({**said, 'parse_error': None, 'absent': False})
+            boxes = from_grid(boxes, sample.ori_shape[1::-1], cells)
             labels = torch.zeros(len(boxes), dtype=torch.long, device=boxes.device)
             results.append(InstanceData(bboxes=boxes, scores=score.repeat(len(boxes)), labels=labels))
         return results

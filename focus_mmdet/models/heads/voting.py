@@ -39,8 +39,8 @@ class Voting:
 
     def __post_init__(self) -> None:
         check_number('model.bbox_head.voting.draws', self.draws, low=1, whole=True)
-        check_number('model.bbox_head.voting.likeness', self.likeness, low=0)
-        check_number('model.bbox_head.voting.region', self.region, low=0)
+        check_number('model.bbox_head.voting.likeness', self.likeness, low=0, high=1000)
+        check_number('model.bbox_head.voting.region', self.region, low=0, high=1000)
         check_number('model.bbox_head.voting.threshold', self.threshold, low=0, high=1)
 
     def noise(self, steps: int) -> Tensor:
@@ -55,15 +55,17 @@ class Voting:
         return torch.cat([torch.full((1, steps), torch.nan), drawn])
 
     def elect(self, answers: Tensor, cells: tuple[int, int], seen: SeenQuery | None) -> Tensor:
-        """(4,) in cells, the box that is elected.
+        """(1, 4) in cells, the box that is elected; (0, 4) where nothing was answered.
 
         Args:
-            answers: (N, 4) in cells, N at least 1.
+            answers: (N, 4) in cells.
             cells: Largest x and y coordinate of an answer.
             seen: What the vision part says of the query; None where there are no supports.
         """
+        if not len(answers):
+            return answers
         sides = answers.new_tensor([*cells, *cells])
-        return self._elect(answers / sides, seen) * sides
+        return self._elect(answers / sides, seen)[None] * sides
 
     def _elect(self, answers: Tensor, seen: SeenQuery | None) -> Tensor:
         candidates, votes = answers, answers.new_ones(len(answers))

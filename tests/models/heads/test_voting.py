@@ -33,9 +33,10 @@ def seen(query):
 
 
 def elected(answers, query=None, **options):
-    return Voting(draws=len(answers), **options).elect(
+    (box,) = Voting(draws=len(answers), **options).elect(
         torch.tensor(answers).float(), (100, 100), None if query is None else seen(query)
     )
+    return box
 
 
 def test_noise_is_in_every_part_once_a_step_and_the_same_each_time():
@@ -100,14 +101,25 @@ def test_votes_of_remembered_supports_and_of_batches_are_those_of_single_episode
         assert sample.answer == alone.answer == samples[index].answer
 
 
-def test_an_answer_of_absence_and_one_that_cannot_be_read_are_not_put_to_the_vote(
-    shared_detector, monkeypatch
+@pytest.mark.parametrize('likely', [False, True])
+def test_an_answer_without_a_box_is_put_to_the_vote_where_the_object_is_likely_there(
+    make_detector, monkeypatch, likely
 ):
-    detector = shared_detector('qwen3_vl', voting=dict(draws=3))
-    monkeypatch.setattr(Voting, 'elect', lambda *_: pytest.fail('nothing to elect'))
-    (sample,) = detector.eval().test_step(random_batch(0, [1]))
-    assert sample.parse_error == 'no_box'
-    assert len(sample.pred_instances.bboxes) == 0
+    detector = make_detector(voting=dict(draws=3), score_calibration=(1.0, 30.0 if likely else -30.0)).eval()
+    drawn = iter(['who knows', '<answer>[1, 1, 5, 5]</answer>', 'so so', '<answer>[1, 1, 5, 7]</answer>'])
+    monkeypatch.setattr(type(detector.data_preprocessor.encoder), 'decode', lambda *_: next(drawn))
+    (sample,) = detector.test_step(random_batch(0, [1]))
+    assert len(sample.pred_instances.bboxes) == likely
+    if not likely:
+        assert (sample.parse_error, sample.presence) == ('no_box', 0)
+        return
+    assert (sample.parse_error, sample.absent) == (None, False)
+    assert sample.presence == float(sample.pred_instances.scores[0]) > 0.5
+    assert sample.answer.startswith('<answer>[')
+
+
+def test_where_nothing_was_answered_nothing_is_elected():
+    assert Voting(draws=3).elect(torch.zeros(0, 4), (100, 100), seen(painted((1, 5, 5, 9)))).shape == (0, 4)
 
 
 @pytest.mark.parametrize(
@@ -116,6 +128,7 @@ def test_an_answer_of_absence_and_one_that_cannot_be_read_are_not_put_to_the_vot
         ({'voting': {'draws': 0}}, 'voting.draws=0'),
         ({'voting': {'drawn': 4}}, "voting={'drawn': 4}.*unexpected keyword"),
         ({'voting': {'draws': 4, 'likeness': -1}}, 'voting.likeness=-1'),
+        ({'voting': {'draws': 4, 'region': 1e39}}, 'voting.region=1e\\+39'),
         ({'voting': {'draws': 4, 'threshold': 2}}, 'voting.threshold=2'),
         ({'voting': {'draws': 4}, 'temperature': 0.5}, 'voting draws answers by itself'),
     ],
