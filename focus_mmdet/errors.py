@@ -34,6 +34,12 @@ def check_number(
     raise InputError(f'{key}={value!r}: give {" ".join([kind, " and ".join(bounds)]).strip()}')
 
 
+def check_pair(key: str, value: Any) -> None:
+    """Raise :class:`InputError` unless ``value`` is a list or tuple of two."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise InputError(f'{key}={value!r}: give two numbers, as a list or tuple')
+
+
 def check_choice(key: str, value: Any, known: Collection[Any]) -> None:
     """Raise :class:`InputError` unless ``value`` is one of ``known``."""
     if value not in known:

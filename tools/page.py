@@ -11,8 +11,8 @@ from pathlib import Path
 
 from transformers.utils.logging import disable_progress_bar
 
-from focus_mmdet.apis import InContextInferencer
-from focus_mmdet.cli import KeyValues, read_config, run_cli
+from focus_mmdet.apis.command_line import load_inferencer
+from focus_mmdet.cli import KeyValues, run_cli
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.shipped import READY
 
@@ -20,9 +20,7 @@ from focus_mmdet.shipped import READY
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('--config', default=READY)
-    parser.add_argument(
-        '--checkpoint', help="checkpoint file; without it or with 'none' the pretrained model as it is"
-    )
+    parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
     parser.add_argument('--root', type=Path, help='a folder whose pictures can be searched where they are')
     parser.add_argument('--port', type=int, default=8000, help='0 for a free one; default: %(default)s')
     parser.add_argument(
@@ -63,9 +61,7 @@ def main() -> None:
         raise InputError(f"{error}: pip install 'focus_mmdet[page]'") from error
 
     listening = listen(args.host, args.port)
-    finder = Finder(
-        InContextInferencer(read_config(args.config, args.cfg_options), args.checkpoint, args.device)
-    )
+    finder = Finder(load_inferencer(args))
     limits = Limits(upload=args.max_upload * 10**6, pixels=args.max_megapixels * 10**6)
     app = create_app(finder, args.root, limits, allowed_hosts(args.host, args.allow_host))
     print(f'The page is at {address(listening)} until Ctrl-C', flush=True)

@@ -10,7 +10,8 @@ from focus_mmdet.apis.inputs.images import Support
 from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.video import is_video
 from focus_mmdet.errors import InputError
-from focus_mmdet.shipped import READY
+from focus_mmdet.shipped import READY, find_shipped
+from focus_mmdet.shipped_configs import find_config
 from focus_mmdet.type_name import type_name
 
 
@@ -42,7 +43,8 @@ def load_inferencer(args: argparse.Namespace) -> InContextInferencer:
         InputError: A config of one's own without a word on its checkpoint, or they do not go together.
     """
     config, checkpoint = read_config(args.config, args.cfg_options), args.checkpoint
-    trained = args.config != READY and type_name(config.model) != 'FeatureMatcher'
+    is_ready = Path(find_config(args.config)).resolve() == Path(find_shipped(READY)).resolve()
+    trained = not is_ready and type_name(config.model) != 'FeatureMatcher'
     if checkpoint is None and trained:
         raise InputError(
             f"--config {args.config}: give --checkpoint, or 'none' for its pretrained model as it is"

@@ -239,7 +239,7 @@ class InContextInferencer(BaseInferencer):
         files = list(list_queries(queries)) if show_progress else queries
         drawn = bool(out_dir) and not no_save_vis
         written = Written(Path(out_dir), drawn, not no_save_pred) if out_dir else None
-        told = Progress(len(files), 'queries') if isinstance(files, list) else None
+        told = Progress(len(files), 'queries') if isinstance(files, list) and show_progress else None
         found: list[Any] = []
         asked: set[str] = set()
         self.found = found
@@ -351,12 +351,13 @@ class InContextInferencer(BaseInferencer):
         **options: Any,
     ) -> Iterator[tuple[Batch, list[Any]]]:
         """Check the arguments, and answer; ``options`` are those of the steps."""
+        self.unread = []
         check_number('batch_size', batch_size, low=1, whole=True)
         check_number('pred_score_thr', options['pred_score_thr'], low=0, high=1)
         check_number('every', options['every'], low=1, whole=True)
         check_tiles('tiles', options['tiles'])
         known = as_references(references, self.remember)
-        nothing = isinstance(not_this, Sequence) and not not_this
+        nothing = not_this is None or (isinstance(not_this, Sequence) and not not_this)
         rivals = [] if nothing else as_references(not_this, self.remember)
         if both := set(known) & set(rivals):
             raise InputError(f'not_this: {next(iter(both)).name!r} is also what is looked for')

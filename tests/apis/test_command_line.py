@@ -39,6 +39,14 @@ def test_a_matcher_has_no_weights_of_its_own_to_speak_of(tmp_path):
     assert load_inferencer(args).model.size == 256
 
 
+@pytest.mark.parametrize(
+    'name', ['focus_mmdet::small/focus_small.py', 'configs/small/../small/focus_small.py']
+)
+def test_the_shipped_model_is_known_by_all_its_names(name):
+    args = Namespace(config=name, checkpoint=None, device='cpu', cfg_options=None)
+    assert load_inferencer(args).model.pretrained.endswith('focus-small')
+
+
 def test_no_text_is_no_folder():
     assert folder('out') == Path('out')
     with pytest.raises(ArgumentTypeError):

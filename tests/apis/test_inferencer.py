@@ -342,6 +342,23 @@ def test_threads_that_share_it_get_their_own_answers(inferencer, cup, tmp_path):
     assert [answers[0].box for answers in found] == [expected[path] for path in paths]
 
 
+def test_what_was_remembered_stays_when_its_array_changes(inferencer, photo):
+    _, pixels = photo
+    buffer = pixels.copy()
+    known = inferencer.remember([(buffer, (10, 10, 50, 40))])
+    buffer[:] = 0
+    assert np.array_equal(known.images[0], pixels)
+
+
+def test_it_is_silent_unless_asked_and_tells_of_one_call_at_a_time(inferencer, cup, photo, monkeypatch):
+    monkeypatch.setattr('focus_mmdet.apis.inferencer.Progress', lambda *_: pytest.fail('told'))
+    assert len(inferencer([photo[0], 'gone.png'], cup, not_this=None)) == 1
+    assert inferencer.unread
+    with pytest.raises(InputError):
+        inferencer(photo[0], cup, batch_size=0)
+    assert not inferencer.unread
+
+
 def test_samples_say_what_they_are_about(inferencer, cup, photo):
     hat = inferencer.remember([(photo[0], (5, 5, 30, 30))], 'hat')
     samples = inferencer(photo[0], [cup, hat], return_datasamples=True)

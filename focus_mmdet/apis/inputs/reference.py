@@ -93,7 +93,8 @@ class Reference:
                 raise InputError(f'{named}: a folder; a support is one picture in it')
             pixels = read_rgb(image, named)
             height, width = pixels.shape[:2]
-            images.append(pixels)
+            # An array may be a buffer that the next frame goes into.
+            images.append(pixels.copy() if pixels is image else pixels)
             boxes.append(checked_box(box, width, height, named))
             whole = isinstance(image, (str, Path)) and split_frame(named)[1] is None
             files.append(Path(named).read_bytes() if whole else None)

@@ -17,7 +17,7 @@ from focus_mmdet.models.vlm.model_folder import reading
 from focus_mmdet.shipped import find_shipped
 
 #: What transformers calls the part that sees, in models of images and text.
-_EYES = ('vision_model', 'vision_tower')
+_EYES = ('vision_model', 'vision_tower', 'visual')
 
 
 @MODELS.register_module()
@@ -64,7 +64,9 @@ class VisionBackbone(nn.Module):
                 such level, or not one of rows and columns.
         """
         side = images.shape[-1]
-        patch = getattr(self.model.config, 'patch_size', None)
+        config = self.model.config
+        # 'stride' is what our own tower calls it.
+        patch = getattr(config, 'patch_size', getattr(config, 'stride', None))
         if not isinstance(patch, int):
             patch = 1  # Features come in rows and columns, or not at all.
         if side % patch:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from focus_mmdet.core.feature_matching import Look, map_look, region_box
-from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.errors import InputError, check_number, check_pair
 from focus_mmdet.models.backbones.vision_backbone import VisionBackbone
 
 
@@ -52,6 +52,7 @@ class FeatureMatcher(BaseDetector):
         super().__init__(data_preprocessor=data_preprocessor)
         check_number('model.size', size, low=32, whole=True)
         check_number('model.threshold', threshold, low=0, high=1)
+        check_pair('model.score_calibration', score_calibration)
         check_number('model.score_calibration: scale', score_calibration[0], low=1e-6)
         check_number('model.score_calibration: offset', score_calibration[1])
         self.size = size

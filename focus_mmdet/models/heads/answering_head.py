@@ -12,7 +12,7 @@ from torch import Tensor
 from focus_mmdet.core.boxes import from_grid
 from focus_mmdet.core.places import spread
 from focus_mmdet.core.prompt import format_answer
-from focus_mmdet.errors import InputError, check_number
+from focus_mmdet.errors import InputError, check_number, check_pair
 from focus_mmdet.models.data_preprocessors.episode_encoder import EpisodeEncoder
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.heads.scoring import Scoring, presence_logp
@@ -53,6 +53,7 @@ class AnsweringHead(BaseModule):
             raise InputError('model.bbox_head.voting draws answers by itself: leave temperature at 0')
         self.max_new_tokens = max_new_tokens
         self.temperature = temperature
+        check_pair('model.bbox_head.score_calibration', score_calibration)
         self.scoring = Scoring(*score_calibration, score_likeness)
         self.voting = None if voting is None else _voting(voting)
         self.grammar = grammar

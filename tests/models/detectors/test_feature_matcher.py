@@ -181,12 +181,32 @@ def test_calibrated_scores_keep_their_order(make):
         ({'size': 0}, 'model.size=0: give a whole number at least 32'),
         ({'size': 2.5}, 'model.size=2.5'),
         ({'score_calibration': (0, 1)}, 'model.score_calibration: scale=0'),
+        ({'score_calibration': 5}, 'model.score_calibration=5: give two numbers'),
+        ({'score_calibration': (1, 2, 3)}, 'model.score_calibration=.* give two numbers'),
         ({'threshold': 1.5}, 'model.threshold=1.5: give a number at least 0 and at most 1'),
     ],
 )
 def test_bad_settings_are_named(make, options, message):
     with pytest.raises(InputError, match=message):
         make(**options)
+
+
+def test_sizes_that_the_shipped_eyes_do_not_divide_are_named():
+    matcher = MODELS.build(
+        dict(
+            type='FeatureMatcher',
+            size=336,
+            backbone=dict(pretrained='checkpoints/focus-small', level=[11, 12]),
+        )
+    ).eval()
+    with pytest.raises(InputError, match=r'model.size=336: .*patches of 32 pixels; give .*, such as 320'):
+        matcher.test_step(planted([(64, 64), (64, 64)]))
+
+
+def test_the_eyes_of_a_vlm_that_does_not_take_images_as_they_are_are_refused():
+    backbone = dict(pretrained='checkpoints/focus-tiny-base')
+    with pytest.raises(InputError, match='does not take images as they are'):
+        MODELS.build(dict(type='FeatureMatcher', backbone=backbone))
 
 
 def test_what_it_cannot_answer_is_said(make):
