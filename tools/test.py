@@ -6,19 +6,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mmdet.registry import METRICS
+from mmdet.registry import HOOKS, METRICS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
+from mmengine.registry import Registry
 from mmengine.runner import Runner
 from train import load_config
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.datasets.collate import NO_TTA
+from focus_mmdet.engine.hooks import EpisodeVisualizationHook
 from focus_mmdet.engine.launch import check_inputs, check_numbers, end_launch, prepare_cpu_launch
 from focus_mmdet.engine.runner import FocusRunner
 from focus_mmdet.errors import InputError
+from focus_mmdet.type_name import type_name
+from focus_mmdet.visualization import EpisodeVisualizer
 
 
 def parse_args() -> argparse.Namespace:
@@ -63,6 +67,22 @@ def test(config: Config, out: str | None) -> dict[str, float]:
     return figures
 
 
+def draw_into(config: Config, folder: str) -> None:
+    """Draw whole episodes, also where the config has MMDetection's hook and visualizer, or none."""
+    hooks = config.setdefault('default_hooks', {})
+    if not _is_a(HOOKS, hooks.get('visualization'), EpisodeVisualizationHook):
+        hooks['visualization'] = dict(type='EpisodeVisualizationHook')
+    hooks['visualization'].update(draw=True, test_out_dir=str(Path(folder).absolute()))
+    if not _is_a(VISUALIZERS, config.get('visualizer'), EpisodeVisualizer):
+        config.visualizer = dict(type='EpisodeVisualizer', name='visualizer')
+
+
+def _is_a(registry: Registry, settings: Any, base: type) -> bool:
+    kind = type_name(settings)
+    found = registry.get(kind) if kind else None
+    return isinstance(found, type) and issubclass(found, base)
+
+
 def main() -> None:
     args = parse_args()
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
@@ -79,8 +99,7 @@ def main() -> None:
     config.load_from = None if args.checkpoint == 'none' else args.checkpoint
     config.resume = False
     if args.show_dir is not None:
-        config.default_hooks.visualization.draw = True
-        config.default_hooks.visualization.test_out_dir = str(Path(args.show_dir).absolute())
+        draw_into(config, args.show_dir)
     check_numbers(config)
     check_inputs(config, ['test_dataloader'])
     prepare_cpu_launch(config)

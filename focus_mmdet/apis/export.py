@@ -1,7 +1,10 @@
 """Leave MMEngine: trained detectors as Hugging Face and PEFT folders."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
@@ -10,6 +13,7 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 from peft import LoraConfig
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from transformers import AutoModelForImageTextToText, GenerationConfig
 
@@ -46,10 +50,19 @@ def check_new(folder: str | Path) -> None:
         raise InputError(f'{path}: exists and is not an empty folder; choose another')
 
 
-def _new_folder(folder: str | Path) -> Path:
-    check_new(folder)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder)
+@contextmanager
+def _whole_folder(folder: str | Path) -> Iterator[Path]:
+    """A folder to write into, which becomes ``folder`` at the end, or is gone."""
+    target = Path(folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f'.{target.name}.', dir=target.parent) as around:
+        part = Path(around) / target.name
+        part.mkdir()
+        try:
+            yield part
+        except SafetensorError as error:
+            raise InputError(f'{folder}: cannot be written ({error}). Make room, and export again') from error
+        part.rename(target)
 
 
 def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str | None = None) -> Path:
@@ -64,15 +77,14 @@ def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str |
         The folder.
 
     Raises:
-        InputError: ``folder`` is not empty, or the weights are quantized.
+        InputError: ``folder`` is not empty or cannot be written, or the weights are quantized.
     """
     if getattr(detector.bbox_head.vlm.model, 'is_quantized', False):
         raise InputError(
             'adapters are merged into weights as published: add '
             '--cfg-options model.bbox_head.quantization=None'
         )
-    path = _new_folder(folder)
-    source = Path(detector.pretrained)
+    check_new(folder)
     vlm = detector.bbox_head.vlm
     written = vlm.model.dtype if dtype is None else getattr(torch, dtype)
     model: Any = AutoModelForImageTextToText.from_config(vlm.model.config, dtype=written)
@@ -86,14 +98,16 @@ def export_huggingface(detector: FocusDetector, folder: str | Path, dtype: str |
             kept[name].copy_(buffer)
     if own:
         raise RuntimeError(f'not written: {sorted(own)}')
+    source = Path(detector.pretrained)
     if (source / 'generation_config.json').is_file():
         with reading(str(source), 'generation_config.json'):
             model.generation_config = GenerationConfig.from_pretrained(source)
-    model.save_pretrained(path)
-    copy_companions(source, path)
-    if vlm.family.chat_template is not None:
-        (path / 'chat_template.jinja').write_text(vlm.family.chat_template, 'utf-8')
-    return path
+    with _whole_folder(folder) as path:
+        model.save_pretrained(path)
+        copy_companions(source, path)
+        if vlm.family.chat_template is not None:
+            (path / 'chat_template.jinja').write_text(vlm.family.chat_template, 'utf-8')
+    return Path(folder)
 
 
 def copy_companions(source: str | Path, folder: str | Path) -> None:
@@ -115,17 +129,18 @@ def export_peft(detector: FocusDetector, folder: str | Path) -> Path:
 
     Raises:
         InputError: The detector has no adapters, more than them was trained,
-            or ``folder`` is not empty.
+            or ``folder`` is not empty or cannot be written.
     """
     head = detector.bbox_head
     if head.lora is None:
         raise InputError('model.bbox_head.lora=None: there are no adapters; export a Hugging Face folder')
     if any(weight.requires_grad and '.lora_' not in name for name, weight in head.named_parameters()):
         raise InputError('freeze_vision=False trained more than adapters; export a Hugging Face folder')
-    path = _new_folder(folder)
+    check_new(folder)
     options = {'target_modules': head.vlm.family.lora_targets, **head.lora}
-    LoraConfig(**options, base_model_name_or_path=detector.pretrained, inference_mode=True).save_pretrained(
-        path
-    )
-    save_file(adapter_weights(head.vlm.model), path / 'adapter_model.safetensors', metadata={'format': 'pt'})
-    return path
+    config = LoraConfig(**options, base_model_name_or_path=detector.pretrained, inference_mode=True)
+    weights = adapter_weights(head.vlm.model)
+    with _whole_folder(folder) as path:
+        config.save_pretrained(path)
+        save_file(weights, path / 'adapter_model.safetensors', metadata={'format': 'pt'})
+    return Path(folder)

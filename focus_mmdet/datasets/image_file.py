@@ -192,6 +192,8 @@ def _why_unreadable(error: Exception, beginning: bytes | None) -> str:
         return f'its header states more than {limit} pixels, the most that are read: make it smaller'
     if beginning[4:12] in _HEIC:
         return 'HEIC: pip install pillow-heif, or convert it to JPEG'
+    if beginning[:4] in (b'II*\0', b'MM\0*'):
+        return 'a TIFF of a kind that is not read, as floats and 32 bits are: save it with 8 or 16 bits'
     return f'no format that is known here; it begins with {beginning[:24]!r}'
 
 

@@ -140,16 +140,22 @@ def check_numbers(config: Config) -> None:
         'train_dataloader.num_workers': 0,
         'val_dataloader.num_workers': 0,
         'test_dataloader.num_workers': 0,
-        'randomness.seed': 0,
+        'auto_scale_lr.base_batch_size': 1,
     }
     for key, low in lowest.items():
         section, name = key.split('.')
         value = (config.get(section) or {}).get(name)
         if value is not None:
             check_number(key, value, low=low, whole=True)
+    seed = (config.get('randomness') or {}).get('seed')
+    if seed is not None:
+        check_number('randomness.seed', seed, low=0, high=2**32 - 1, whole=True)
     optimizer = (config.get('optim_wrapper') or {}).get('optimizer') or {}
     for name in {'lr', 'weight_decay'} & optimizer.keys():
         check_number(f'optim_wrapper.optimizer.{name}', optimizer[name], low=0)
+    clip = (config.get('optim_wrapper') or {}).get('clip_grad') or {}
+    if 'max_norm' in clip:
+        check_number('optim_wrapper.clip_grad.max_norm', clip['max_norm'], low=1e-9)
 
 
 def check_effective_batch(config: Config) -> None:
@@ -178,6 +184,8 @@ def check_saving(config: Config) -> None:
     for key in saver.keys() - known:
         raise InputError(f'default_hooks.checkpoint.{key}: neither CheckpointHook nor saving knows it')
     interval = saver.get('interval', -1)
+    check_number('default_hooks.checkpoint.interval', interval, whole=True)
+    check_number('default_hooks.checkpoint.max_keep_ckpts', saver.get('max_keep_ckpts', -1), whole=True)
     accumulated = (config.get('optim_wrapper') or {}).get('accumulative_counts', 1)
     if not saver.get('by_epoch', True) and interval > 0 and interval % accumulated:
         raise InputError(

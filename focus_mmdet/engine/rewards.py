@@ -186,7 +186,7 @@ def build_rewards(configs: Sequence[dict]) -> list[Reward]:
     Raises:
         InputError: None, an unknown one, or two of one name.
     """
-    if not isinstance(configs, Sequence) or not configs:
+    if not isinstance(configs, Sequence) or isinstance(configs, str) or not configs:
         raise InputError(f"train_cfg.rewards={configs!r}: give a list, at least [dict(type='IoUReward')]")
     for config in configs:
         if not isinstance(config, dict) or not is_registered(config.get('type'), Reward):
@@ -195,6 +195,8 @@ def build_rewards(configs: Sequence[dict]) -> list[Reward]:
     names = [reward.name for reward in rewards]
     if len(set(names)) < len(names):
         raise InputError(f'train_cfg.rewards: {names} are logged by name; give each another name=...')
+    if not any(reward.weight for reward in rewards):
+        raise InputError('train_cfg.rewards: all have weight=0, so that no answer is better than another')
     return rewards
 
 

@@ -4,13 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import save_checkpoint
 from peft import PeftModel
-from transformers import AutoModelForImageTextToText
+from safetensors import SafetensorError
+from transformers import AutoModelForImageTextToText, PreTrainedModel
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.export import export_huggingface, export_peft, load_detector
@@ -167,6 +169,20 @@ def test_the_merged_folder_is_a_model_to_start_from(trained, tmp_path):
     (answer,), (same,) = (find([photo], [(photo, (10, 10, 200, 200))]) for find in (exported, own))
     assert answer.answer == same.answer
     assert answer.score == pytest.approx(same.score, rel=1e-3)
+
+
+def test_nothing_is_left_of_an_export_that_finds_no_room(trained, tmp_path, monkeypatch):
+    def write_half(self, folder, *_, **__):
+        (Path(folder) / 'config.json').write_text('{}')
+        raise SafetensorError('I/O error: File too large (os error 27)')
+
+    detector = trained('qwen3_vl', lora=LORA)
+    monkeypatch.setattr(PreTrainedModel, 'save_pretrained', write_half)
+    (tmp_path / 'made').mkdir()
+    with pytest.raises(InputError, match=r'made: cannot be written .*Make room'):
+        export_huggingface(detector, tmp_path / 'made')
+    assert not list((tmp_path / 'made').iterdir())
+    assert not list(tmp_path.glob('.made*'))
 
 
 def test_what_cannot_be_exported_is_refused(trained, tmp_path):

@@ -55,6 +55,11 @@ def test_a_split_that_is_not_there_is_named(make_config):
         (check_numbers, 'train_dataloader.num_workers', -1),
         (check_numbers, 'optim_wrapper.optimizer.lr', '1e-4x'),
         (check_numbers, 'optim_wrapper.optimizer.weight_decay', '0.01x'),
+        (check_numbers, 'optim_wrapper.clip_grad.max_norm', -1),
+        (check_numbers, 'auto_scale_lr.base_batch_size', -4),
+        (check_numbers, 'randomness.seed', 2**32),
+        (check_saving, 'default_hooks.checkpoint.interval', 'ten'),
+        (check_saving, 'default_hooks.checkpoint.max_keep_ckpts', 'x'),
     ],
 )
 def test_a_key_that_fails_late_is_refused_early(make_config, check, key, value):

@@ -143,6 +143,8 @@ def test_a_reward_of_ones_own_is_one_registered_class():
         ([dict(type='IoUThresholdReward', thresholds=0.5)], 'give a list'),
         ([dict(type='IoUThresholdReward', thresholds=[])], 'give a list'),
         ([dict(type='IoUReward', weight=math.inf)], 'weight of iou'),
+        ([dict(type='IoUReward', weight=0)], 'all have weight=0'),
+        ('IoUReward', 'give a list'),
     ],
 )
 def test_what_is_no_reward_is_named(config, message):

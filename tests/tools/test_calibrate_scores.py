@@ -92,6 +92,15 @@ def test_a_matchers_scores_are_fitted_where_it_keeps_them(monkeypatch, capsys, t
     assert f"'model.score_calibration=(4.0000,{offset:.4f})'" in capsys.readouterr().out
 
 
+def test_scores_that_say_nothing_are_refused(monkeypatch):
+    figures = {'score/answers': 16.0, 'score/scale': 3e-5, 'score/right': 1.0, 'score/offset': 2.8}
+    monkeypatch.setattr(calibrate_scores, 'judge', lambda *_: figures)
+    command = ['calibrate_scores.py', str(ROOT / 'configs/feature_matcher_presence.py'), 'none']
+    monkeypatch.setattr('sys.argv', command)
+    with pytest.raises(calibrate_scores.InputError, match='not right more often'):
+        calibrate_scores.main()
+
+
 def test_scores_that_say_the_opposite_are_refused(calibrate):
     with pytest.raises(calibrate_scores.InputError, match='higher scores are not right more often'):
         calibrate(right=0.3, wrong=0.4)

@@ -71,6 +71,20 @@ def test_testing_writes_predictions_and_pictures(vlm_folder, untrained, tmp_path
     assert len(list((tmp_path / 'pictures').glob('*.png'))) == 8
 
 
+def test_pictures_are_drawn_for_a_config_with_hooks_of_mmdetections_or_none(vlm_folder, tmp_path):
+    changed = '_base_ = "focus_mmdet::focus_tiny_stage2.py"\n'
+    changed += 'visualizer = dict(_delete_=True, type="DetLocalVisualizer")\n'
+    for name, hooks in {'stock': "dict(_delete_=True, type='DetVisualizationHook')", 'none': 'None'}.items():
+        config = tmp_path / f'{name}.py'
+        config.write_text(f'{changed}default_hooks = dict(visualization={hooks}, stop=None)\n')
+        done = run_tool(
+            'tools/test.py', str(config), 'none', '--work-dir', str(tmp_path / 'work'),
+            '--show-dir', str(tmp_path / name), *options(vlm_folder()),
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert (tmp_path / name / 'episode_00007.png').is_file()
+
+
 def test_comparing_ends_with_a_line_of_json(vlm_folder, untrained, tmp_path):
     done = run_tool(
         'tools/analysis_tools/compare_checkpoints.py', STAGE2, 'base=none', f'tuned={untrained}',
@@ -220,6 +234,11 @@ BAD_CALLS = {
         'Train the earlier stage first',
     ),
     'amp without a GPU': (['tools/train.py', STAGE1, '--amp'], '--amp needs a GPU'),
+    'memory of what does not train': (
+        ['tools/analysis_tools/estimate_memory.py', 'configs/feature_matcher_mobilenet_v2.py'],
+        'FeatureMatcher does not train',
+    ),
+    'photographs in a file': (['tools/dataset_converters/folder.py', 'README.md'], 'README.md: a file; give'),
     'file as folder': (['tools/test.py', STAGE2, 'x.pth', '--show-dir', 'README.md'], 'README.md is a file'),
     'no pairs': (['tools/analysis_tools/compare_checkpoints.py', STAGE2, 'x.pth'], 'NAME=CHECKPOINT'),
 }

@@ -101,7 +101,8 @@ def main() -> None:
     figures = judge(config, args.checkpoint, args.threshold)
     if not figures['score/answers']:
         raise InputError(f'{args.checkpoint}: no answer on the validation episodes can be read')
-    if figures['score/scale'] <= 0:
+    # As it will be written.
+    if round(figures['score/scale'], 4) <= 0:
         raise InputError(
             f'{args.checkpoint}: on the {figures["score/answers"]:.0f} validation answers higher scores are '
             'not right more often. Train longer, or give more validation episodes'

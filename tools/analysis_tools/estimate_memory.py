@@ -332,6 +332,12 @@ def main() -> None:
     args = parser.parse_args()
     config = read_config(args.config, args.cfg_options)
     check_number('--gpus', args.gpus, low=1, whole=True)
+    if args.gpu_memory is not None:
+        check_number('--gpu-memory', args.gpu_memory, low=0)
+    if type_name(config.model) != 'FocusDetector':
+        raise InputError(
+            f'{args.config}: {type_name(config.model)} does not train; give a config of FocusDetector'
+        )
     rows = estimate(config, args.gpus)
     host = host_memory(config, args.gpus)
     for name, value in rows.items():

@@ -70,7 +70,8 @@ def relative(folder: Path, name: str) -> str | None:
     """A listed file relative to its object's folder; None where it lies elsewhere."""
     if Path(name).is_absolute():
         name = os.path.relpath(name, folder)
-    return None if leaves(name, folder) else Path(os.path.normpath(name)).as_posix()
+    # As one name also where it goes out of the folder and back.
+    return None if leaves(name, folder) else Path(os.path.relpath(folder / name, folder)).as_posix()
 
 
 def add_object(folder: Path, writer: CocoWriter) -> None:

@@ -44,6 +44,8 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     if 'stride' in args:
         check_number('--stride', args.stride, low=1, whole=True)
     require(args.source, 'Give the folder of the dataset')
+    if args.source.is_file():
+        raise InputError(f'{args.source}: a file; give the folder of the dataset')
     args.out = args.out or args.source / args.out_pattern.format_map(vars(args))
     check_folder('--out', args.out.parent)
     if args.out.is_dir():

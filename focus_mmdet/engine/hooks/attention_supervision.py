@@ -33,14 +33,13 @@ class AttentionSupervisionHook(Hook):
         weight: beta of the paper.
         layers: ``'all'``, ``'first:5'``, ``'last:5'`` or a list of indices.
         heads: ``'all'`` or a list of query-head indices to average over.
-        form: ``'per_token'`` (the paper's margin), ``'relative'`` or
-            ``'mass'`` or ``'log'``; see
-            :func:`focus_mmdet.core.attention.margin_loss`.
+        form: ``'per_token'`` (the paper's margin), ``'relative'``, ``'mass'``, ``'log'`` or
+            ``'away'``; see :func:`focus_mmdet.core.attention.margin_loss`.
         rows: Whose attention: ``'query_image'``, ``'query_region'``, ``'query_outside'``,
             ``'answer'``, ``'answer_opening'``, ``'coordinate'`` or ``'box_end'`` tokens; see
             :class:`AttentionSupervision`.
         columns: To what: ``'box_text'``, ``'box_end'``, ``'box_region'``,
-            ``'support_image'``, ``'query_region'`` or ``'query_edge'`` tokens.
+            ``'support_image'``, ``'query_region'``, ``'query_image'`` or ``'query_edge'`` tokens.
         warmup_iters: Iterations over which the weight rises linearly.
         stop_iter: Iteration from which the loss is off; None for never.
         name: Ends the names in the log; needed where there are several hooks.

@@ -83,6 +83,11 @@ class AttentionSupervision:
                 f'{hook}.rows={self.rows!r}, columns={self.columns!r}: '
                 "rows='coordinate' and columns='query_edge' go together"
             )
+        if self.rows == 'box_end' and self.columns.startswith('query_'):
+            raise InputError(
+                f"{hook}.rows='box_end', columns={self.columns!r}: boxes of supports cannot attend to the "
+                'query, which comes after them'
+            )
 
 
 def supervised_spans(settings: AttentionSupervision, batch: EpisodeBatch) -> list[list[Span]]:

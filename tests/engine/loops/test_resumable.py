@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 from mmcv.transforms import BaseTransform
 from mmdet.registry import TRANSFORMS
 from mmengine.runner import Runner
@@ -83,12 +84,22 @@ def test_resuming_loads_nothing_twice(run, stage, workers, options):
     [
         ({'param_scheduler.1.end': 1000}, r'param_scheduler.1.end: \d+ then, 1000 now'),
         ({'optim_wrapper.optimizer.lr': 5e-5}, r'optimizer.lr: .* then, 5e-05 now'),
+        ({'optim_wrapper.optimizer.weight_decay': 0.9}, r'optimizer.weight_decay: .* then, 0.9 now'),
+        ({'optim_wrapper.optimizer.type': 'Adam'}, r'optimizer.decoupled_weight_decay: True then, False now'),
     ],
 )
 def test_another_schedule_is_refused_rather_than_ignored(run, options, message):
     run(1, 'half', 2)
     with pytest.raises(InputError, match=message):
         run(1, 'half', 3, resume=True, **options)
+
+
+def test_a_file_of_weights_alone_is_not_resumed(run, tmp_path):
+    folder, _ = run(1, 'half', 2)
+    weights = tmp_path / 'average.pth'
+    torch.save({'state_dict': torch.load(f'{folder}/iter_2.pth', weights_only=False)['state_dict']}, weights)
+    with pytest.raises(InputError, match=r'average.pth: holds weights, and nothing of the run'):
+        run(1, 'again', 3, resume=True, load_from=str(weights))
 
 
 def test_the_order_of_episodes_is_that_of_the_checkpoints_seed(run):

@@ -236,6 +236,12 @@ def test_a_margin_without_a_logarithm_or_beyond_reach_is_refused(form, margin):
         AttentionSupervision(form=form, margin=margin)
 
 
+@pytest.mark.parametrize('columns', ['query_region', 'query_image'])
+def test_what_comes_later_cannot_be_attended_to(columns):
+    with pytest.raises(InputError, match=f"rows='box_end', columns='{columns}'.*comes after them"):
+        AttentionSupervision(rows='box_end', columns=columns)
+
+
 def test_a_loss_that_ends_before_its_weight_has_risen_is_refused():
     with pytest.raises(InputError, match=r'stop_iter=5.*warmup_iters=10'):
         AttentionSupervisionHook(warmup_iters=10, stop_iter=5)

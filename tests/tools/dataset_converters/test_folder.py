@@ -31,6 +31,7 @@ def test_rows_become_boxes_and_the_rest_is_counted(convert, tmp_path):
         'broken.jpg, 3, 4, 13, 16, unreadable\n'
         'a.jpg, 1, 1, 2, 2, again\n'
         './a.jpg, 1, 1, 2, 2, under another name\n'
+        '../duck/a.jpg, 1, 1, 2, 2, out and back\n'
         '../pen/a.jpg, 3, 4, 13, 16, of another object\n'
         '/a.jpg, 3, 4, 13, 16, elsewhere\n'
         'e.jpg, 0.25, 0.25, 0.625, 0.75, fractions\n'
@@ -50,15 +51,15 @@ def test_rows_become_boxes_and_the_rest_is_counted(convert, tmp_path):
         ('empty box', 'duck/boxes.csv:5'),
         ('missing image', 'duck/boxes.csv:6'),
         ('unreadable image', 'duck/boxes.csv:7'),
-        ('box that looks like fractions of the image: give pixels', 'duck/boxes.csv:12'),
-        ('box that is smaller than a pixel', 'duck/boxes.csv:13'),
+        ('box that looks like fractions of the image: give pixels', 'duck/boxes.csv:13'),
+        ('box that is smaller than a pixel', 'duck/boxes.csv:14'),
         ('image without a row in boxes.csv', 'duck/forgotten.jpg'),
         ('other file without a row in boxes.csv', 'duck/film.heic'),
         ('folder without boxes.csv', 'untabled'),
     ]:
         (line,) = [line for line in done.out.splitlines() if f'dropped 1 times: {reason}' in line]
         assert example in line
-    assert done.drops()['second row for an image'] == 2
+    assert done.drops()['second row for an image'] == 3
     assert done.drops()["image outside its object's folder"] == 2
 
 
