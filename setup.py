@@ -54,6 +54,7 @@ setup(
         'pycocotools',
         'numpy',
         'pillow',
+        'pydantic>=2',
         # mmdet asks for pkg_resources at run time.
         'setuptools<81',
     ],

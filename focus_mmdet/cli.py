@@ -16,6 +16,7 @@ from mmengine.config import Config, DictAction
 from torch import distributed
 
 from focus_mmdet.config_options import check_options
+from focus_mmdet.config_types import check_types
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped_configs import find_config
 from focus_mmdet.type_name import type_name
@@ -110,7 +111,7 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
 
     Raises:
         InputError: No such file, one that cannot be read, or an option that
-            no code reads or that does not go with the config.
+            no code reads or that does not go with the config, or a value of a wrong type.
     """
     file = find_config(path)
     if not Path(file).is_file():
@@ -129,6 +130,7 @@ def read_config(path: str, options: dict[str, Any] | None = None) -> Config:
             f'--cfg-options {" ".join(options or {})}: does not go with {path} '
             f'({type(error).__name__}: {error})'
         ) from error
+    check_types(config)
     _encode_for_the_model(config)
     return config
 
