@@ -120,7 +120,11 @@ def test_a_dead_worker_of_one_process_does_not_wait_for_the_other_to_save(write_
     [
         ('optim_wrapper.optimizer', dict(_delete_=True, type='MuonWithAdamW'), 'take AdamW'),
         ('train_cfg', dict(_delete_=True, type='IterBasedTrainLoop', max_iters=2), 'takes every process'),
-        ('model_wrapper_cfg', dict(type='FullyShardedModel', reshard_after_forward=2), 'True or False'),
+        (
+            'model_wrapper_cfg',
+            dict(type='FullyShardedModel', reshard_after_forward=2),
+            'reshard_after_forward=2: give bool',
+        ),
     ],
     ids=['muon', 'stock-loop', 'no-bool'],
 )
