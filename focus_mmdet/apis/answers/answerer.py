@@ -127,21 +127,21 @@ class Answerer:
             self._known[reference] = Known(packed['inputs'][:-1], packed['data_samples'].supports, read)
         return self._known[reference]
 
-    def _prefix(self, packed: dict[str, Any], kept: KeptPrefix | None) -> KnownPrefix:
+    def _prefix(self, packed: dict[str, Any], kept: KeptPrefix | None) -> KnownPrefix | None:
         """Of a VLM, from its file where there is one that fits."""
         prefix = None if kept is None else kept.read(next(self.model.parameters()).device)
         if prefix is None:
             prefix = self._read(packed)
-            if kept is not None:
+            if kept is not None and prefix is not None:
                 kept.write(prefix)
         return prefix
 
     @torch.no_grad()
-    def _read(self, packed: dict[str, Any]) -> KnownPrefix:
+    def _read(self, packed: dict[str, Any]) -> KnownPrefix | None:
         encoder = self.model.data_preprocessor.encoder
         behind = encoder.queries(encoder.see(packed['inputs'][-1:]), len(packed['inputs']) - 1)
         batch = self.model.data_preprocessor(collate_episodes([packed]))['inputs']
-        prefix: KnownPrefix = self.model.bbox_head.know_supports(batch, behind.prompt_ids[0])
+        prefix: KnownPrefix | None = self.model.bbox_head.know_supports(batch, behind.prompt_ids[0])
         return prefix
 
     @torch.no_grad()

@@ -13,6 +13,8 @@ _PROGRESS = {'last_step', '_global_step', '_last_value', 'best', 'num_bad_epochs
 
 #: Of an optimizer's group, how it computes and not what.
 _HOW = {'foreach', 'fused', 'capturable', 'differentiable'}
+#: What schedules of learning rates are about.
+_SCHEDULED = {'lr', 'initial_lr'}
 #: What a schedule of momentum changes.
 _TIED = {'momentum', 'betas'}
 
@@ -73,11 +75,11 @@ def _optimizer_changes(before: list[dict], now: list[dict], ignored: set[str]) -
         yield f'an optimizer of {len(before)} parameter groups then, {len(now)} now'
         return
     for old, new in zip(before, now, strict=True):
-        known = ({*old} ^ {*new}) - _HOW
-        if known:
-            yield f'another optimizer: {", ".join(sorted(known))} is not of both'
+        apart = ({*old} ^ {*new}) - _HOW - _SCHEDULED
+        if apart:
+            yield f'another optimizer: {", ".join(sorted(apart))} is not of both'
             return
-        for name in sorted({*old} - {'params', 'lr', 'initial_lr'} - _HOW - ignored):
+        for name in sorted({*old} - {'params'} - _HOW - _SCHEDULED - ignored):
             if _plain(old[name]) != _plain(new[name]):
                 yield _change(f'optimizer.{name}', old[name], new[name])
 

@@ -84,6 +84,7 @@ def test_resuming_loads_nothing_twice(run, stage, workers, options):
     [
         ({'param_scheduler.1.end': 1000}, r'param_scheduler.1.end: \d+ then, 1000 now'),
         ({'optim_wrapper.optimizer.lr': 5e-5}, r'optimizer.lr: .* then, 5e-05 now'),
+        ({'param_scheduler': None}, r'2 param_schedulers then, 0 now'),
         ({'optim_wrapper.optimizer.weight_decay': 0.9}, r'optimizer.weight_decay: .* then, 0.9 now'),
         ({'optim_wrapper.optimizer.type': 'Adam'}, r'optimizer.decoupled_weight_decay: True then, False now'),
     ],
