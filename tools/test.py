@@ -10,7 +10,6 @@ from mmdet.registry import HOOKS, METRICS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.evaluator import Evaluator
 from mmengine.hooks import Hook
-from mmengine.registry import Registry
 from mmengine.runner import Runner
 from train import load_config
 
@@ -19,6 +18,7 @@ from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.datasets.collate import NO_TTA
 from focus_mmdet.engine.hooks import EpisodeVisualizationHook
 from focus_mmdet.engine.launch import check_inputs, check_numbers, end_launch, prepare_cpu_launch
+from focus_mmdet.engine.registered import is_registered
 from focus_mmdet.engine.runner import FocusRunner
 from focus_mmdet.errors import InputError
 from focus_mmdet.type_name import type_name
@@ -70,17 +70,11 @@ def test(config: Config, out: str | None) -> dict[str, float]:
 def draw_into(config: Config, folder: str) -> None:
     """Draw whole episodes, also where the config has MMDetection's hook and visualizer, or none."""
     hooks = config.setdefault('default_hooks', {})
-    if not _is_a(HOOKS, hooks.get('visualization'), EpisodeVisualizationHook):
+    if not is_registered(type_name(hooks.get('visualization')), EpisodeVisualizationHook, HOOKS):
         hooks['visualization'] = dict(type='EpisodeVisualizationHook')
     hooks['visualization'].update(draw=True, test_out_dir=str(Path(folder).absolute()))
-    if not _is_a(VISUALIZERS, config.get('visualizer'), EpisodeVisualizer):
+    if not is_registered(type_name(config.get('visualizer')), EpisodeVisualizer, VISUALIZERS):
         config.visualizer = dict(type='EpisodeVisualizer', name='visualizer')
-
-
-def _is_a(registry: Registry, settings: Any, base: type) -> bool:
-    kind = type_name(settings)
-    found = registry.get(kind) if kind else None
-    return isinstance(found, type) and issubclass(found, base)
 
 
 def main() -> None:

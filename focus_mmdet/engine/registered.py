@@ -3,9 +3,10 @@
 from typing import Any
 
 from mmdet.registry import TASK_UTILS
+from mmengine.registry import Registry
 
 
-def is_registered(kind: Any, base: type) -> bool:
-    """True for a subclass of ``base``, or the name of one in ``TASK_UTILS``."""
-    found = TASK_UTILS.get(kind) if isinstance(kind, str) else kind
+def is_registered(kind: Any, base: type, registry: Registry = TASK_UTILS) -> bool:
+    """True for a subclass of ``base``, or the name of one in ``registry``."""
+    found = registry.get(kind) if kind and isinstance(kind, str) else kind
     return isinstance(found, type) and issubclass(found, base)

@@ -139,6 +139,7 @@ def test_a_reward_of_ones_own_is_one_registered_class():
         (5, 'give a list'),
         ([5], 'no dict'),
         ([dict(weight=1)], 'no dict'),
+        ([dict(type='')], 'no dict'),
         ([dict(type='SharedPrefillRollout')], 'SharedPrefillRollout'),
         ([dict(type='IoUThresholdReward', thresholds=0.5)], 'give a list'),
         ([dict(type='IoUThresholdReward', thresholds=[])], 'give a list'),
