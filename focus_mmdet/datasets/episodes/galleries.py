@@ -85,13 +85,13 @@ class GalleryEpisodes(EpisodeSampler):
         category, known = track.frames[0].category, -1
         while known < len(found) < count:
             known, asked = len(found), set()
-            for other in self._elsewhere(track, tracks, rng):
+            for name, frames in self._elsewhere(track, tracks, rng):
                 if len(found) == count:
                     break
-                if other.name not in asked:
-                    asked.add(other.name)
-                    frames = (other.frames[place] for place in rng.permutation(len(other.frames)).tolist())
-                    fresh = (unasked(frame, category) for frame in frames if frame.path not in found)
+                if name not in asked:
+                    asked.add(name)
+                    drawn = (frames[place] for place in rng.permutation(len(frames)).tolist())
+                    fresh = (unasked(frame, category) for frame in drawn if frame.path not in found)
                     found |= {frame.path: frame for frame in self._first(fresh)}
         return list(found.values())
 

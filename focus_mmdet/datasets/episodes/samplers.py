@@ -123,8 +123,8 @@ class EpisodeSampler(ABC):
         if query is not None:
             return replace(episode, query=query)
         category = track.frames[0].category
-        for other in self._elsewhere(track, tracks, rng):
-            query = self._ask(other.frames, lambda frame: unasked(frame, category), episode.supports, rng)
+        for _, frames in self._elsewhere(track, tracks, rng):
+            query = self._ask(frames, lambda frame: unasked(frame, category), episode.supports, rng)
             if query is not None:
                 return replace(episode, query=query)
         raise InputError(
@@ -133,14 +133,20 @@ class EpisodeSampler(ABC):
         )
 
     @staticmethod
-    def _elsewhere(track: Track, tracks: Sequence[Track], rng: np.random.Generator) -> Iterator[Track]:
-        """Objects that are in none of the videos that show or may show a track, in random order."""
+    def _elsewhere(
+        track: Track, tracks: Sequence[Track], rng: np.random.Generator
+    ) -> Iterator[tuple[str, Sequence[Frame]]]:
+        """Objects in random order: their names, and frames in videos that neither show nor may show a track."""
         if track.elsewhere is None:
             return
         here = track.videos | track.elsewhere
-        for other in _in_random_order(len(tracks), rng):
-            if not here & tracks[other].videos:
-                yield tracks[other]
+        for place in _in_random_order(len(tracks), rng):
+            other = tracks[place]
+            frames: Sequence[Frame] = other.frames
+            if not here.isdisjoint(other.videos):
+                frames = [frame for frame in frames if frame.video not in here]
+            if frames:
+                yield other.name, frames
 
     def _ask(
         self,

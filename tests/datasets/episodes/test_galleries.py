@@ -60,6 +60,15 @@ def test_pictures_without_the_object_come_from_all_others_alike():
     assert {name: gone.count(name) for name in set(gone)} == {'dog': 3, 'cat': 3, 'hat': 3}
 
 
+def test_pictures_of_objects_that_once_stand_together_lack_one_of_them():
+    cup, dog = photos('cup', 4), photos('dog', 5)
+    both = replace(dog, frames=(*dog.frames, replace(cup.frames[0], category='dog')))
+    drawn = pick(GalleryEpisodes(), cup, both)
+    gone = [episode.query.path for episode in drawn if episode.query.box is None]
+    assert len(gone) == 3
+    assert all(path.startswith('dog') for path in gone)
+
+
 def test_other_seeds_and_targets_draw_others():
     tracks = [photos('cup', 30), photos('dog', 30)]
     galleries = [pick(GalleryEpisodes(seed=seed), *tracks, index=i) for seed, i in ((0, 0), (0, 1), (1, 0))]

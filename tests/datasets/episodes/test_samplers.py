@@ -119,6 +119,13 @@ def test_a_negative_without_absent_frames_comes_from_another_video():
         pick(sampler, track(6))
 
 
+def test_an_object_that_stands_beside_the_target_once_is_asked_where_it_stands_without_it():
+    """As in a photo collection, in which each picture is a video of its own."""
+    together, alone = track(1).frames, track(5, 'alone').frames
+    (episode,) = pick(UniformSpanEpisodes(negatives=1.0), track(6), Track('dog', (*together, *alone)))
+    assert (episode.query.box, episode.query.video) == (None, 'alone')
+
+
 @pytest.mark.parametrize('elsewhere', [frozenset({'other'}), None])
 def test_a_negative_comes_from_no_video_that_may_show_the_target(elsewhere):
     unsure = replace(track(6), elsewhere=elsewhere)
