@@ -136,7 +136,7 @@ class EpisodeSampler(ABC):
     def _elsewhere(
         track: Track, tracks: Sequence[Track], rng: np.random.Generator
     ) -> Iterator[tuple[str, Sequence[Frame]]]:
-        """Objects in random order: their names, and frames in videos that neither show nor may show a track."""
+        """Objects in random order: name, and frames in videos that neither show nor may show a track."""
         if track.elsewhere is None:
             return
         here = track.videos | track.elsewhere
