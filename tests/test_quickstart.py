@@ -9,7 +9,7 @@ from mmengine.config import Config
 from tests.conftest import ROOT
 from tests.forked_run import run_tool
 
-CONFIGS = ('quickstart_stage1', 'quickstart_stage2', 'feature_matcher_quickstart')
+CONFIGS = ('quickstart_stage1', 'quickstart_stage2', 'quickstart_elected', 'feature_matcher_quickstart')
 SCRIPT = (ROOT / 'tools/quickstart.sh').read_text()
 
 
@@ -19,9 +19,17 @@ def run(*words):
     return done.stdout
 
 
+def with_start(path, checkpoint, target):
+    """A config that starts from a checkpoint."""
+    config = Config.fromfile(str(path))
+    config.load_from = str(checkpoint)
+    config.dump(str(target))
+    return target
+
+
 @pytest.fixture(scope='module')
 def few(tmp_path_factory):
-    """The three configs over few pictures, made with the script's options, and few test episodes."""
+    """The four configs over few pictures, made with the script's options, and few test episodes."""
     folder = tmp_path_factory.mktemp('quickstart')
     options = re.search(r'--smallest \S+ --most-objects \S+', SCRIPT).group().split()
     run(
@@ -42,7 +50,7 @@ def few(tmp_path_factory):
 
 
 def test_both_stages_and_the_table_of_two_test_sets(few, tmp_path):
-    stage1, stage2, features = few
+    stage1, stage2, elected, features = few
     short = [
         '--cfg-options', 'train_cfg.max_iters=1', 'train_cfg.val_interval=9', 'train_cfg.effective_batch=2',
         'train_dataloader.batch_size=2', 'train_dataloader.num_workers=0',
@@ -53,15 +61,34 @@ def test_both_stages_and_the_table_of_two_test_sets(few, tmp_path):
         'tools/train.py', stage2, '--work-dir', tmp_path / '2', *short,
         f'load_from={tmp_path}/1/iter_1.pth', 'train_cfg.num_generations=2',
     )  # fmt: skip
+    after = tmp_path / '2/iter_1.pth'
     told = run(
-        'tools/analysis_tools/compare_checkpoints.py', stage2, f'stage2={tmp_path}/2/iter_1.pth',
-        f'features={features}', '--work-dir', tmp_path / 'compare',
+        'tools/analysis_tools/compare_checkpoints.py', stage2, f'stage2={after}',
+        f'elected={with_start(elected, after, tmp_path / "elected.py")}', f'features={features}',
+        '--work-dir', tmp_path / 'compare',
     )  # fmt: skip
     figures = json.loads(told.strip().splitlines()[-1])
     assert list(figures) == ['collages', 'crops']
-    rows = ['stage2', 'features', 'copy_support', 'fixed_box', 'matcher']
+    rows = ['stage2', 'elected', 'features', 'copy_support', 'fixed_box', 'matcher']
     assert list(figures['crops']) == list(figures['collages']) == rows
-    assert re.search(r'^8 test episodes of crops of .*\n.*mIoU.*\nstage2 .*\nfeatures ', told, re.M)
+    assert re.search(
+        r'^8 test episodes of crops of .*\n.*mIoU.*\nstage2 .*\nelected .*\nfeatures ', told, re.M
+    )
+
+
+def test_a_config_in_a_checkpoints_place_is_tested_from_its_start(few, tmp_path):
+    """Its row is not the base's: a file that is not there is named."""
+    missing = with_start(few[2], tmp_path / 'gone.pth', tmp_path / 'elected.py')
+    done = run_tool(
+        'tools/analysis_tools/compare_checkpoints.py',
+        str(few[1]),
+        f'elected={missing}',
+        '--work-dir',
+        str(tmp_path),
+    )
+    assert done.returncode != 0
+    assert 'gone.pth' in done.stderr
+    assert 'Traceback' not in done.stderr
 
 
 def test_rows_of_other_test_sets_are_refused(few, tmp_path):

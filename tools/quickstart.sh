@@ -28,7 +28,7 @@ echo "== 4/4 test and pictures"
 "$python" tools/test.py $stage2 "$(cat $work/stage2/last_checkpoint)" --work-dir $work/test \
     --out $work/predictions.pkl --show-dir $work/pictures
 rows=(base=none stage1="$(cat $work/stage1/last_checkpoint)" stage2="$(cat $work/stage2/last_checkpoint)"
-    features=configs/quickstart/feature_matcher_quickstart.py)
+    elected=configs/quickstart/quickstart_elected.py features=configs/quickstart/feature_matcher_quickstart.py)
 "$python" tools/analysis_tools/compare_checkpoints.py $stage2 --work-dir $work/compare "${rows[@]}" \
     --note "Pictures: $work/pictures
 Minutes of training, one seed, 8 objects: the shipped small model took hours (docs/small_model.md)."

@@ -3,11 +3,11 @@
     python tools/analysis_tools/compare_checkpoints.py CONFIG base=none tuned=work_dirs/x/iter_800.pth \
         features=configs/feature_matcher_mobilenet_v2.py
 
-'none' is the pretrained model as it is; a config in a checkpoint's place is tested as it is, and must
-ask the same test episodes. Baselines that take no training stand beside them: copy the last support's
-box, the median of all true boxes for every query, and, where a row's metric has matcher=True, correlation
-with the support's crop. Of several test sets each has its table. The last line is JSON: mIoU by name, of
-each set where there are several.
+'none' is the pretrained model as it is; a config in a checkpoint's place is tested as it is, from its
+load_from, and must ask the same test episodes. Baselines that take no training stand beside them: copy the
+last support's box, the median of all true boxes for every query, and, where a row's metric has
+matcher=True, correlation with the support's crop. Of several test sets each has its table. The last line
+is JSON: mIoU by name, of each set where there are several.
 """
 
 import argparse
@@ -28,10 +28,10 @@ BASELINES = ('copy_support', 'fixed_box', 'matcher')
 Row = dict[str, float]
 
 
-def evaluate(config: Config, checkpoint: str) -> dict[str, Row]:
+def evaluate(config: Config, checkpoint: str | None) -> dict[str, Row]:
     """Metrics of one checkpoint by the test set of ``config``, which has no name where there is one."""
     config = Config(config.to_dict())
-    config.load_from = None if checkpoint == 'none' else checkpoint
+    config.load_from = checkpoint
     check_inputs(config, ['test_dataloader'])
     sets: dict[str, Row] = defaultdict(dict)
     for name, value in Runner.from_cfg(config).test().items():
@@ -85,11 +85,13 @@ def compare(config: Config, pairs: Sequence[str], work_dir: str) -> dict[str, di
         name, separator, checkpoint = pair.partition('=')
         if not separator:
             raise InputError(f'{pair}: give NAME=CHECKPOINT, NAME=none or NAME=CONFIG.py')
-        of_row, checkpoint = (
-            (read_config(checkpoint), 'none') if checkpoint.endswith('.py') else (config, checkpoint)
-        )
+        if checkpoint.endswith('.py'):
+            of_row = read_config(checkpoint)
+            loaded = of_row.get('load_from')
+        else:
+            of_row, loaded = config, None if checkpoint == 'none' else checkpoint
         of_row.work_dir, of_row.log_level = work_dir, 'WARNING'
-        tested = evaluate(of_row, checkpoint)
+        tested = evaluate(of_row, loaded)
         if tested.keys() != (sets or tested).keys():
             raise InputError(
                 f'{name}: its test sets are {sorted(tested)}, those of the others {sorted(sets)}. '
