@@ -22,6 +22,7 @@ from tools.analysis_tools.estimate_memory import (
     estimate,
     host_memory,
     learning_peak,
+    main,
     vlm_config,
 )
 
@@ -223,3 +224,20 @@ def test_a_published_model_needs_no_folder_and_another_one_does(tmp_path):
     assert vlm_config('nowhere/Qwen3-VL-8B-Instruct').text_config.num_hidden_layers == 36
     with pytest.raises(InputError, match='no model folder'):
         vlm_config(str(tmp_path / 'mine'))
+
+
+@pytest.mark.parametrize(
+    'option',
+    [
+        'train_cfg.num_generations=1',
+        'train_dataloader.batch_size=0',
+        'train_dataloader.dataset.episodes.shots=0',
+        'train_dataloader.dataset.pipeline.0.transforms.2.max_pixels=0',
+    ],
+)
+def test_what_training_refuses_is_not_estimated(option, monkeypatch):
+    monkeypatch.setattr(sys, 'argv', [TOOL, 'configs/focus_stage2_tao.py', '--cfg-options', option])
+    monkeypatch.chdir(ROOT)
+    name = option.split('=')[0].split('.')[-1]
+    with pytest.raises(InputError, match=f'{name}={option[-1]}'):
+        main()

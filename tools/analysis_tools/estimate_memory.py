@@ -29,6 +29,8 @@ import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.core.prefix import share_prefix
 from focus_mmdet.core.token_budget import split_by_tokens
+from focus_mmdet.datasets.transforms import ResizeToPixelBudget
+from focus_mmdet.engine.launch import check_numbers
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.episode_batch import EpisodeBatch
 from focus_mmdet.models.heads.attention_supervision import AttentionSupervision
@@ -77,6 +79,18 @@ def vlm_config(pretrained: str) -> Any:
     if name in PUBLISHED and not (Path(pretrained) / 'config.json').is_file():
         return published_config(name)
     return load_config(pretrained)
+
+
+def check_trainable(config: Config) -> None:
+    """Raise :class:`InputError` for what training would refuse."""
+    check_numbers(config)
+    if 'num_generations' in config.train_cfg:
+        check_number('train_cfg.num_generations', config.train_cfg.num_generations, low=2, whole=True)
+    for step in find(config.train_dataloader, 'shots'):
+        for each in step['shots'] if isinstance(step['shots'], (list, tuple)) else [step['shots']]:
+            check_number('episodes.shots', each, low=1, whole=True)
+    for step in find(config.train_dataloader, 'max_pixels'):
+        ResizeToPixelBudget(step['max_pixels'], step['multiple'])
 
 
 def episode_size(config: Config, family: VLMFamily) -> dict[str, Any]:
@@ -338,6 +352,7 @@ def main() -> None:
         raise InputError(
             f'{args.config}: {type_name(config.model)} does not train; give a config of FocusDetector'
         )
+    check_trainable(config)
     rows = estimate(config, args.gpus)
     host = host_memory(config, args.gpus)
     for name, value in rows.items():
