@@ -63,7 +63,8 @@ class Frames:
             rate, count = reader.get(cv2.CAP_PROP_FPS), int(reader.get(cv2.CAP_PROP_FRAME_COUNT))
             reader.release()
         else:
-            raise InputError(f'--video {path}: no video by its ending, and no folder of frames')
+            what = 'no video by its ending' if Path(path).exists() else 'no such video'
+            raise InputError(f'--video {path}: {what}, and no folder of frames')
         self.rate = (rate if 0 < rate < 1000 else default) / every
         self.count = -(-count // every) if count > 0 else None
 
@@ -96,7 +97,10 @@ def main() -> None:
         '--score-thr', type=float, default=0.0, help='leave out boxes below this score; default: %(default)s'
     )
     parser.add_argument(
-        '--memory', type=int, default=Learning.memory, help='answers kept as supports; default: %(default)s'
+        '--memory',
+        type=int,
+        default=Learning.memory,
+        help='confident answers kept as supports; default: %(default)s',
     )
     parser.add_argument(
         '--confident',

@@ -94,7 +94,7 @@ def test_a_stop_half_way_leaves_whole_files(tmp_path):
 
 
 def test_frames_of_another_size_are_named(tmp_path):
-    with pytest.raises(InputError, match='frame 1: 40 x 30 pixels, the first has 96 x 64'):
+    with pytest.raises(InputError, match=r'clip, frame 1 .*: 40 x 30 pixels, the first has 96 x 64'):
         write(tmp_path, frame(0), np.zeros((30, 40, 3), np.uint8))
 
 
@@ -105,6 +105,33 @@ def test_a_run_without_a_frame_leaves_an_earlier_ones_files(tmp_path):
         write(tmp_path, stop=InputError('clip: no frame can be read'))
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert len(before) == 3
+
+
+def test_a_video_that_cannot_be_written_leaves_an_earlier_runs_answers(tmp_path):
+    write(tmp_path, frame(0))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir() if path.suffix != '.mp4'}
+    slow = TrackFiles(tmp_path, 'clip.mp4', ['cup'], 0.0)
+    with pytest.raises(InputError, match='with 0 frames a second'), slow as files:
+        files.add(0, frame(0), [answer(0, None)])
+    assert {path: path.read_bytes() for path in before} == before
+    assert len(before) == 2
+
+
+@pytest.mark.parametrize('saved_before', [False, True])
+def test_pictures_that_no_run_saved_are_not_written_over(tmp_path, saved_before):
+    mine = tmp_path / 'frames/000001.jpg'
+    with TrackFiles(tmp_path, 'clip.mp4', ['cup'], 10.0, frames=saved_before) as files:
+        files.add(0, frame(0), [answer(0, None)])
+        if not saved_before:
+            files.add(1, frame(1), [answer(1, None)])
+    with TrackFiles(tmp_path, 'clip.mp4', ['cup'], 10.0, frames=True):
+        pass
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_bytes(b'mine')
+    with pytest.raises(InputError, match='no earlier run saved this frame'):
+        TrackFiles(tmp_path, 'clip.mp4', ['cup'], 10.0, frames=True)
+    TrackFiles(tmp_path, 'clip.mp4', ['cup'], 10.0)
+    assert mine.read_bytes() == b'mine'
 
 
 def test_what_is_read_is_not_written_over(folder):

@@ -106,7 +106,11 @@ def test_a_header_may_not_say_how_many_frames_there_are(monkeypatch):
     ('words', 'message'),
     [
         (['--video', 'CLIP'], 'give --support or --reference'),
-        (['--support', 'CLIP#0:0,20,20,40', '--video', 'a.jpg'], '--video a.jpg: no video by its ending'),
+        (['--support', 'CLIP#0:0,20,20,40', '--video', 'a.jpg'], '--video a.jpg: no such video'),
+        (
+            ['--support', 'CLIP#0:0,20,20,40', '--video', 'setup.py'],
+            '--video setup.py: no video by its ending',
+        ),
         (['--support', 'CLIP#0:0,20,20,40', '--video', 'gone.mp4'], 'gone.mp4: no such video'),
         (['--support', 'CLIP#0:0,20,20,40', '--video', 'CLIP', '--memory', '-1'], 'memory=-1'),
         (['--support', 'CLIP#0:0,20,20,40', '--video', 'CLIP', '--score-thr', '2'], '--score-thr=2'),

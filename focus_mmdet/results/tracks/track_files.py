@@ -39,12 +39,30 @@ def draw_boxes(pixels: np.ndarray, found: Sequence[Located]) -> np.ndarray:
     return drawn
 
 
-def _check_earlier(folder: Path) -> None:
+def _check_earlier(folder: Path, frames: bool) -> None:
     """An earlier run has left its JSON, however it ended; what lies there without one is somebody else's."""
     check_replaceable(folder / JSON, r'\{"videos": \[\{"id": 1, "name": ', '--out-dir')
     if not (folder / JSON).exists():
         for name in (LINES, VIDEO):
             check_replaceable(folder / name, NOTHING, '--out-dir')
+    if frames and (folder / FRAMES).is_dir():
+        ours = _saved_earlier(folder / JSON)
+        for path in sorted((folder / FRAMES).iterdir()):
+            if f'{FRAMES}/{path.name}' not in ours:
+                raise InputError(
+                    f'{path}: no earlier run saved this frame, and it might be written over. Give another '
+                    '--out-dir, or move it'
+                )
+
+
+def _saved_earlier(path: Path) -> set[str]:
+    """Files of the frames that an earlier run saved beside its JSON."""
+    try:
+        content = json.loads(path.read_text())
+        saved = content['info']['frames_saved']
+        return {image['file_name'] for image in content['images']} if saved else set()
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def check_apart(folder: Path, source: str | Path) -> None:
@@ -71,7 +89,7 @@ class TrackFiles:
     Nothing is written before the first frame: a run that finds none leaves an earlier one's files alone.
 
     Raises:
-        InputError: Files of these names are there that no earlier run wrote.
+        InputError: Files of these names are there that no earlier run wrote, or in ``frames/`` others.
     """
 
     def __init__(
@@ -80,8 +98,9 @@ class TrackFiles:
         self.folder = folder
         self.rate = rate
         self.frames = frames
-        self.coco = CocoVideo(name, objects, FRAMES + '/{number:06d}.jpg')
-        _check_earlier(folder)
+        self.name = name
+        self.coco = CocoVideo(name, objects, FRAMES + '/{number:06d}.jpg', saved=frames)
+        _check_earlier(folder, frames)
         self._lines: TextIO | None = None
         self._video: cv2.VideoWriter | None = None
         self._size = (0, 0)
@@ -101,18 +120,16 @@ class TrackFiles:
             InputError: It is of another size than the first one, or no video can be written.
         """
         height, width = pixels.shape[:2]
-        if self._lines is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+        if self._video is None or self._lines is None:
+            self._size = (width, height)
+            self._video = self._started()
             self._lines = open(self.folder / LINES, 'w')  # noqa: SIM115  closed on leaving
-        if self._video is None:
-            self._size, path = (width, height), str(self.folder / VIDEO)
-            code = cv2.VideoWriter.fourcc(*'mp4v')
-            self._video = cv2.VideoWriter(path, code, self.rate, self._size)
-            if not self._video.isOpened():
-                raise InputError(f'{path}: OpenCV cannot write a video of {width} x {height} pixels here')
         if (width, height) != self._size:
             first = ' x '.join(map(str, self._size))
-            raise InputError(f'frame {number}: {width} x {height} pixels, the first has {first}')
+            raise InputError(
+                f'{self.name}, frame {number} (from 0): {width} x {height} pixels, the first has {first}. '
+                f'Give frames of one size; what was found until here is in {self.folder}'
+            )
         self._video.write(mmcv.rgb2bgr(draw_boxes(pixels, found)))
         if self.frames:
             mmcv.imwrite(mmcv.rgb2bgr(pixels), str(self.folder / self.coco.file_name.format(number=number)))
@@ -120,17 +137,28 @@ class TrackFiles:
         self._lines.flush()
         self.coco.add(number, found)
 
+    def _started(self) -> cv2.VideoWriter:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path, code = str(self.folder / VIDEO), cv2.VideoWriter.fourcc(*'mp4v')
+        video = cv2.VideoWriter(path, code, self.rate, self._size)
+        if not video.isOpened():
+            width, height = self._size
+            raise InputError(
+                f'{path}: OpenCV cannot write a video of {width} x {height} pixels with {self.rate:g} frames '
+                'a second here. Change --every or --fps, or give another --out-dir'
+            )
+        return video
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._lines is None:
+        if self._lines is None or self._video is None:
             return
         self._lines.close()
-        if self._video is not None:
-            self._video.release()
+        self._video.release()
         part = self.folder / f'.{JSON}.part'
         part.write_text(json.dumps(self.coco.content))
         os.replace(part, self.folder / JSON)
