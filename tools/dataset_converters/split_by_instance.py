@@ -13,6 +13,7 @@ import random
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from focus_mmdet.cli import check_folder, run_cli
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile, read_json
@@ -44,45 +45,79 @@ def object_groups(content: dict[str, Any]) -> list[set[int]]:
     return sorted(kept, key=lambda group: min(map(natural_order, group)))
 
 
-def check_target(target: Path, content: dict[str, Any]) -> None:
-    """Raise :class:`InputError` where ``target`` is there and not a part of ``content``."""
-    if target.is_dir():
-        raise InputError(f'{target}: cannot be written: a folder')
-    if not target.exists():
-        return
-    old, names = read_json(str(target)), {image['file_name'] for image in content['images']}
+def without_mark(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of a file but for what :func:`with_mark` adds."""
+    info = content.get('info')
+    told = {key: value for key, value in info.items() if key != 'split'} if isinstance(info, dict) else {}
+    return {**content, 'info': told}
+
+
+def with_mark(content: dict[str, Any]) -> dict[str, Any]:
+    """The content with a checksum, by which our own files are known as long as nobody changes them."""
+    plain = without_mark(content)
+    return {**plain, 'info': {**plain['info'], 'split': crc32(json.dumps(plain).encode())}}
+
+
+def is_ours(target: Path) -> bool:
+    """Whether a file is as this tool wrote it."""
     try:
-        ours = all(image['file_name'] in names for image in old['images'])
-        ours = ours and all('instance_id' in record for record in old['annotations'])
-    except (KeyError, TypeError):
-        ours = False
-    if not ours:
-        raise InputError(f'{target}: exists, and is no part of what is to be split. Rename or remove it')
+        old = read_json(str(target))
+    except InputError:
+        return False
+    return old == with_mark(old)
 
 
-def write_part(target: Path, content: dict[str, Any], shown: set[int]) -> None:
-    """Write the images ``shown`` and their boxes."""
-    annotations = [record for record in content['annotations'] if record['image_id'] in shown]
-    images = [image for image in content['images'] if image['id'] in shown]
-    write_file(target, {**content, 'images': images, 'annotations': annotations})
+def write_part(target: Path, content: dict[str, Any]) -> None:
+    """Write a part, unless it is there already.
 
-
-def write_gallery(target: Path, content: dict[str, Any], shown: set[int]) -> None:
-    """Write all images, those that are not in ``shown`` as lacking its objects, and boxes of those alone."""
-    annotations = [record for record in content['annotations'] if record['image_id'] in shown]
-    objects = sorted({record['instance_id'] for record in annotations})
-    images = [image if image['id'] in shown else {**image, 'absent': objects} for image in content['images']]
-    write_file(target, {**content, 'images': images, 'annotations': annotations})
-
-
-def write_file(target: Path, content: dict[str, Any]) -> None:
+    Raises:
+        InputError: Another file is there, or it cannot be written.
+    """
     try:
-        with whole_file(target) as file:
-            file.write(json.dumps(content, indent=1) + '\n')
+        if not is_there(target, content):
+            with whole_file(target) as file:
+                file.write(json.dumps(with_mark(content), indent=1) + '\n')
     except OSError as error:
         raise InputError(f'{target}: cannot be written ({error})') from error
     objects = {record['instance_id'] for record in content['annotations']}
     print(f'{target}: {len(objects)} objects, {len(content["images"])} images')
+
+
+def is_there(target: Path, content: dict[str, Any]) -> bool:
+    """Whether a file holds this already.
+
+    Raises:
+        InputError: It holds what this tool did not write, or not so.
+    """
+    if target.is_dir():
+        raise InputError(f'{target}: cannot be written: a folder')
+    if not target.exists():
+        return False
+    try:
+        same = without_mark(read_json(str(target))) == without_mark(content)
+    except InputError:
+        same = False
+    if not same and not is_ours(target):
+        raise InputError(
+            f'{target}: exists, and is not as this tool wrote it: from elsewhere, or changed since. '
+            'Rename or remove it'
+        )
+    return same
+
+
+def part_of(content: dict[str, Any], shown: set[int]) -> dict[str, Any]:
+    """The images ``shown`` and their boxes."""
+    annotations = [record for record in content['annotations'] if record['image_id'] in shown]
+    images = [image for image in content['images'] if image['id'] in shown]
+    return {**content, 'images': images, 'annotations': annotations}
+
+
+def gallery_of(content: dict[str, Any], shown: set[int]) -> dict[str, Any]:
+    """All images, those that are not in ``shown`` as lacking its objects, and boxes of those alone."""
+    annotations = [record for record in content['annotations'] if record['image_id'] in shown]
+    objects = sorted({record['instance_id'] for record in annotations})
+    images = [image if image['id'] in shown else {**image, 'absent': objects} for image in content['images']]
+    return {**content, 'images': images, 'annotations': annotations}
 
 
 def main() -> None:
@@ -114,8 +149,6 @@ def main() -> None:
     file.tracks()
     check_folder('annotations', args.annotations.parent)
     content = file.content
-    for target in targets:
-        check_target(target, content)
     groups = object_groups(content)
     random.Random(args.seed).shuffle(groups)
     if len(groups) < 2:
@@ -130,10 +163,14 @@ def main() -> None:
             f'{args.test_fraction} leaves a part empty. Change it'
         )
     test, train = (set().union(*chosen) for chosen in (groups[:count], groups[count:]))
-    write_part(targets[0], content, test)
-    write_part(targets[1], content, train)
-    if args.gallery:
-        write_gallery(targets[2], content, test)
+    parts = [part_of(content, test), part_of(content, train), gallery_of(content, test)]
+    for target, part in zip(targets, parts, strict=False):
+        is_there(target, part)
+    for target, part in zip(targets, parts, strict=False):
+        write_part(target, part)
+    earlier = args.annotations.parent / 'gallery.json'
+    if not args.gallery and is_ours(earlier):
+        print(f'{earlier}: is left as an earlier split made it; --gallery makes it anew')
     if lost := len(content['images']) - sum(map(len, groups)):
         print(f'left out: {lost} images of videos without a box')
 

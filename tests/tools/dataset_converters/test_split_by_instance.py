@@ -125,10 +125,45 @@ def test_no_file_is_replaced_but_its_own(convert, tmp_path):
         (tmp_path / name).write_text(text)
         assert convert('split_by_instance', tmp_path / name).refused('rename it')
         (tmp_path / 'all.json').write_text(text)
-        for foreign in (text.replace('4.png', 'other.png'), '{"videos": []}', '[]'):
+        for foreign in (text.replace('4.png', 'other.png'), text, '{"videos": []}', '[]', 'mine'):
             (tmp_path / name).write_text(foreign)
-            assert convert('split_by_instance', tmp_path / 'all.json').status == 2
+            assert convert('split_by_instance', tmp_path / 'all.json').refused(f'{name}: exists')
             assert (tmp_path / name).read_text() == foreign
         (tmp_path / name).unlink()
     (tmp_path / 'train.json').mkdir()
     assert convert('split_by_instance', tmp_path / 'all.json').refused('a folder')
+
+
+def test_a_part_is_made_anew_until_somebody_changes_it(convert, tmp_path):
+    for number in range(5):
+        write_frame(tmp_path / f'{number}.png')
+    (tmp_path / 'all.json').write_text(json.dumps(content(absent=0)))
+    made = set()
+    for seed in range(4):
+        done = convert(
+            'split_by_instance', tmp_path / 'all.json', '--seed', seed, *['--gallery'] * (seed == 0)
+        )
+        assert done.status == 0, done.err
+        made.add((tmp_path / 'test.json').read_text())
+        assert ('gallery.json: is left as an earlier split' in done.out) == (seed > 0)
+    assert len(made) == 2
+    corrected = json.loads((tmp_path / 'train.json').read_text())
+    corrected['annotations'][0]['bbox'][0] += 1
+    (tmp_path / 'train.json').write_text(json.dumps(corrected))
+    for seed in range(4):
+        assert convert('split_by_instance', tmp_path / 'all.json', '--seed', seed).refused('changed since')
+    assert json.loads((tmp_path / 'train.json').read_text()) == corrected
+    assert (tmp_path / 'test.json').read_text() in made
+
+
+def test_a_part_of_the_same_content_stays_as_it_is(convert, tmp_path):
+    """As the parts of an earlier version, which carry no checksum."""
+    for number in range(5):
+        write_frame(tmp_path / f'{number}.png')
+    (tmp_path / 'all.json').write_text(json.dumps(content(absent=0)))
+    assert convert('split_by_instance', tmp_path / 'all.json').status == 0
+    old = json.loads((tmp_path / 'train.json').read_text())
+    del old['info']
+    (tmp_path / 'train.json').write_text(json.dumps(old))
+    assert convert('split_by_instance', tmp_path / 'all.json').status == 0
+    assert json.loads((tmp_path / 'train.json').read_text()) == old
