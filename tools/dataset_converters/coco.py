@@ -8,13 +8,14 @@ Neither says which boxes are the same object, so --identity decides:
   class  a class is one object: images that show it exactly once are its places, and some images
          that are known not to show it are recorded as such; no other image is taken to lack it.
          Categories of one name are one class
-The folder holds annotations/instances_<split>.json (LVIS: annotations/<split>.json) and the
-images as train2017/000000000009.jpg and so on, as published. Needs ijson (the extra "converters"
-of setup.py).
+The folder holds annotations/instances_<split>.json (LVIS, and others: annotations/<split>.json) and
+the images, by their file_name there, in <split>/ (as published), images/ or images/<split>/. Needs
+ijson (the extra "converters" of setup.py).
 """
 
+import os.path
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 from posixpath import normpath
 from typing import Any
 
@@ -74,6 +75,15 @@ def image_name(record: dict[str, Any]) -> str:
     """Folder and file of an image: LVIS says them in its URL alone, and COCO the folder."""
     url = Path(str(record.get('coco_url', '')))
     return f'{url.parent.name}/{url.name}' if url.suffix else str(record.get('file_name', ''))
+
+
+def image_file(record: dict[str, Any], source: Path, split: str) -> str:
+    """Where an image lies below ``source``: as its record says, or in a folder of the split, or of images."""
+    name = image_name(record)
+    for folder in ('', split, 'images', f'images/{split}'):
+        if name and os.path.isfile(source / folder / name):
+            return (PurePath(folder) / name).as_posix()
+    return name
 
 
 def fault(item: dict[str, Any], image: dict[str, Any], min_size: float) -> str | None:
@@ -148,7 +158,7 @@ def absent_classes(
     return sorted(known - shown, key=lambda number: (absences[number], number))[:MAX_ABSENT]
 
 
-def convert(path: Path, source: Path, identity: str, min_size: float, writer: CocoWriter) -> None:
+def convert(path: Path, source: Path, split: str, identity: str, min_size: float, writer: CocoWriter) -> None:
     """Write the images of one annotation file that keep a box.
 
     Raises:
@@ -162,7 +172,7 @@ def convert(path: Path, source: Path, identity: str, min_size: float, writer: Co
     for image in stream_records(path, 'images', EXPECTED):
         if not usable(writer, 'images', image, id=int, width=int, height=int):
             continue
-        name, number = image_name(image), image['id']
+        name, number = image_file(image, source, split), image['id']
         if not seen.add(number, 0, {}):
             raise InputError(f'{path}: images: id {number} is used twice. Give every image its own id')
         if not name:
@@ -217,7 +227,7 @@ def main() -> None:
     path = annotation_file(args.source, args.split)
     is_class = args.identity == 'class'
     with CocoWriter(args.out, objects_span_videos=is_class, exhaustive=not is_class) as writer:
-        convert(path, args.source, args.identity, args.min_size, writer)
+        convert(path, args.source, args.split, args.identity, args.min_size, writer)
     print(writer.report())
 
 

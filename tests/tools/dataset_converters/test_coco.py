@@ -234,3 +234,15 @@ def test_memory_does_not_grow_with_the_annotations(tmp_path):
 
     peak(500)
     assert peak(8000) < 2 * peak(1000)
+
+
+@pytest.mark.parametrize('folder', ['', 'val', 'images', 'images/val'])
+def test_images_lie_where_labelling_tools_put_them(convert, tmp_path, folder):
+    write_frame(tmp_path / folder / 'a.jpg', SIZE)
+    images = [{'id': 1, 'width': SIZE[0], 'height': SIZE[1], 'file_name': 'a.jpg'}]
+    content = {'images': images, 'annotations': [box(1, 1, 18)], 'categories': [{'id': 18, 'name': 'dog'}]}
+    (tmp_path / 'annotations').mkdir()
+    (tmp_path / 'annotations/val.json').write_text(json.dumps(content))
+    done = convert('coco', tmp_path, '--split', 'val', '--identity', 'class')
+    assert done.status == 0, done.err
+    assert list(found(tmp_path / 'val_class.json', tmp_path)) == ['dog']
