@@ -23,7 +23,7 @@ from focus_mmdet.apis.answers.zoom import CloserLook, check_tiles
 from focus_mmdet.apis.export import load_detector
 from focus_mmdet.apis.inputs.images import Image, Support
 from focus_mmdet.apis.inputs.queries import Queries, Query, each_query, list_queries, read_ahead
-from focus_mmdet.apis.inputs.reference import Reference, References, as_references, fingerprint
+from focus_mmdet.apis.inputs.reference import Reference, References, as_references, fingerprint, named_apart
 from focus_mmdet.cli import read_config
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.errors import InputError, check_number
@@ -356,7 +356,7 @@ class InContextInferencer(BaseInferencer):
         check_number('pred_score_thr', options['pred_score_thr'], low=0, high=1)
         check_number('every', options['every'], low=1, whole=True)
         check_tiles('tiles', options['tiles'])
-        known = as_references(references, self.remember)
+        known = named_apart(as_references(references, self.remember))
         nothing = not_this is None or (isinstance(not_this, Sequence) and not not_this)
         rivals = [] if nothing else as_references(not_this, self.remember)
         if both := set(known) & set(rivals):

@@ -190,11 +190,16 @@ def test_a_model_saw_the_supports_once(inferencer, cup, tmp_path, monkeypatch):
     family, seen = inferencer.model.bbox_head.vlm.family, []
     compute = type(family).image_features
     monkeypatch.setattr(type(family), 'image_features', lambda *a: seen.append(len(a[2])) or compute(*a))
-    inferencer(photos(tmp_path, 4), [cup, cup], batch_size=4)
-    assert seen == [
-        2,
-        4,
-    ]  # The support, with an image in the query's place; the queries, for both references.
+    mug = replace(cup, name='mug')
+    inferencer(photos(tmp_path, 4), [cup, mug], batch_size=4)
+    # The support of each, with an image in the query's place; the queries, for both references.
+    assert seen == [2, 2, 4]
+
+
+def test_objects_of_one_name_are_not_told_apart_and_refused(inferencer, cup, tmp_path):
+    other = inferencer.remember([(np.zeros((9, 9, 3), np.uint8), (1, 1, 8, 8))], cup.name)
+    with pytest.raises(InputError, match="several are called 'my cup'"):
+        inferencer.stream(photos(tmp_path, 1), [cup, other])
 
 
 def test_what_cannot_be_read_is_left_out_and_listed(inferencer, cup, tmp_path, photo):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -168,6 +169,15 @@ def as_references(
             raise InputError('references: give at least one, or at least one pair of an image and its box')
         return list(references)  # type: ignore[arg-type]
     return [remember(references)]  # type: ignore[arg-type]
+
+
+def named_apart(references: list[Reference]) -> list[Reference]:
+    """The same; :class:`InputError` for two of one name, by which answers say what they are about."""
+    names = Counter(reference.name for reference in references)
+    if names.total() > len(names):
+        name = names.most_common(1)[0][0]
+        raise InputError(f'references: several are called {name!r}; name them: find.remember(..., name=...)')
+    return references
 
 
 def _described(path: Path) -> dict[str, Any]:
