@@ -13,8 +13,6 @@ SHIPPED = INSTALLED if INSTALLED.is_dir() else INSTALLED.parent.parent
 
 #: What finds things where no config is named.
 READY = 'configs/small/focus_small.py'
-#: The same eyes without training: what follows things through videos. Tracking was set up by its scores.
-MATCHER = 'configs/feature_matcher_mobilenet_v2.py'
 
 _CLONE_DATA = (Path('data/realset'), Path('data/sprites'))
 

@@ -34,6 +34,8 @@ settings.register_profile(
 settings.load_profile('ci')
 
 ROOT = Path(__file__).parent.parent
+#: What is shipped without training.
+MATCHER = 'configs/feature_matcher_mobilenet_v2.py'
 FAMILIES = [
     'qwen3_vl',
     'qwen2_5_vl',

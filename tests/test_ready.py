@@ -5,8 +5,8 @@ import torch
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.shipped import MATCHER, READY
-from tests.conftest import ROOT
+from focus_mmdet.shipped import READY
+from tests.conftest import MATCHER, ROOT
 
 #: Boxes of a photographed object in three photographs, as annotated.
 CAR = {0: (135, 77, 355, 382), 2: (144, 111, 337, 432), 4: (175, 105, 326, 374)}

@@ -5,7 +5,7 @@
 writes video.mp4 with the boxes, mot.txt and annotations.json (COCO-VID). A support is a picture, or a
 frame of a video (clip.mp4#0), and the object's box in it, x1,y1,x2,y2 in pixels. Give --support once for
 each object. The video is read in order; a folder of frames, in the order of their names, is one too.
-Without --config and --checkpoint: the FeatureMatcher that is shipped.
+Without --config and --checkpoint: the small model that is shipped.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from focus_mmdet.datasets.video import is_video, read_frames
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import Progress
 from focus_mmdet.results.tracks.track_files import TrackFiles, check_apart
-from focus_mmdet.shipped import MATCHER
+from focus_mmdet.shipped import READY
 
 
 class Frames:
@@ -85,7 +85,7 @@ def references(find: InContextInferencer, args: argparse.Namespace) -> list[Refe
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument('--config', default=MATCHER)
+    parser.add_argument('--config', default=READY)
     parser.add_argument('--checkpoint', help="checkpoint file, or 'none' for the pretrained model as it is")
     parser.add_argument('--support', nargs='+', action='append', default=[], metavar='PICTURE:x1,y1,x2,y2')
     parser.add_argument('--name', nargs='+', default=[], help="of each --support; default: 'object 1', ...")

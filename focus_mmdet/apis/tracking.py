@@ -1,4 +1,4 @@
-"""Follow objects through the frames of a video, learning from what was found on the way."""
+"""Follow objects through the frames of a video, if asked learning from what was found on the way."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,10 +11,13 @@ from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.results.located import Located
 
+#: Share of a frame's side, nearer to whose end nothing is learned.
+_BORDER = 0.02
+
 
 @dataclass(frozen=True)
 class Learning:
-    """Which answers become supports.
+    """Which answers become supports: such as do not end with the frame, beyond which the object may go on.
 
     Attributes:
         memory: At most so many beside the first supports, which stay; the oldest goes. 0 learns nothing.
@@ -23,7 +26,7 @@ class Learning:
             encoded once.
     """
 
-    memory: int = 3
+    memory: int = 0
     confident: float = 0.8
     spacing: int = 10
 
@@ -106,4 +109,6 @@ class _Track:
         rested = self.last is None or number - self.last >= rule.spacing
         x1, y1, x2, y2 = located.box or (0, 0, 0, 0)
         large = min(x2 - x1, y2 - y1) >= 1  # of a support's box
-        return rule.memory > 0 and located.score >= rule.confident and rested and large
+        width, height = located.size
+        whole = min(x1 / width, y1 / height, 1 - x2 / width, 1 - y2 / height) >= _BORDER
+        return rule.memory > 0 and located.score >= rule.confident and rested and large and whole

@@ -1,7 +1,7 @@
 import pytest
 
 from focus_mmdet.apis import InContextInferencer
-from focus_mmdet.shipped import MATCHER
+from tests.conftest import MATCHER
 
 
 @pytest.fixture(scope='package')

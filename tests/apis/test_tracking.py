@@ -18,7 +18,7 @@ def frame(number, there=True):
     pixels = np.zeros((40, 120, 3), np.uint8)
     pixels[0, number] = 1
     if there:
-        pixels[10:20, 2 * number : 2 * number + 10] = 200
+        pixels[10:20, 2 * number + 4 : 2 * number + 14] = 200
     return pixels
 
 
@@ -45,7 +45,7 @@ class FakeFinder:
 
 
 def follow(find, frames, learning=None, **options):
-    first = find.remember([(frame(0), (0, 10, 10, 20))], 'square')
+    first = find.remember([(frame(0), (4, 10, 14, 20))], 'square')
     return list(track(find, frames, [first], learning, 'clip.mp4', **options))
 
 
@@ -54,7 +54,7 @@ def test_answers_name_their_frame_and_lie_where_the_object_is():
     tracked = follow(find, ((number, frame(number)) for number in (0, 3, 6)))
     for number, _, (located,) in tracked:
         assert (located.query, located.frame, located.reference) == ('clip.mp4', number, 'square')
-        assert located.box == (2 * number, 10, 2 * number + 10, 20)
+        assert located.box == (2 * number + 4, 10, 2 * number + 14, 20)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,16 @@ def test_what_was_learned_is_the_frame_and_its_box():
     follow(find, [(4, frame(4))], Learning(1))
     (_, _), (pixels, box) = kept[-1]
     assert (pixels == frame(4)).all()
-    assert box == (8, 10, 18, 20)
+    assert box == (12, 10, 22, 20)
+
+
+def test_what_ends_with_the_frame_is_not_learned():
+    """It may be a part of the object."""
+    find = FakeFinder()
+    cut = frame(3)
+    cut[10:20, :12] = 200
+    follow(find, [(1, frame(1)), (3, cut), (5, frame(5))], Learning(2, 0.8, 1))
+    assert find.supports == [[0], [0, 1], [0, 1]]
 
 
 def test_an_object_that_went_away_is_found_where_it_comes_back():
@@ -90,7 +99,7 @@ def test_an_object_that_went_away_is_found_where_it_comes_back():
 
 def test_objects_are_told_apart_by_their_names():
     find = FakeFinder()
-    one = find.remember([(frame(0), (0, 10, 10, 20))], 'square')
+    one = find.remember([(frame(0), (4, 10, 14, 20))], 'square')
     for references in ([], [one, one]):
         with pytest.raises(InputError, match='a name of its own'):
             track(find, [], references)
@@ -107,7 +116,7 @@ def test_a_model_follows_with_more_and_more_supports(vlm_folder, monkeypatch):
     config.model.pretrained = vlm_folder()
     find = InContextInferencer(config, device='cpu')
     speech = type(find.model.data_preprocessor.encoder)
-    monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[0, 0, 500, 1000]</answer>')
+    monkeypatch.setattr(speech, 'decode', lambda *_: '<answer>[100, 100, 500, 900]</answer>')
     counts = []
     answer = type(find.answerer).answer
     monkeypatch.setattr(
@@ -116,5 +125,5 @@ def test_a_model_follows_with_more_and_more_supports(vlm_folder, monkeypatch):
         lambda self, reference, *rest: counts.append(len(reference.images)) or answer(self, reference, *rest),
     )
     tracked = follow(find, [(number, frame(number)) for number in range(4)], Learning(2, 0.0, 1))
-    assert [each.found[0].box for each in tracked] == [(0, 0, 60, 40)] * 4
+    assert [each.found[0].box for each in tracked] == [(12, 4, 60, 36)] * 4
     assert counts == [1, 2, 3, 3]

@@ -17,9 +17,7 @@ from typing import Any
 import mmcv
 import numpy as np
 import torch
-from mmdet.registry import DATASETS
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.answers.zoom import check_tiles
@@ -27,7 +25,7 @@ from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.core.boxes import paired_iou
 from focus_mmdet.datasets.image_file import read_image
-from focus_mmdet.engine.launch import check_inputs
+from focus_mmdet.engine.asked_records import asked_records, shown_box, shown_supports
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import progress
 from focus_mmdet.results.located import Located
@@ -39,13 +37,7 @@ def small_episodes(config: Config, smallest: float, largest: float) -> list[dict
     Raises:
         InputError: There are none, or the test set has no files.
     """
-    init_default_scope(config.get('default_scope') or 'mmdet')
-    check_inputs(config, ['test_dataloader'])
-    dataset: Any = DATASETS.build(config.test_dataloader.dataset)
-    if not hasattr(dataset, 'get_data_info') or 'img_path' not in dataset.get_data_info(0):
-        raise InputError('test_dataloader.dataset: give one EpisodeDataset of image files')
-    records = (dataset.get_data_info(index) for index in range(len(dataset)))
-    small = [record for record in records if smallest <= _share(record) <= largest]
+    small = [record for record in asked_records(config) if smallest <= _share(record) <= largest]
     if not small:
         raise InputError(f'no test episode has an object of {smallest:g} to {largest:g} of its image')
     return small
@@ -53,10 +45,10 @@ def small_episodes(config: Config, smallest: float, largest: float) -> list[dict
 
 def _share(record: dict[str, Any]) -> float:
     """Of the image, what the object takes; -1 where it is not there."""
-    for instance in record['instances']:
-        x1, y1, x2, y2 = instance['bbox']
-        return float((x2 - x1) * (y2 - y1) / (record['width'] * record['height']))
-    return -1.0
+    box = shown_box(record)
+    if box is None:
+        return -1.0
+    return float((box[2] - box[0]) * (box[3] - box[1]) / (record['width'] * record['height']))
 
 
 def pixels_of(record: dict[str, Any]) -> np.ndarray:
@@ -111,9 +103,8 @@ def main() -> None:
     seconds: dict[str, float] = defaultdict(float)
     for place in progress(chosen.tolist()):
         record = records[place]
-        shown = [(pixels_of(support), support['instances'][0]['bbox']) for support in record['supports']]
-        reference = find.remember(shown, 'object')
-        target = torch.tensor([record['instances'][0]['bbox']], dtype=torch.float32)
+        reference = find.remember(shown_supports(record), 'object')
+        target = torch.tensor([shown_box(record)], dtype=torch.float32)
         for way, located, took in answers(find, record, reference, args.tile):
             box = torch.tensor([located.box or (0.0, 0.0, 0.0, 0.0)])
             overlaps[way].append(float(paired_iou(box, target)))
