@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -103,12 +104,10 @@ def inside(root: Path, relative: str) -> Path:
     """The file or folder ``relative`` below ``root``, links followed.
 
     Raises:
-        InputError: There is none, or it lies elsewhere: by ``..``, from ``/``, through a link.
+        InputError: There is none, it is hidden, or it lies elsewhere: by ``..``, from ``/``, through a link.
     """
-    try:
+    with suppress(OSError, ValueError, RuntimeError):  # elsewhere, a NUL, a loop of links, a name too long
         root, path = root.resolve(), (root / relative).resolve(strict=True)
-    except (OSError, ValueError, RuntimeError):  # a NUL, a loop of links, a name too long
-        path = None
-    if path is None or not path.is_relative_to(root):
-        raise InputError(f'{relative!r}: there is no such file or folder in the served one')
-    return path
+        if not any(part.startswith('.') for part in path.relative_to(root).parts):
+            return path
+    raise InputError(f'{relative!r}: there is no such file or folder in the served one')

@@ -5,6 +5,7 @@ default: references), FOCUS_SHOTS (supports a label; default: 4).
 """
 
 import os
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,9 @@ class FocusBackend(LabelStudioMLBase):
     ) -> list[dict[str, Any]]:
         """One prediction a task, in the order of the tasks."""
         name, image, key, labels = self.control()
-        known = [finder().recall(file_of(label)) for label in labels if file_of(label).is_file()]
+        shown = [label for label in labels if file_of(label).is_file()]
+        # A file that was made elsewhere may say another name than its label.
+        known = [replace(finder().recall(file_of(label)), name=label) for label in shown]
         predictions = []
         for task in tasks:
             found = finder()([self.image_of(task, key)], known) if known else []

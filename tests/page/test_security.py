@@ -107,12 +107,14 @@ def test_the_page_runs_under_its_own_policy():
 @pytest.mark.parametrize(
     'relative',
     ['..', '../secret.png', 'trip/../../secret.png', '/etc/passwd', 'a.png\0.txt', 'out/secret.png',
-     'link.png', 'loop/x', 'x' * 5000, '~', 'gone', '\ud800'],
+     'link.png', 'loop/x', 'x' * 5000, '~', 'gone', '\ud800', '.hid', '.hid/a.png'],
 )  # fmt: skip
 def test_no_path_leads_out_of_the_served_folder(root, relative):
     (root / 'out').symlink_to(root.parent)
     (root / 'link.png').symlink_to(root.parent / 'secret.png')
     (root / 'loop').symlink_to(root / 'loop')
+    (root / '.hid').mkdir()
+    (root / '.hid/a.png').write_bytes(png())
     with pytest.raises(InputError, match='no such file or folder in the served one'):
         inside(root, relative)
 

@@ -61,6 +61,15 @@ def test_a_box_that_was_drawn_once_is_proposed_in_other_pictures(ask, backend, p
     assert prediction['score'] == found['score'] == 0.75
 
 
+def test_a_file_that_was_made_elsewhere_gives_its_label_whatever_it_calls_itself(ask, module, photo):
+    for label in ('my cup', 'dog'):
+        file = module.file_of(label)
+        file.parent.mkdir(exist_ok=True)
+        Reference.of([(photo, [20, 10, 60, 30])], 'photo').save(file)
+    (prediction,) = ask(photo)
+    assert [found['value']['rectanglelabels'] for found in prediction['result']] == [['my cup'], ['dog']]
+
+
 def test_predictions_pass_label_studios_own_check(ask, module, photo):
     interface = pytest.importorskip('label_studio_sdk.label_interface').LabelInterface(CONFIG)
     module.remember('dog', photo, [20, 10, 60, 30])

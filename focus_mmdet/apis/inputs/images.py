@@ -76,6 +76,8 @@ def read_rgb(image: Image, name: str) -> np.ndarray:
 
 
 def _checked_file(path: str) -> str:
+    if not path:
+        raise InputError("'': an empty name; give a file, a folder or a pattern")
     check_local(path)
     if os.path.isdir(path):
         raise InputError(f'{path}: a folder without pictures or videos in it or below')
