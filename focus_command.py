@@ -45,6 +45,7 @@ def commands(tools: Path) -> dict[str, Any]:
         'ablation': analysis / 'ablation.py',
         'calibrate': analysis / 'calibrate_scores.py',
         'zoom': analysis / 'measure_zoom.py',
+        'tracking': analysis / 'measure_tracking.py',
         'tune-matcher': analysis / 'tune_feature_matcher.py',
         'mobilenet-v2': exports / 'mobilenet_v2.py',
         'random-model': {'tiny': tools / 'build_tiny_vlm.py', 'small': tools / 'build_small_vlm.py'},

@@ -143,3 +143,9 @@ def test_a_camera_gives_as_many_frames_of_each_picture(measure):
 def test_settings_out_of_range_are_named(measure, words):
     with pytest.raises(InputError, match=words[0].strip('-')):
         measure(*words)
+
+
+def test_frames_that_show_too_little_are_no_measure(measure, monkeypatch):
+    monkeypatch.setattr(measure_tracking, 'windows', lambda *_: [[0, 0, 12, 12]])
+    with pytest.raises(InputError, match='--visible 1: no frame shows so much'):
+        measure('--pan', '1', '--visible', '1')

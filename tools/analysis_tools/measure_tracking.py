@@ -1,4 +1,4 @@
-"""How well objects are followed through videos, by what is learned on the way.
+"""How well objects are followed through videos, and what learning on the way gains.
 
     python tools/analysis_tools/measure_tracking.py CONFIG CHECKPOINT --pan 12 --memory 0 3 --confident 0.8
 
@@ -173,6 +173,8 @@ def main() -> None:
         for learning, to in zip(settings, figures, strict=True):
             follow(find, records, shots(records, args.pan, args.visible), learning, to)
     shown = len(figures[0].overlaps)
+    if not shown:
+        raise InputError(f'--visible {args.visible:g}: no frame shows so much of its object; give less')
     print(f'{len(known)} videos, {len(figures[0].scores)} frames, {shown} of them with the object')
     rows = {_name(learning): each.row() for learning, each in zip(settings, figures, strict=True)}
     for name, row in rows.items():
@@ -181,9 +183,9 @@ def main() -> None:
 
 
 def _name(learning: Learning) -> str:
-    return (
-        f'memory {learning.memory}, confident {learning.confident:g}' if learning.memory else 'learns nothing'
-    )
+    if not learning.memory:
+        return 'learns nothing'
+    return f'memory {learning.memory}, confident {learning.confident:g}'
 
 
 if __name__ == '__main__':
