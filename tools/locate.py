@@ -26,7 +26,6 @@ if __name__ == '__main__' and sys.stderr.isatty():
 import argparse
 import json
 import logging
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -39,6 +38,7 @@ from focus_mmdet.apis import InContextInferencer, Reference
 from focus_mmdet.apis.answers.zoom import check_tiles
 from focus_mmdet.apis.command_line import folder, load_inferencer, parse_support
 from focus_mmdet.apis.inputs.images import Support
+from focus_mmdet.apis.inputs.reference import named_apart
 from focus_mmdet.cli import KeyValues, check_folder, run_cli
 from focus_mmdet.datasets.queries import count_pictures, list_queries
 from focus_mmdet.errors import InputError, check_number
@@ -142,12 +142,11 @@ def check_objects(args: argparse.Namespace) -> None:
     shown = [Reference.of(supports, name) for supports, name in supports_and_names(args)]
     for supports in not_this(args):
         Reference.of(supports)
-    names = Counter(each.name for each in [*shown, *map(Reference.load, args.reference)])
-    if names.total() > len(names):
-        raise InputError(
-            f'several objects are called {names.most_common(1)[0][0]!r}: give what you show another --name, '
-            'or make one of the references anew, with another name (--remember, --name)'
-        )
+    named_apart(
+        [*shown, *map(Reference.load, args.reference)],
+        'give what you show another --name, or make one of the references anew, with another name '
+        '(--remember, --name)',
+    )
 
 
 def supports_and_names(args: argparse.Namespace) -> Iterator[tuple[list[Support], str | None]]:

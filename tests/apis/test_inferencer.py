@@ -198,7 +198,7 @@ def test_a_model_saw_the_supports_once(inferencer, cup, tmp_path, monkeypatch):
 
 def test_objects_of_one_name_are_not_told_apart_and_refused(inferencer, cup, tmp_path):
     other = inferencer.remember([(np.zeros((9, 9, 3), np.uint8), (1, 1, 8, 8))], cup.name)
-    with pytest.raises(InputError, match="several are called 'my cup'"):
+    with pytest.raises(InputError, match="several objects are called 'my cup': name them"):
         inferencer.stream(photos(tmp_path, 1), [cup, other])
 
 

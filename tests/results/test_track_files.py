@@ -134,6 +134,15 @@ def test_pictures_that_no_run_saved_are_not_written_over(tmp_path, saved_before)
     assert mine.read_bytes() == b'mine'
 
 
+def test_frames_of_all_earlier_runs_are_known(tmp_path):
+    """Also where one of them asked fewer frames, or saved none."""
+    for numbers, frames in (((0, 1, 2), True), ((0,), True), ((0,), False), ((0, 1), True)):
+        with TrackFiles(tmp_path, 'clip.mp4', ['cup'], 10.0, frames=frames) as files:
+            for number in numbers:
+                files.add(number, frame(number), [answer(number, None)])
+    assert len(list((tmp_path / 'frames').iterdir())) == 3
+
+
 def test_what_is_read_is_not_written_over(folder):
     for name in ('video.mp4', 'frames', '', '../out'):
         with pytest.raises(InputError, match='would be written over'):

@@ -14,17 +14,16 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
-import mmcv
 import numpy as np
 import torch
 from mmengine.config import Config
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.apis.answers.zoom import check_tiles
+from focus_mmdet.apis.inputs.images import read_rgb
 from focus_mmdet.apis.inputs.reference import Reference
 from focus_mmdet.cli import KeyValues, read_config, run_cli
 from focus_mmdet.core.boxes import paired_iou
-from focus_mmdet.datasets.image_file import read_image
 from focus_mmdet.engine.asked_records import asked_records, shown_box, shown_supports
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.progress import progress
@@ -51,16 +50,11 @@ def _share(record: dict[str, Any]) -> float:
     return float((box[2] - box[0]) * (box[3] - box[1]) / (record['width'] * record['height']))
 
 
-def pixels_of(record: dict[str, Any]) -> np.ndarray:
-    """(H, W, 3) RGB of a frame's file."""
-    return mmcv.bgr2rgb(read_image(record['img_path']))
-
-
 def answers(
     find: InContextInferencer, record: dict[str, Any], reference: Reference, tile: int
 ) -> Iterator[tuple[str, Located, float]]:
     """By way of asking: the answer, and the seconds that it took."""
-    pixels = pixels_of(record)
+    pixels = read_rgb(record['img_path'], record['img_path'])
     ways: dict[str, dict[str, Any]] = {
         'once': {},
         'zoom': {'zoom': True},

@@ -68,19 +68,11 @@ def is_ours(target: Path) -> bool:
 
 
 def write_part(target: Path, content: dict[str, Any]) -> None:
-    """Write a part, unless it is there already.
-
-    Raises:
-        InputError: Another file is there, or it cannot be written.
-    """
     try:
-        if not is_there(target, content):
-            with whole_file(target) as file:
-                file.write(json.dumps(with_mark(content), indent=1) + '\n')
+        with whole_file(target) as file:
+            file.write(json.dumps(with_mark(content), indent=1) + '\n')
     except OSError as error:
         raise InputError(f'{target}: cannot be written ({error})') from error
-    objects = {record['instance_id'] for record in content['annotations']}
-    print(f'{target}: {len(objects)} objects, {len(content["images"])} images')
 
 
 def is_there(target: Path, content: dict[str, Any]) -> bool:
@@ -164,10 +156,12 @@ def main() -> None:
         )
     test, train = (set().union(*chosen) for chosen in (groups[:count], groups[count:]))
     parts = [part_of(content, test), part_of(content, train), gallery_of(content, test)]
-    for target, part in zip(targets, parts, strict=False):
-        is_there(target, part)
-    for target, part in zip(targets, parts, strict=False):
-        write_part(target, part)
+    there = [is_there(target, part) for target, part in zip(targets, parts, strict=False)]
+    for target, part, is_written in zip(targets, parts, there, strict=False):
+        if not is_written:
+            write_part(target, part)
+        objects = {record['instance_id'] for record in part['annotations']}
+        print(f'{target}: {len(objects)} objects, {len(part["images"])} images')
     earlier = args.annotations.parent / 'gallery.json'
     if not args.gallery and is_ours(earlier):
         print(f'{earlier}: is left as an earlier split made it; --gallery makes it anew')

@@ -171,13 +171,14 @@ def as_references(
     return [remember(references)]  # type: ignore[arg-type]
 
 
-def named_apart(references: list[Reference]) -> list[Reference]:
+def named_apart(
+    references: Sequence[Reference], remedy: str = 'name them: find.remember(..., name=...)'
+) -> list[Reference]:
     """The same; :class:`InputError` for two of one name, by which answers say what they are about."""
     names = Counter(reference.name for reference in references)
     if names.total() > len(names):
-        name = names.most_common(1)[0][0]
-        raise InputError(f'references: several are called {name!r}; name them: find.remember(..., name=...)')
-    return references
+        raise InputError(f'several objects are called {names.most_common(1)[0][0]!r}: {remedy}')
+    return list(references)
 
 
 def _described(path: Path) -> dict[str, Any]:

@@ -13,12 +13,9 @@ class CocoVideo:
         name: Of the video.
         objects: Names of the objects; each is an instance and a class of its own.
         file_name: With ``{number}``, where each frame's picture is.
-        saved: Whether it is written there with the annotations; the file says so.
     """
 
-    def __init__(
-        self, name: str, objects: Sequence[str], file_name: str = '{number:06d}.jpg', saved: bool = False
-    ) -> None:
+    def __init__(self, name: str, objects: Sequence[str], file_name: str = '{number:06d}.jpg') -> None:
         self.file_name = file_name
         named = [{'id': index, 'name': each} for index, each in enumerate(objects, start=1)]
         self.content: dict[str, Any] = {
@@ -28,7 +25,6 @@ class CocoVideo:
             'instances': [{**each, 'absence': 'listed'} for each in named],
             'images': [],
             'annotations': [],
-            'info': {'frames_saved': saved},
         }
 
     def add(self, number: int, found: Sequence[Located]) -> None:

@@ -39,30 +39,29 @@ def draw_boxes(pixels: np.ndarray, found: Sequence[Located]) -> np.ndarray:
     return drawn
 
 
-def _check_earlier(folder: Path, frames: bool) -> None:
+def _check_earlier(folder: Path) -> None:
     """An earlier run has left its JSON, however it ended; what lies there without one is somebody else's."""
     check_replaceable(folder / JSON, r'\{"videos": \[\{"id": 1, "name": ', '--out-dir')
     if not (folder / JSON).exists():
         for name in (LINES, VIDEO):
             check_replaceable(folder / name, NOTHING, '--out-dir')
-    if frames and (folder / FRAMES).is_dir():
-        ours = _saved_earlier(folder / JSON)
-        for path in sorted((folder / FRAMES).iterdir()):
-            if f'{FRAMES}/{path.name}' not in ours:
-                raise InputError(
-                    f'{path}: no earlier run saved this frame, and it might be written over. Give another '
-                    '--out-dir, or move it'
-                )
 
 
 def _saved_earlier(path: Path) -> set[str]:
-    """Files of the frames that an earlier run saved beside its JSON."""
+    """Frames that runs up to now saved, as their JSON lists them."""
     try:
-        content = json.loads(path.read_text())
-        saved = content['info']['frames_saved']
-        return {image['file_name'] for image in content['images']} if saved else set()
+        return set(json.loads(path.read_text())['info']['saved_frames'])
     except (OSError, ValueError, KeyError, TypeError):
         return set()
+
+
+def _check_frames(folder: Path, ours: set[str]) -> None:
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name not in ours:
+            raise InputError(
+                f'{path}: no earlier run saved this frame, and it might be written over. Give another '
+                '--out-dir, or move it'
+            )
 
 
 def check_apart(folder: Path, source: str | Path) -> None:
@@ -99,8 +98,11 @@ class TrackFiles:
         self.rate = rate
         self.frames = frames
         self.name = name
-        self.coco = CocoVideo(name, objects, FRAMES + '/{number:06d}.jpg', saved=frames)
-        _check_earlier(folder, frames)
+        self.coco = CocoVideo(name, objects, FRAMES + '/{number:06d}.jpg')
+        _check_earlier(folder)
+        self._saved = _saved_earlier(folder / JSON)
+        if frames:
+            _check_frames(folder / FRAMES, self._saved)
         self._lines: TextIO | None = None
         self._video: cv2.VideoWriter | None = None
         self._size = (0, 0)
@@ -132,7 +134,9 @@ class TrackFiles:
             )
         self._video.write(mmcv.rgb2bgr(draw_boxes(pixels, found)))
         if self.frames:
-            mmcv.imwrite(mmcv.rgb2bgr(pixels), str(self.folder / self.coco.file_name.format(number=number)))
+            path = self.folder / self.coco.file_name.format(number=number)
+            mmcv.imwrite(mmcv.rgb2bgr(pixels), str(path))
+            self._saved.add(path.name)
         self._lines.writelines(f'{line}\n' for line in mot_lines(number, found))
         self._lines.flush()
         self.coco.add(number, found)
@@ -160,5 +164,5 @@ class TrackFiles:
         self._lines.close()
         self._video.release()
         part = self.folder / f'.{JSON}.part'
-        part.write_text(json.dumps(self.coco.content))
+        part.write_text(json.dumps({**self.coco.content, 'info': {'saved_frames': sorted(self._saved)}}))
         os.replace(part, self.folder / JSON)
