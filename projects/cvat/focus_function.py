@@ -9,6 +9,7 @@ from PIL import Image
 
 from focus_mmdet.apis import InContextInferencer
 from focus_mmdet.errors import InputError
+from focus_mmdet.shipped import READY
 
 
 class FocusFunction:
@@ -16,7 +17,7 @@ class FocusFunction:
 
     Args:
         references: Files that ``Reference.save`` wrote, with commas between.
-        config: Config of the model.
+        config: Config of the model; default: the shipped small model.
         checkpoint: Its weights; None takes the pretrained model as it is.
         device: E.g. ``'cuda:0'``.
 
@@ -25,7 +26,7 @@ class FocusFunction:
     """
 
     def __init__(
-        self, references: str, config: str, checkpoint: str | None = None, device: str | None = None
+        self, references: str, config: str = READY, checkpoint: str | None = None, device: str | None = None
     ) -> None:
         self.find: Any = InContextInferencer(config, checkpoint, device)
         self.references = [self.find.recall(file.strip()) for file in references.split(',')]
@@ -42,10 +43,10 @@ class FocusFunction:
     def detect(
         self, context: cvataa.DetectionFunctionContext, image: Image.Image
     ) -> list[models.LabeledShapeRequest]:
-        """At most one rectangle a reference, in pixels of the image."""
+        """At most one rectangle a reference, in pixels of the image, with its score."""
         found = self.find([image], self.references, pred_score_thr=context.conf_threshold or 0.0)
         return [
-            cvataa.rectangle(index, list(located.box))
+            cvataa.rectangle(index, list(located.box), score=located.score)
             for index, located in enumerate(found)
             if located.box is not None
         ]

@@ -1,13 +1,15 @@
 """A machine learning backend for Label Studio: the first boxes that are drawn find the others.
 
-Set by environment variables: FOCUS_CONFIG, FOCUS_CHECKPOINT, FOCUS_DEVICE, FOCUS_REFERENCES (a folder;
-default: references), FOCUS_SHOTS (supports a label; default: 4).
+Set by environment variables: FOCUS_CONFIG (default: the shipped small model), FOCUS_CHECKPOINT, FOCUS_DEVICE,
+FOCUS_REFERENCES (a folder; default: references), FOCUS_SHOTS (supports a label; default: 4), FOCUS_SCORE_THR
+(lowest score of a proposed box; default: 0.5).
 """
 
 import os
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -16,16 +18,32 @@ from label_studio_ml.model import LabelStudioMLBase
 
 from focus_mmdet.apis import InContextInferencer, Located
 from focus_mmdet.apis.inputs.reference import Reference
+from focus_mmdet.cli import run_cli
 from focus_mmdet.errors import InputError
+from focus_mmdet.shipped import READY
+
+# Label Studio sends what several people draw at the same time.
+_adding = Lock()
 
 
 @cache
 def finder() -> Any:
     """The model, once a process."""
-    checkpoint, device = os.environ.get('FOCUS_CHECKPOINT'), os.environ.get('FOCUS_DEVICE')
-    if 'FOCUS_CONFIG' not in os.environ:
-        raise InputError('set FOCUS_CONFIG, and FOCUS_CHECKPOINT where the config alone is no model')
-    return InContextInferencer(os.environ['FOCUS_CONFIG'], checkpoint, device)
+    config = os.environ.get('FOCUS_CONFIG', READY)
+    return InContextInferencer(config, os.environ.get('FOCUS_CHECKPOINT'), os.environ.get('FOCUS_DEVICE'))
+
+
+def number(variable: str, default: float) -> float:
+    """An environment variable, or its default.
+
+    Raises:
+        InputError: It is no number.
+    """
+    text = os.environ.get(variable)
+    try:
+        return default if text is None else float(text)
+    except ValueError:
+        raise InputError(f'{variable}={text}: give a number') from None
 
 
 def file_of(label: str) -> Path:
@@ -62,7 +80,8 @@ class FocusBackend(LabelStudioMLBase):
         known = [replace(finder().recall(file_of(label)), name=label) for label in shown]
         predictions = []
         for task in tasks:
-            found = finder()([self.image_of(task, key)], known) if known else []
+            path, lowest = self.image_of(task, key), number('FOCUS_SCORE_THR', 0.5)
+            found = finder()([path], known, pred_score_thr=lowest) if known else []
             regions = [
                 {'from_name': name, 'to_name': image, **region(located)}
                 for located in found
@@ -88,11 +107,12 @@ class FocusBackend(LabelStudioMLBase):
 def remember(label: str, path: str, box: list[float]) -> None:
     """Add a support to a label's reference; one that has its supports stays."""
     file = file_of(label)
-    known = Reference.load(file) if file.is_file() else None
-    supports: list[Any] = [] if known is None else list(zip(known.images, known.boxes, strict=True))
-    if len(supports) < int(os.environ.get('FOCUS_SHOTS', '4')):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        finder().remember([*supports, (path, box)], label).save(file)
+    with _adding:
+        known = Reference.load(file) if file.is_file() else None
+        supports: list[Any] = [] if known is None else list(zip(known.images, known.boxes, strict=True))
+        if len(supports) < number('FOCUS_SHOTS', 4):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            finder().remember([*supports, (path, box)], label).save(file)
 
 
 def region(located: Located) -> dict[str, Any]:
@@ -125,5 +145,10 @@ def pixels(drawn: dict[str, Any]) -> list[float]:
     return [max(0.0, x1), max(0.0, y1), min(float(width), x2), min(float(height), y2)]
 
 
+def main() -> None:
+    finder()  # What is wrong with the settings is said at once.
+    init_app(FocusBackend).run('127.0.0.1', int(number('PORT', 9090)))
+
+
 if __name__ == '__main__':
-    init_app(FocusBackend).run('127.0.0.1', int(os.environ.get('PORT', '9090')))
+    run_cli(main)

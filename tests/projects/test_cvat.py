@@ -22,7 +22,7 @@ def create(monkeypatch, tmp_path, photo):
         files = [str(tmp_path / f'{number}.focus') for number, _ in enumerate(names)]
         for file, name in zip(files, names, strict=True):
             BrightFinder.remember([(photo, (20, 10, 60, 30))], name).save(file)
-        return module.create(','.join(files), 'config.py')
+        return module.create(','.join(files))
 
     return make
 
@@ -46,9 +46,9 @@ def test_what_is_found_is_uploaded_under_the_tasks_own_labels(create, photo):
         conv_mask_to_poly=False,
     )
     _, shapes = mapper.validate_and_remap(function.detect(context(), Image.open(photo)), 7)
-    assert [(shape.label_id, shape.frame, list(shape.points)) for shape in shapes] == [
-        (101, 7, [20, 10, 60, 30]),
-        (100, 7, [20, 10, 60, 30]),
+    assert [(shape.label_id, shape.frame, shape.score, list(shape.points)) for shape in shapes] == [
+        (101, 7, 0.75, [20, 10, 60, 30]),
+        (100, 7, 0.75, [20, 10, 60, 30]),
     ]
 
 

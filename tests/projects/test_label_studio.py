@@ -3,6 +3,7 @@
 import pytest
 
 from focus_mmdet.apis.inputs.reference import Reference
+from focus_mmdet.errors import InputError
 from tests.projects.conftest import BrightFinder, load
 
 pytest.importorskip('label_studio_ml.model')
@@ -68,6 +69,20 @@ def test_a_file_that_was_made_elsewhere_gives_its_label_whatever_it_calls_itself
         Reference.of([(photo, [20, 10, 60, 30])], 'photo').save(file)
     (prediction,) = ask(photo)
     assert [found['value']['rectanglelabels'] for found in prediction['result']] == [['my cup'], ['dog']]
+
+
+@pytest.mark.parametrize(('lowest', 'boxes'), [('0.75', 1), ('0.8', 0)])
+def test_unsure_boxes_are_not_proposed(ask, module, monkeypatch, photo, lowest, boxes):
+    monkeypatch.setenv('FOCUS_SCORE_THR', lowest)
+    module.remember('dog', photo, [20, 10, 60, 30])
+    (prediction,) = ask(photo)
+    assert len(prediction['result']) == boxes
+
+
+def test_a_variable_that_is_no_number_is_named(module, monkeypatch, photo):
+    monkeypatch.setenv('FOCUS_SHOTS', 'four')
+    with pytest.raises(InputError, match='FOCUS_SHOTS=four: give a number'):
+        module.remember('dog', photo, [20, 10, 60, 30])
 
 
 def test_predictions_pass_label_studios_own_check(ask, module, photo):
