@@ -2,19 +2,24 @@
 
     python tools/dataset_converters/coco.py data/coco --split train2017 --identity crop
     python tools/dataset_converters/coco.py data/lvis --split lvis_v1_train --identity class
+    python tools/dataset_converters/coco.py export/result.json --identity class
 
-Neither says which boxes are the same object, so --identity decides:
+None says which boxes are the same object, so --identity decides:
   crop   every box is an object of its own, in one image: train on crops of that image
   class  a class is one object: images that show it exactly once are its places, and some images
-         that are known not to show it are recorded as such; no other image is taken to lack it.
+         that are known not to show it, or anything, are recorded as such; no other image is taken
+         to lack it.
          Categories of one name are one class
 The folder holds annotations/instances_<split>.json (LVIS, and others: annotations/<split>.json) and
-the images, by their file_name there, in <split>/ (as published), images/ or images/<split>/. Needs
-ijson (the extra "converters" of setup.py).
+the images, by their file_name there, in <split>/ (as published), images/ or images/<split>/. In place
+of the folder its annotation file may be given, as labelling tools export it: result.json beside
+images/ (Label Studio, with images), labels.json beside data/ (FiftyOne). Needs ijson (the extra
+"converters" of setup.py).
 """
 
 import os.path
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path, PurePath
 from posixpath import normpath
 from typing import Any
@@ -78,11 +83,16 @@ def image_name(record: dict[str, Any]) -> str:
 
 
 def image_file(record: dict[str, Any], source: Path, split: str) -> str:
-    """Where an image lies below ``source``: as its record says, or in a folder of the split, or of images."""
+    """Where an image lies below ``source``: as its record says, or in a folder of the split, or of images.
+
+    Label Studio's records name a path on its server, and its exports hold the file alone.
+    """
     name = image_name(record)
-    for folder in ('', split, 'images', f'images/{split}'):
-        if name and os.path.isfile(source / folder / name):
-            return (PurePath(folder) / name).as_posix()
+    alone = PurePath(name).name
+    places = [PurePath(folder) / name for folder in ('', split, 'images', f'images/{split}', 'data')]
+    for place in [*places, PurePath('images') / alone] if alone else ():
+        if os.path.isfile(source / place):
+            return place.as_posix()
     return name
 
 
@@ -158,17 +168,15 @@ def absent_classes(
     return sorted(known - shown, key=lambda number: (absences[number], number))[:MAX_ABSENT]
 
 
-def convert(path: Path, source: Path, split: str, identity: str, min_size: float, writer: CocoWriter) -> None:
-    """Write the images of one annotation file that keep a box.
+def listed_images(
+    path: Path, source: Path, split: str, writer: CocoWriter
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Where each sound image lies, and its record.
 
     Raises:
         InputError: Two images have one id or one file, so that one may lack what is said of the other.
     """
-    objects, seen = store_objects(path, writer), DiskGroups()
-    classes = read_names(writer, path, 'categories', EXPECTED)
-    same = first_of_name(classes)
-    absences: dict[int, int] = {}
-    files: dict[str, int] = {}
+    seen, files = DiskGroups(), dict[str, int]()
     for image in stream_records(path, 'images', EXPECTED):
         if not usable(writer, 'images', image, id=int, width=int, height=int):
             continue
@@ -180,24 +188,52 @@ def convert(path: Path, source: Path, split: str, identity: str, min_size: float
             continue
         if (other := files.setdefault(normpath(name), number)) != number:
             raise InputError(f'{path}: images: ids {other} and {number} have one file, {name}. List it once')
-        found, kept = objects.take(number), []
+        yield name, image
+
+
+def convert(path: Path, source: Path, split: str, identity: str, min_size: float, writer: CocoWriter) -> None:
+    """Write the images of one annotation file that keep a box, or have no annotation and lack a class.
+
+    Raises:
+        InputError: The file contradicts itself.
+    """
+    objects, by_class = store_objects(path, writer), identity == 'class'
+    classes = read_names(writer, path, 'categories', EXPECTED)
+    same = first_of_name(classes)
+    absences: dict[int, int] = {}
+
+    def write(
+        name: str, image: dict[str, Any], found: list[dict[str, Any]], kept: list[dict[str, Any]]
+    ) -> None:
+        size = image['width'], image['height']
+        if not writer.start_video(name) or not writer.add_image_file(source, name, 0, size):
+            return
+        for item in kept:
+            category = classes.get(item['category'], f'class {item["category"]}')
+            if writer.add_box(category if by_class else item['id'], item['bbox'], category):
+                absences.setdefault(item['category'], 0)
+        for missing in absent_classes(image, found, same, absences) if by_class else ():
+            writer.add_absent(classes.get(missing, f'class {missing}'))
+            absences[missing] += 1
+
+    empty = []
+    for name, image in listed_images(path, source, split, writer):
+        found, kept = objects.take(image['id']), []
         for item in found:
             item['category'] = same.get(item['category'], item['category'])
-        for item in certain(image, found, same, writer) if identity == 'class' else found:
+        for item in certain(image, found, same, writer) if by_class else found:
             if reason := fault(item, image, min_size):
                 writer.drop(reason, f'{name} (annotation {item["id"]})')
             else:
                 kept.append(item)
-        if not kept or not writer.start_video(name):
-            continue
-        if writer.add_image_file(source, name, 0, (image['width'], image['height'])):
-            for item in kept:
-                category = classes.get(item['category'], f'class {item["category"]}')
-                if writer.add_box(category if identity == 'class' else item['id'], item['bbox'], category):
-                    absences.setdefault(item['category'], 0)
-            for missing in absent_classes(image, found, same, absences) if identity == 'class' else ():
-                writer.add_absent(classes.get(missing, f'class {missing}'))
-                absences[missing] += 1
+        if kept:
+            write(name, image, found, kept)
+        elif by_class and not found:
+            empty.append((name, image))
+    # Only now is it known which classes have boxes.
+    for name, image in empty:
+        if absent_classes(image, [], same, absences):
+            write(name, image, [], [])
     objects.drop_rest(writer, 'annotations: of an image that is not listed')
 
 
@@ -209,22 +245,32 @@ def annotation_file(source: Path, split: str) -> Path:
     known = ', '.join(sorted(path.name for path in source.glob('annotations/*.json')))
     raise InputError(
         f'{source}: no annotations/instances_{split}.json (COCO) or annotations/{split}.json (LVIS); '
-        f'there are: {known or "none"}. Check the folder and --split'
+        f'there are: {known or "none"}. Check the folder and --split, or give the file itself'
     )
 
 
+def layout(file: Path) -> tuple[Path, str]:
+    """The dataset's folder and the split that an annotation file is of."""
+    folder = file.parent.parent if file.parent.name == 'annotations' else file.parent
+    return folder, file.stem.removeprefix('instances_')
+
+
 def main() -> None:
-    parser = argument_parser(__doc__ or '', out='{split}_{identity}.json')
+    parser = argument_parser(
+        __doc__ or '',
+        out='{split}_{identity}.json',
+        source='the folder of the dataset, or its annotation file',
+    )
     parser.add_argument(
-        '--split', default='train2017', help='e.g. val2017, lvis_v1_train; default: %(default)s'
+        '--split', default='train2017', help='of a folder, e.g. val2017, lvis_v1_train; default: %(default)s'
     )
     parser.add_argument('--identity', choices=['class', 'crop'], required=True, help='what is one object')
     parser.add_argument(
         '--min-size', type=float, default=32, help='smallest side of a box in pixels; default: %(default)s'
     )
-    args = parse(parser)
+    args = parse(parser, layout)
     check_number('--min-size', args.min_size, low=0)
-    path = annotation_file(args.source, args.split)
+    path = args.file or annotation_file(args.source, args.split)
     is_class = args.identity == 'class'
     with CocoWriter(args.out, objects_span_videos=is_class, exhaustive=not is_class) as writer:
         convert(path, args.source, args.split, args.identity, args.min_size, writer)

@@ -69,6 +69,29 @@ def test_a_class_is_one_object_where_it_appears_exactly_once(convert, tmp_path):
         assert f'dropped 1 times: {reason}' in done.out
 
 
+@pytest.mark.parametrize(
+    ('file', 'name', 'lies_at'),
+    [
+        ('result.json', '../media/upload/1/5b-a_01.jpg', 'images/5b-a_01.jpg'),  # Label Studio
+        ('labels.json', 'a_01.jpg', 'data/a_01.jpg'),  # FiftyOne
+        ('annotations/instances_default.json', 'a_01.jpg', 'images/default/a_01.jpg'),  # CVAT
+    ],
+)
+def test_a_file_of_a_labelling_tool_is_enough(convert, tmp_path, file, name, lies_at):
+    write_frame(tmp_path / lies_at, SIZE)
+    record = {'id': 0, 'file_name': name, 'width': SIZE[0], 'height': SIZE[1], 'coco_url': None}
+    content = {'images': [record], 'annotations': [box(0, 0, 1)], 'categories': [{'id': 1, 'name': 'cup'}]}
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    (tmp_path / file).write_text(json.dumps(content))
+    done = convert('coco', tmp_path / file, '--identity', 'class')
+    split = (tmp_path / file).stem.removeprefix('instances_')
+    assert done.status == 0, done.err
+    assert found(tmp_path / f'{split}_class.json', tmp_path) == {'cup': [('01', (10, 5, 50, 55))]}
+    done = convert('coco', tmp_path / file, '--identity', 'class', '--split', 'val2017')
+    assert done.status == 2
+    assert 'leave --split out' in done.err
+
+
 def test_lvis_names_images_by_url_and_classes_it_is_unsure_of(convert, tmp_path):
     images = [image(1, not_exhaustive_category_ids=[18]), image(2, neg_category_ids=[1])]
     write(tmp_path, images, [box(1, 1, 18), box(2, 1, 1), box(3, 2, 18)], 'lvis_v1_train')
@@ -92,6 +115,22 @@ def test_a_class_is_absent_only_where_that_is_known(convert, tmp_path):
     convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'class')
     expected.pop('train2017/000000000002.jpg')
     assert read_absent(tmp_path / 'lvis_v1_train_class.json') == expected
+
+
+def test_an_image_without_annotations_lacks_what_others_show(convert, tmp_path):
+    write(tmp_path, [image(1), image(2), image(3)], [box(1, 2, 18), box(2, 3, 18)])
+    convert('coco', tmp_path, '--identity', 'class')
+    assert read_absent(tmp_path / 'train2017_class.json') == {'train2017/000000000001.jpg': ['dog']}
+    extra = dict(not_exhaustive_category_ids=[])
+    images = [
+        image(1, **extra),
+        image(2, **extra),
+        image(3, **extra),
+        image(4, neg_category_ids=[18], **extra),
+    ]
+    write(tmp_path, images, [box(1, 2, 18), box(2, 3, 18)], 'lvis_v1_train')
+    convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'class')
+    assert read_absent(tmp_path / 'lvis_v1_train_class.json') == {'train2017/000000000004.jpg': ['dog']}
 
 
 def test_a_list_that_is_none_is_counted(convert, tmp_path):
