@@ -89,6 +89,8 @@ class ResumableTrainLoop(IterBasedTrainLoop):
                 logging.WARNING,
             )
             return self.runner.model
+        if not self._max_iters:
+            print_log('train_cfg.max_iters is 0: nothing is trained', 'current', logging.WARNING)
         self._count_backward_passes()
         log_passes(self.dataloader.batch_sampler, self._max_iters, self.batches_per_step)
         return super().run()

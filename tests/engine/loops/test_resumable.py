@@ -134,6 +134,13 @@ def test_a_run_that_has_reached_its_end_says_so_and_changes_nothing(run, monkeyp
     assert before == {path: path.stat().st_mtime_ns for path in Path(folder).glob('*.pth')}
 
 
+def test_a_run_without_iterations_says_that_nothing_is_trained(run, monkeypatch):
+    said = []
+    monkeypatch.setattr('focus_mmdet.engine.loops.resumable.print_log', lambda text, *_: said.append(text))
+    run(1, 'none', 0)
+    assert said == ['train_cfg.max_iters is 0: nothing is trained']
+
+
 @pytest.mark.parametrize('accumulated', [1, 3])
 def test_a_dead_worker_ends_the_run_between_iterations_and_loses_nothing(run, accumulated):
     options = {
