@@ -7,6 +7,7 @@ imports ``models`` or ``engine``.
 from focus_mmdet.datasets.collate import collate_episodes
 from focus_mmdet.datasets.drawn import RemoveSupports, ShuffledSupports, SpriteEpisodeDataset
 from focus_mmdet.datasets.episode_dataset import EpisodeDataset
+from focus_mmdet.datasets.episodes.first_frames import FirstFramesEpisodes
 from focus_mmdet.datasets.episodes.galleries import GalleryEpisodes
 from focus_mmdet.datasets.episodes.samplers import RandomEpisodes, SameImageEpisodes, UniformSpanEpisodes
 from focus_mmdet.datasets.shot_grouped_batch_sampler import ShotGroupedBatchSampler
@@ -23,6 +24,7 @@ from focus_mmdet.datasets.weighted_dataset_sampler import WeightedDatasetSampler
 __all__ = [
     'CropAroundBox',
     'EpisodeDataset',
+    'FirstFramesEpisodes',
     'ForEachFrame',
     'GalleryEpisodes',
     'LoadFrame',

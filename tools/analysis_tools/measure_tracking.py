@@ -3,9 +3,9 @@
     python tools/analysis_tools/measure_tracking.py CONFIG CHECKPOINT --pan 12 --memory 0 3 --confident 0.8
 
 Each reference of the config's test episodes is followed through its queries in their order, of which
-some may lack the object (GalleryEpisodes). With --pan a camera moves over each query for so many frames,
-before it cuts to the next. Frames that show less of the object than this: --visible are left out. A row
-for each --memory and --confident; the last line is JSON.
+some may lack the object (FirstFramesEpisodes of videos, GalleryEpisodes). With --pan a camera moves over
+each query for so many frames, before it cuts to the next. Frames that show less of the object than this:
+--visible are left out. A row for each --memory and --confident; the last line is JSON.
 """
 
 import argparse

@@ -4,7 +4,8 @@
 
 A source is a catalogue of Sweet Home 3D (.sh3f) or a folder of OBJ models with their MTL files
 and textures, y up. Every object gets a folder in --out with its views, 00.webp and so on: RGBA,
-from elsewhere and in other light each time. CREDITS.txt says whose each is, as far as the
+from elsewhere and in other light each time; with --turning in even steps from one side to the
+other and in one light, for turning_videos.py. CREDITS.txt says whose each is, as far as the
 catalogue does. Doors, windows and stairs are left out, and what shows nearly nothing: neither
 colour nor detail. Needs the extra "render" of setup.py (trimesh, vtk); no display, no GPU.
 """
@@ -43,13 +44,19 @@ def _detail(view: np.ndarray) -> float:
 
 def write_views(views: list[np.ndarray], folder: Path) -> None:
     folder.mkdir(parents=True)
+    digits = max(2, len(str(len(views) - 1)))
     for number, view in enumerate(views):
         _, content = cv2.imencode('.webp', view, [cv2.IMWRITE_WEBP_QUALITY, 90])
-        (folder / f'{number:02d}.webp').write_bytes(content.tobytes())
+        (folder / f'{number:0{digits}d}.webp').write_bytes(content.tobytes())
+
+
+def part_of(name: str) -> str:
+    """Whether an object is one to learn from or to choose by; the same in every run."""
+    return 'train' if crc32(name.encode()) % 10 else 'val'
 
 
 def render_all(
-    sources: list[Source], out: Path, side: int, count: int, seed: int
+    sources: list[Source], out: Path, side: int, count: int, seed: int, turning: bool
 ) -> tuple[list[Source], dict[str, list[str]]]:
     """Write the views of all; returns those written, and remarks with the names that they are about."""
     renderer = Renderer(side)
@@ -62,7 +69,7 @@ def render_all(
         except InputError as error:
             remarks['left out, cannot be read'].append(f'{source.name} ({error})')
             continue
-        views = renderer.views(model, source.rotation, rng, count)
+        views = renderer.views(model, source.rotation, rng, count, turning)
         if len(views) < 0.75 * count or is_plain(views):
             remarks['left out, nearly nothing to see'].append(source.name)
             continue
@@ -81,6 +88,13 @@ def main() -> None:
     parser.add_argument(
         '--side', type=int, default=200, help='longer side of a view in pixels; default: %(default)s'
     )
+    parser.add_argument(
+        '--part',
+        choices=['all', 'train', 'val'],
+        default='all',
+        help='val: the tenth of the objects whose name has a CRC-32 that ten divides; default: %(default)s',
+    )
+    parser.add_argument('--turning', action='store_true', help='views in even steps from side to side')
     parser.add_argument('--seed', type=int, default=0, help='default: %(default)s')
     args = parser.parse_args()
     check_number('--views', args.views, low=1, high=1000, whole=True)
@@ -89,8 +103,8 @@ def main() -> None:
     check_folder('--out', args.out)
     if args.out.is_dir() and any(args.out.iterdir()):
         raise InputError(f'--out {args.out}: is not empty. Choose another folder')
-    sources = find_sources(args.sources)
-    written, remarks = render_all(sources, args.out, args.side, args.views, args.seed)
+    sources = [source for source in find_sources(args.sources) if args.part in ('all', part_of(source.name))]
+    written, remarks = render_all(sources, args.out, args.side, args.views, args.seed, args.turning)
     for remark, names in remarks.items():
         print(f'{len(names)} {remark}: {", ".join(names)}')
     if not written:

@@ -155,7 +155,7 @@ class PictureMaker:
                 cutout = from_elsewhere(seen, rng, side)
                 if cutout is None or (place := _free_place(rng, cutout, (height, width), boxes)) is None:
                     continue
-                _paste(pixels, in_other_light(cutout, rng, 0.7), place)
+                paste(pixels, in_other_light(cutout, rng, 0.7), place)
                 boxes[name] = place
                 break
         return Picture(pixels, boxes, self._absent(rng, boxes, behind)) if boxes else None
@@ -254,7 +254,8 @@ def _free_place(
     return box
 
 
-def _paste(pixels: np.ndarray, cutout: np.ndarray, box: Box) -> None:
+def paste(pixels: np.ndarray, cutout: np.ndarray, box: Box) -> None:
+    """Put a cut-out, (h, w, 4) uint8 BGRA, into (H, W, 3) pixels where the box says, which is of its size."""
     x1, y1, x2, y2 = map(int, box)
     opacity = cutout[..., 3:].astype(np.float32) / 255
     under = pixels[y1:y2, x1:x2]

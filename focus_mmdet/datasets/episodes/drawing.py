@@ -43,7 +43,7 @@ def draw_episodes(sampler: EpisodeSampler, file: AnnotationFile) -> list[Episode
 
 def draw_columns(sampler: EpisodeSampler, file: AnnotationFile, prefix: str) -> EpisodeColumns:
     """As :func:`draw_episodes`, in columns; ``prefix`` is cut off the files' names."""
-    if sampler.negatives:
+    if sampler.asks_absent:
         return EpisodeColumns.of_episodes(draw_episodes(sampler, file), prefix)
 
     def draw(tracks: Tracks) -> Lists:

@@ -98,6 +98,11 @@ class EpisodeSampler(ABC):
         return self.sample(index, track, queries)
 
     @property
+    def asks_absent(self) -> bool:
+        """Whether a query may lack its object."""
+        return bool(self.negatives)
+
+    @property
     def frames_needed(self) -> int:
         """Frames a track must have."""
         return max(self.shots) + 1

@@ -51,7 +51,7 @@ class Renderer:
             raise InputError('VTK finds no OpenGL. Install libEGL or OSMesa (Debian: libegl1 or libosmesa6)')
 
     def views(
-        self, model: Model, rotation: np.ndarray, rng: np.random.Generator, count: int
+        self, model: Model, rotation: np.ndarray, rng: np.random.Generator, count: int, turning: bool = False
     ) -> list[np.ndarray]:
         """Views of a model: (h, w, 4) uint8 BGRA, no larger than what is seen of it.
 
@@ -60,6 +60,7 @@ class Renderer:
             rotation: (3, 3) for its points; then y is up and z towards who sees its front.
             rng: Camera and lights come from it.
             count: How many.
+            turning: In even steps from its one side to the other, in one light.
 
         Returns:
             ``count`` of them, or fewer where little is seen.
@@ -75,8 +76,11 @@ class Renderer:
             return []
         self._window.AddRenderer(scene)
         views = []
-        for _ in range(count):
-            _aim(scene, size, rng)
+        start = rng.bit_generator.state
+        for share in np.linspace(-1, 1, count):
+            if turning:
+                rng.bit_generator.state = start
+            _aim(scene, size, rng, share if turning else None)
             _light(scene, actors, rng)
             self._window.Render()
             views.append(_smoothed(self._pixels(), self._side))
@@ -107,13 +111,16 @@ def _smoothed(pixels: np.ndarray, side: int) -> np.ndarray | None:
     return np.dstack([colours, opacity]).round().clip(0, 255).astype(np.uint8)
 
 
-def _aim(scene: Any, size: np.ndarray, rng: np.random.Generator) -> None:
+def _aim(scene: Any, size: np.ndarray, rng: np.random.Generator, share: float | None) -> None:
     """Look at an object of (x, y, z) size, which just fills the picture.
 
-    Its back is not seen, which is often bare, nor the edge of what is flat.
+    Its back is not seen, which is often bare, nor the edge of what is flat. ``share`` says from where,
+    between one side, -1, and the other, 1; None from anywhere.
     """
     flat = size < _THIN * np.sort(size)[1]
-    turn = np.deg2rad((60 if flat[0] or flat[2] else 130) * rng.uniform(-1, 1) + 90 * flat[0])
+    anywhere = rng.uniform(-1, 1)
+    share = anywhere if share is None else share
+    turn = np.deg2rad((60 if flat[0] or flat[2] else 130) * share + 90 * flat[0])
     lift = np.deg2rad(rng.uniform(30, 80) if flat[1] else 60 * rng.uniform() ** 1.3)
     camera = vtk.vtkCamera()
     camera.SetPosition(np.cos(lift) * np.sin(turn), np.sin(lift), np.cos(lift) * np.cos(turn))

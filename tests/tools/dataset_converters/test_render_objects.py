@@ -62,6 +62,37 @@ def test_views_show_the_object_in_its_colours(convert, models, tmp_path):
     assert (outs[0] / 'CREDITS.txt').read_text().startswith('toys-card: card.obj of ')
 
 
+def test_what_turns_is_seen_in_even_steps_from_side_to_side(convert, models, tmp_path):
+    pytest.importorskip('trimesh')
+    pytest.importorskip('vtk')
+    done = convert(
+        'render_objects', models, '--out', tmp_path / 'a', '--turning', '--views', 11, '--side', 64
+    )
+    assert done.status == 0, done.err
+    views = [cv2.imread(str(file), -1) for file in sorted((tmp_path / 'a/toys-card').iterdir())]
+    shapes = [view.shape[1] / view.shape[0] for view in views]
+    # Perspective and roll alone make one side differ from the other.
+    assert shapes[:6] == sorted(shapes[:6])
+    assert shapes[5:] == sorted(shapes[5:], reverse=True)
+    assert len(views) == len({view.tobytes() for view in views}) == 11
+
+
+def test_parts_are_told_apart_by_name(convert, models, tmp_path):
+    pytest.importorskip('trimesh')
+    pytest.importorskip('vtk')
+    for number in range(12):
+        (models / f'card{number}.obj').write_text(CARD)
+    names = {}
+    for part in ('all', 'train', 'val'):
+        arguments = ('--out', tmp_path / part, '--views', 1, '--side', 32, '--part', part)
+        done = convert('render_objects', models, *arguments)
+        assert done.status == 0, done.err
+        names[part] = {path.name for path in (tmp_path / part).iterdir() if path.is_dir()}
+    assert names['train'] | names['val'] == names['all']
+    assert names['val']
+    assert not names['train'] & names['val']
+
+
 def test_what_cannot_be_done_is_said(convert, models, tmp_path, monkeypatch):
     out = tmp_path / 'out'
     assert convert('render_objects', models, '--out', models).refused('is not empty')
