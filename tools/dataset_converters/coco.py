@@ -20,7 +20,7 @@ images/ (Label Studio, with images), labels.json beside data/ (FiftyOne). Needs 
 import os.path
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PureWindowsPath
 from posixpath import normpath
 from typing import Any
 
@@ -32,14 +32,14 @@ from focus_mmdet.datasets.conversion.json_records import DiskGroups, read_names,
 from focus_mmdet.datasets.episode import below_a_pixel
 from focus_mmdet.errors import InputError, check_number
 
-EXPECTED = 'Expected COCO or LVIS: annotations/instances_train2017.json with images, annotations, categories'
+EXPECTED = 'Expected COCO or LVIS: lists of images, annotations and categories'
 
 #: An image is recorded as not showing at most so many classes.
 MAX_ABSENT = 5
 
 
-def store_objects(path: Path, writer: DropCounter) -> DiskGroups:
-    """Annotations by image: id, category, whether they are crowds, and box.
+def store_objects(path: Path, writer: DropCounter) -> tuple[DiskGroups, set[int]]:
+    """Annotations by image: id, category, whether they are crowds, and box; and the categories that have any.
 
     The category of a broken record is None: its image may show anything.
 
@@ -47,7 +47,7 @@ def store_objects(path: Path, writer: DropCounter) -> DiskGroups:
         InputError: A record of no image, so that any image may show what it is of, or an id twice,
             as in files that were put together: nothing tells whether image ids are right there.
     """
-    objects = DiskGroups()
+    objects, categories = DiskGroups(), set()
     for record in stream_records(path, 'annotations', EXPECTED):
         if not usable(writer, 'annotations', record, image_id=int):
             raise InputError(
@@ -56,6 +56,8 @@ def store_objects(path: Path, writer: DropCounter) -> DiskGroups:
             )
         image = record['image_id']
         sound = usable(writer, 'annotations', record, id=int, category_id=int)
+        if sound and not record.get('iscrowd'):
+            categories.add(record['category_id'])
         kept = dict(
             id=record.get('id'),
             category=record['category_id'] if sound else None,
@@ -67,7 +69,7 @@ def store_objects(path: Path, writer: DropCounter) -> DiskGroups:
                 f'{path}: annotations: id {record["id"]} is used twice, the second time in image {image}. '
                 'Give every annotation its own id, and check that every image has its own'
             )
-    return objects
+    return objects, categories
 
 
 def first_of_name(classes: dict[int, str]) -> dict[int, int]:
@@ -79,16 +81,16 @@ def first_of_name(classes: dict[int, str]) -> dict[int, int]:
 def image_name(record: dict[str, Any]) -> str:
     """Folder and file of an image: LVIS says them in its URL alone, and COCO the folder."""
     url = Path(str(record.get('coco_url', '')))
-    return f'{url.parent.name}/{url.name}' if url.suffix else str(record.get('file_name', ''))
+    return f'{url.parent.name}/{url.name}' if url.suffix else str(record.get('file_name') or '')
 
 
 def image_file(record: dict[str, Any], source: Path, split: str) -> str:
     """Where an image lies below ``source``: as its record says, or in a folder of the split, or of images.
 
-    Label Studio's records name a path on its server, and its exports hold the file alone.
+    Labelling tools name a path of their server or of Windows, and export the file alone.
     """
     name = image_name(record)
-    alone = PurePath(name).name
+    alone = PureWindowsPath(name).name
     places = [PurePath(folder) / name for folder in ('', split, 'images', f'images/{split}', 'data')]
     for place in [*places, PurePath('images') / alone] if alone else ():
         if os.path.isfile(source / place):
@@ -157,7 +159,7 @@ def absent_classes(
         image: Its record.
         found: All its annotations.
         same: Of :func:`first_of_name`.
-        absences: Images without it, by class that has boxes.
+        absences: Images without it, by class that others may show.
     """
     is_lvis = 'not_exhaustive_category_ids' in image or 'neg_category_ids' in image
     listed = image.get('neg_category_ids', []) if is_lvis else list(absences)
@@ -197,26 +199,11 @@ def convert(path: Path, source: Path, split: str, identity: str, min_size: float
     Raises:
         InputError: The file contradicts itself.
     """
-    objects, by_class = store_objects(path, writer), identity == 'class'
+    by_class = identity == 'class'
+    objects, categories = store_objects(path, writer)
     classes = read_names(writer, path, 'categories', EXPECTED)
     same = first_of_name(classes)
-    absences: dict[int, int] = {}
-
-    def write(
-        name: str, image: dict[str, Any], found: list[dict[str, Any]], kept: list[dict[str, Any]]
-    ) -> None:
-        size = image['width'], image['height']
-        if not writer.start_video(name) or not writer.add_image_file(source, name, 0, size):
-            return
-        for item in kept:
-            category = classes.get(item['category'], f'class {item["category"]}')
-            if writer.add_box(category if by_class else item['id'], item['bbox'], category):
-                absences.setdefault(item['category'], 0)
-        for missing in absent_classes(image, found, same, absences) if by_class else ():
-            writer.add_absent(classes.get(missing, f'class {missing}'))
-            absences[missing] += 1
-
-    empty = []
+    absences = {same.get(number, number): 0 for number in sorted(categories)}
     for name, image in listed_images(path, source, split, writer):
         found, kept = objects.take(image['id']), []
         for item in found:
@@ -226,14 +213,16 @@ def convert(path: Path, source: Path, split: str, identity: str, min_size: float
                 writer.drop(reason, f'{name} (annotation {item["id"]})')
             else:
                 kept.append(item)
-        if kept:
-            write(name, image, found, kept)
-        elif by_class and not found:
-            empty.append((name, image))
-    # Only now is it known which classes have boxes.
-    for name, image in empty:
-        if absent_classes(image, [], same, absences):
-            write(name, image, [], [])
+        lacking = absent_classes(image, found, same, absences) if by_class and (kept or not found) else []
+        if not (kept or lacking) or not writer.start_video(name):
+            continue
+        if writer.add_image_file(source, name, 0, (image['width'], image['height'])):
+            for item in kept:
+                category = classes.get(item['category'], f'class {item["category"]}')
+                writer.add_box(category if by_class else item['id'], item['bbox'], category)
+            for missing in lacking:
+                writer.add_absent(classes.get(missing, f'class {missing}'))
+                absences[missing] += 1
     objects.drop_rest(writer, 'annotations: of an image that is not listed')
 
 

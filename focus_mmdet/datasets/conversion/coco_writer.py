@@ -202,8 +202,8 @@ class CocoWriter(DropCounter):
         """Say that the current image is known not to show an object.
 
         Only such images may serve as queries without a target. Counted as dropped
-        where the object has a box in the image, or none in its video unless
-        objects span videos.
+        where the object has a box in the image, or none in its video or, where objects
+        span videos, anywhere.
         """
         image = self._current(instance)
         if instance in self._in_image | self._lost_in_image:
@@ -302,7 +302,9 @@ class CocoWriter(DropCounter):
         instances = [
             dict(id=number, name=str(name), **({'absence': 'listed'} if name in unlisted else {}))
             for name, number in self._objects.items()
+            if name in self._home
         ]
+        self._forget_boxless()
         with whole_file(self.path) as file:
             file.write(f'{{"categories": {json.dumps(categories)},\n"instances": {json.dumps(instances)}')
             for name, part in (('images', self._images), ('annotations', self._annotations)):
@@ -311,6 +313,26 @@ class CocoWriter(DropCounter):
                 shutil.copyfileobj(part, file)
                 file.write('\n]')
             file.write('}\n')
+
+    def _forget_boxless(self) -> None:
+        """Drop absences of objects that have no box anywhere: nothing can be asked for by them."""
+        boxless = {number: name for name, number in self._objects.items() if name not in self._home}
+        if not boxless:
+            return
+        with self._images as written:
+            self._images = self._aside()
+            written.seek(0)
+            for line in written:
+                if not line.strip():
+                    continue
+                image = json.loads(line.rstrip().removesuffix(','))
+                absent = image.pop('absent', [])
+                for number in boxless.keys() & set(absent):
+                    where = f'{image["file_name"]} (object {boxless[number]})'
+                    self.drop('absent, and without a box anywhere', where)
+                if left := [number for number in absent if number not in boxless]:
+                    image['absent'] = left
+                self._write(self._images, image)
 
 
 def overhang(bbox: Sequence[float], width: int, height: int) -> float:

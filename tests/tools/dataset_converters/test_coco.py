@@ -75,6 +75,7 @@ def test_a_class_is_one_object_where_it_appears_exactly_once(convert, tmp_path):
         ('result.json', '../media/upload/1/5b-a_01.jpg', 'images/5b-a_01.jpg'),  # Label Studio
         ('labels.json', 'a_01.jpg', 'data/a_01.jpg'),  # FiftyOne
         ('annotations/instances_default.json', 'a_01.jpg', 'images/default/a_01.jpg'),  # CVAT
+        ('labels.json', 'images\\a_01.jpg', 'images/a_01.jpg'),
     ],
 )
 def test_a_file_of_a_labelling_tool_is_enough(convert, tmp_path, file, name, lies_at):
@@ -108,12 +109,13 @@ def test_a_class_is_absent_only_where_that_is_known(convert, tmp_path):
     write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
     convert('coco', tmp_path, '--identity', 'class')
     expected = {f'train2017/{number:012d}.jpg': ['dog'] for number in (2, 4)}
+    expected['train2017/000000000001.jpg'] = ['person']
     assert read_absent(tmp_path / 'train2017_class.json') == expected
     extra = dict(not_exhaustive_category_ids=[])
     images = [image(1), image(2, **extra), image(3, **extra), image(4, neg_category_ids=[18], **extra)]
     write(tmp_path, images, annotations, 'lvis_v1_train')
     convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'class')
-    expected.pop('train2017/000000000002.jpg')
+    expected.pop('train2017/000000000002.jpg')  # Of an LVIS image the rest is open.
     assert read_absent(tmp_path / 'lvis_v1_train_class.json') == expected
 
 
@@ -131,6 +133,15 @@ def test_an_image_without_annotations_lacks_what_others_show(convert, tmp_path):
     write(tmp_path, images, [box(1, 2, 18), box(2, 3, 18)], 'lvis_v1_train')
     convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'class')
     assert read_absent(tmp_path / 'lvis_v1_train_class.json') == {'train2017/000000000004.jpg': ['dog']}
+
+
+def test_a_class_without_a_box_is_absent_nowhere(convert, tmp_path):
+    annotations = [box(1, 1, 18), box(2, 2, 18), box(3, 3, 1, (0, 0, 4, 4))]
+    write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
+    done = convert('coco', tmp_path, '--identity', 'class')
+    assert read_absent(tmp_path / 'train2017_class.json') == {'train2017/000000000004.jpg': ['dog']}
+    assert done.drops()['absent, and without a box anywhere'] == 3
+    assert list(found(tmp_path / 'train2017_class.json', tmp_path)) == ['dog']
 
 
 def test_a_list_that_is_none_is_counted(convert, tmp_path):
@@ -218,7 +229,10 @@ def test_categories_of_one_name_are_one_class(convert, tmp_path):
     assert {name: [place for place, _ in places] for name, places in found(
         tmp_path / 'train2017_class.json', tmp_path
     ).items()} == {'dog': ['01', '02'], 'person': ['03', '04']}  # fmt: skip
-    assert read_absent(tmp_path / 'train2017_class.json') == {'train2017/000000000004.jpg': ['dog']}
+    lacking = {1: ['person'], 2: ['person'], 4: ['dog']}
+    assert read_absent(tmp_path / 'train2017_class.json') == {
+        f'train2017/{number:012d}.jpg': names for number, names in lacking.items()
+    }
     assert done.drops() == {'class more than once in an image': 2}
 
 
@@ -228,7 +242,10 @@ def test_categories_of_one_name_are_one_class(convert, tmp_path):
 def test_an_image_with_an_annotation_of_no_sound_class_is_left_out(convert, tmp_path, annotation):
     write(tmp_path, [image(1), image(2), image(3)], [box(1, 1, 18), box(2, 2, 1), box(3, 3, 1), annotation])
     done = convert('coco', tmp_path, '--identity', 'class')
-    assert read_absent(tmp_path / 'train2017_class.json') == {'train2017/000000000003.jpg': ['dog']}
+    assert read_absent(tmp_path / 'train2017_class.json') == {
+        'train2017/000000000001.jpg': ['person'],
+        'train2017/000000000003.jpg': ['dog'],
+    }
     assert done.drops()['image with an annotation of no sound class'] == 1
     assert '2 images, 2 boxes' in done.out
 
@@ -265,7 +282,7 @@ def test_memory_does_not_grow_with_the_annotations(tmp_path):
         path = tmp_path / f'{count}.json'
         path.write_text(json.dumps({'annotations': [box(number, number // 5, 1) for number in range(count)]}))
         tracemalloc.start()
-        objects = store_objects(path, DropCounter())
+        objects, _ = store_objects(path, DropCounter())
         assert sum(len(objects.take(image)) for image in range(count)) == count
         high = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
