@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 
-def shipped() -> Path:
-    """The folder of ``configs`` and ``tools``."""
+def read(module: str, name: str) -> Any:
+    """What a module of the package, which imports nothing of it, calls by a name."""
     package = find_spec('focus_mmdet')
     assert package is not None
     assert package.origin is not None
-    found: Path = runpy.run_path(str(Path(package.origin).with_name('shipped.py')))['SHIPPED']
-    return found
+    return runpy.run_path(str(Path(package.origin).with_name(f'{module}.py')))[name]
 
 
 def commands(tools: Path) -> dict[str, Any]:
@@ -69,7 +68,10 @@ def describe(called: str, table: dict[str, Any]) -> str:
 
 def main() -> None:
     """Run the script that the command line names."""
-    root = shipped()
+    if sys.argv[1:] == ['--version']:
+        print(f'focus_mmdet {read("version", "__version__")}')
+        sys.exit(0)
+    root: Path = read('shipped', 'SHIPPED')
     command: Any = commands(root / 'tools')
     called, words = 'focus', sys.argv[1:]
     while isinstance(command, dict):

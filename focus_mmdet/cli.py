@@ -6,7 +6,7 @@ import gc
 import os
 import select
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryFile
 from traceback import walk_tb
@@ -165,6 +165,27 @@ def check_folder(flag: str, path: str | Path | None) -> None:
         raise InputError(
             f'{flag} {path}: cannot be written ({error.strerror}). Choose another folder'
         ) from error
+
+
+def name_values(pairs: Sequence[str], expected: str) -> dict[str, str]:
+    """Values by name of ``NAME=VALUE`` arguments.
+
+    Args:
+        pairs: As they were given.
+        expected: What to give, for messages.
+
+    Raises:
+        InputError: One is no pair, or two have one name.
+    """
+    values: dict[str, str] = {}
+    for pair in pairs:
+        name, separator, value = pair.partition('=')
+        if not separator:
+            raise InputError(f'{pair}: give {expected}')
+        if name in values:
+            raise InputError(f'{pair}: {name!r} is also {values[name]}; give each a name of its own')
+        values[name] = value
+    return values
 
 
 class KeyValues(DictAction):

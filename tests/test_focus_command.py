@@ -5,6 +5,7 @@ import sys
 import pytest
 
 import focus_command
+import focus_mmdet
 from tests.conftest import ROOT
 
 
@@ -36,6 +37,7 @@ def test_focus_has_every_tool():
     [
         ([], 2, 'usage: focus COMMAND'),
         (['--help'], 0, "train         Train a model: MMDetection's tools/train.py"),
+        (['--version'], 0, f'focus_mmdet {focus_mmdet.__version__}'),
         (['convert', '--help'], 0, 'usage: focus convert COMMAND'),
         (['trian'], 2, "focus trian: no such command; did you mean 'train'?"),
         (['export', 'onnx'], 2, 'focus export onnx: no such command; there are huggingface, peft, publish'),

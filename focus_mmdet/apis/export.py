@@ -36,6 +36,9 @@ def load_detector(config: Config, checkpoint: str | None) -> FocusDetector:
     """
     if checkpoint is not None:
         check_local(checkpoint)
+        # Before a large model is read.
+        if not Path(checkpoint).expanduser().is_file():
+            raise InputError(f'{checkpoint}: no such checkpoint')
     init_default_scope(config.get('default_scope') or 'mmdet')
     detector: FocusDetector = MODELS.build(config.model)
     if checkpoint is not None:

@@ -51,6 +51,13 @@ def test_another_model_is_refused_and_nothing_written(average, tmp_path, other, 
     assert not (tmp_path / 'mean.pth').exists()
 
 
+def test_no_file_is_replaced(average, tmp_path):
+    (tmp_path / 'mean.pth').write_bytes(b'mine')
+    with pytest.raises(InputError, match=r'mean\.pth: exists; choose another file'):
+        average({'a': torch.zeros(1)}, {'a': torch.ones(1)})
+    assert (tmp_path / 'mean.pth').read_bytes() == b'mine'
+
+
 def test_one_checkpoint_is_no_average(average):
     with pytest.raises(InputError, match='name two or more'):
         average({'a': torch.zeros(1)})

@@ -62,6 +62,11 @@ def test_the_config_that_is_written_makes_scores_honest(calibrate):
     assert logits.sigmoid().tolist() == pytest.approx([1, 0], abs=0.2)
 
 
+def test_what_it_wrote_may_be_replaced(calibrate):
+    _, out = calibrate(right=0.4, wrong=0.3)
+    calibrate_scores.check_out(out, 'other.py')
+
+
 @pytest.mark.parametrize(('prior', 'offset'), [([], 1.5), (['--prior', '0.1'], 1.5 - math.log(9))])
 def test_a_matchers_scores_are_fitted_where_it_keeps_them(monkeypatch, capsys, tmp_path, prior, offset):
     """What is judged has raw scores, and what was fitted is what the written config gives the model."""

@@ -19,6 +19,7 @@ from tests.conftest import ROOT
 from tests.forked_run import run_tool
 
 STAGE1, STAGE2 = 'configs/focus_tiny_stage1.py', 'configs/focus_tiny_stage2.py'
+MATCHER = 'configs/feature_matcher_mobilenet_v2.py'
 
 
 def options(folder: str) -> list[str]:
@@ -95,6 +96,15 @@ def test_comparing_ends_with_a_line_of_json(vlm_folder, untrained, tmp_path):
     assert list(figures) == ['base', 'tuned', 'copy_support', 'fixed_box', 'matcher']
     assert figures['base'] == figures['tuned']
     assert 0.2 < figures['copy_support'] < 0.8
+
+
+def test_options_of_the_test_set_go_over_the_configs_of_rows(vlm_folder, tmp_path):
+    done = run_tool(
+        'tools/analysis_tools/compare_checkpoints.py', STAGE2, 'base=none', f'features={MATCHER}',
+        '--work-dir', str(tmp_path), *options(vlm_folder()),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert list(json.loads(done.stdout.strip().splitlines()[-1]))[:2] == ['base', 'features']
 
 
 def test_the_attention_report_shares_out_everything(vlm_folder, untrained, tmp_path):
@@ -235,12 +245,36 @@ BAD_CALLS = {
     ),
     'amp without a GPU': (['tools/train.py', STAGE1, '--amp'], '--amp needs a GPU'),
     'memory of what does not train': (
-        ['tools/analysis_tools/estimate_memory.py', 'configs/feature_matcher_mobilenet_v2.py'],
+        ['tools/analysis_tools/estimate_memory.py', MATCHER],
         'FeatureMatcher does not train',
     ),
     'photographs in a file': (['tools/dataset_converters/folder.py', 'README.md'], 'README.md: a file; give'),
     'file as folder': (['tools/test.py', STAGE2, 'x.pth', '--show-dir', 'README.md'], 'README.md is a file'),
     'no pairs': (['tools/analysis_tools/compare_checkpoints.py', STAGE2, 'x.pth'], 'NAME=CHECKPOINT'),
+    'a name twice': (
+        ['tools/analysis_tools/compare_checkpoints.py', STAGE2, 'a=none', 'a=x.pth'],
+        "a=x.pth: 'a' is also none",
+    ),
+    'attention of what has none': (
+        ['tools/analysis_tools/attention_report.py', MATCHER, 'a=none', '--out-dir', 'work_dirs/none'],
+        'FeatureMatcher gives no attention',
+    ),
+    'a config that would inherit from itself': (
+        ['tools/analysis_tools/calibrate_scores.py', MATCHER, 'none', '--out', MATCHER],
+        'it would inherit from itself',
+    ),
+    'a config over another file': (
+        ['tools/analysis_tools/calibrate_scores.py', MATCHER, 'none', '--out', 'setup.py'],
+        'setup.py: exists, and this tool did not write it',
+    ),
+    'a config that is none by its name': (
+        ['tools/analysis_tools/calibrate_scores.py', MATCHER, 'none', '--out', 'gone.txt'],
+        'give a name that ends with .py',
+    ),
+    'no checkpoint to export': (
+        ['tools/model_converters/to_huggingface.py', STAGE2, 'gone.pth', 'work_dirs/none'],
+        'gone.pth: no such checkpoint',
+    ),
 }
 
 

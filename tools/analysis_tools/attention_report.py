@@ -23,12 +23,13 @@ from mmdet.registry import DATASETS
 from mmengine.registry import init_default_scope
 
 from focus_mmdet.apis.export import load_detector
-from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, name_values, read_config, run_cli
 from focus_mmdet.datasets import collate_episodes
 from focus_mmdet.engine.launch import loader_config
 from focus_mmdet.errors import InputError, check_number
 from focus_mmdet.models.episode_batch import EpisodeBatch, pad
 from focus_mmdet.models.vlm.attention_probe import MassProbe
+from focus_mmdet.type_name import type_name
 
 KINDS = ('box text', 'supports in box', 'supports outside box', 'other text', 'query image')
 
@@ -80,16 +81,18 @@ def main() -> None:
     args = parser.parse_args()
     check_folder('--out-dir', args.out_dir)
     check_number('--episodes', args.episodes, low=1, whole=True)
+    named = name_values(args.checkpoints, 'NAME=CHECKPOINT, or NAME=none')
     config = read_config(args.config, args.cfg_options)
+    if type_name(config.model) != 'FocusDetector':
+        raise InputError(
+            f'{args.config}: {type_name(config.model)} gives no attention; give a config of FocusDetector'
+        )
     init_default_scope(config.get('default_scope', 'mmdet'))
     dataset = DATASETS.build(loader_config(config, 'test_dataloader').dataset)
     count = min(args.episodes, len(dataset))
     episodes = [dataset[step * len(dataset) // count] for step in range(count)]
     figures: dict[str, torch.Tensor] = {}
-    for pair in args.checkpoints:
-        name, separator, checkpoint = pair.partition('=')
-        if not separator:
-            raise InputError(f'{pair}: give NAME=CHECKPOINT, or NAME=none')
+    for name, checkpoint in named.items():
         model = load_detector(config, None if checkpoint == 'none' else checkpoint)
         figures[name] = shares(model.to('cuda' if torch.cuda.is_available() else 'cpu'), episodes)
         print(f'\n{name}: {count} episodes\nlayer' + ''.join(f'{kind:>22}' for kind in KINDS))

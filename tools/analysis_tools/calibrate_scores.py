@@ -19,11 +19,14 @@ from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
 from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.datasets.conversion.output_file import check_replaceable, write_whole
 from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError
 from focus_mmdet.shipped_configs import find_config
 from focus_mmdet.type_name import type_name
 
+#: How a config begins that this tool wrote.
+BEGINNING = r'""".* with scores fitted on its validation episodes to '
 TEXT = """\"\"\"{config} with scores fitted on its validation episodes to {checkpoint}.\"\"\"
 
 _base_ = {base!r}
@@ -64,6 +67,16 @@ def judge(config: Config, checkpoint: str, threshold: float) -> dict[str, float]
     return figures
 
 
+def check_out(out: Path, config: str) -> None:
+    """Raise :class:`InputError` where no config that inherits from ``config`` can be written to ``out``."""
+    check_folder('--out', out.absolute().parent)
+    if out.suffix != '.py':
+        raise InputError(f'--out {out}: a config in Python; give a name that ends with .py')
+    if out.resolve() == Path(config).resolve():
+        raise InputError(f'--out {out}: it would inherit from itself; give another file than CONFIG')
+    check_replaceable(out, BEGINNING)
+
+
 def log_odds(share: float) -> float:
     return math.log(share / (1 - share))
 
@@ -92,7 +105,7 @@ def main() -> None:
         raise InputError(f'--prior {args.prior}: give a number between 0 and 1')
     check_folder('--work-dir', args.work_dir)
     if args.out is not None:
-        check_folder('--out', args.out.absolute().parent)
+        check_out(args.out, args.config)
     config = read_config(args.config, args.cfg_options)
     if not config.get('val_dataloader'):
         raise InputError(f'{args.config}: no val_dataloader, whose episodes scores are fitted on')
@@ -135,9 +148,8 @@ def main() -> None:
         model = f'dict({", ".join(f"{key}={value}" for key, value in fitted.items())})'
         for key in holder[:0:-1]:
             model = f'dict({key}={model})'
-        args.out.write_text(
-            TEXT.format(config=args.config, checkpoint=args.checkpoint, base=base, model=model)
-        )
+        text = TEXT.format(config=args.config, checkpoint=args.checkpoint, base=base, model=model)
+        write_whole(args.out, text.encode())
 
 
 if __name__ == '__main__':

@@ -4,22 +4,24 @@
         features=configs/feature_matcher_mobilenet_v2.py
 
 'none' is the pretrained model as it is; a config in a checkpoint's place is tested as it is, from its
-load_from, and must ask the same test episodes. Baselines that take no training stand beside them: copy the
-last support's box, the median of all true boxes for every query, and, where a row's metric has
-matcher=True, correlation with the support's crop. Of several test sets each has its table. The last line
-is JSON: mIoU by name, of each set where there are several.
+load_from, and must ask the same test episodes: --cfg-options whose keys begin with test_ go over it, too.
+Baselines that take no training stand beside them: copy the last support's box, the median of all true
+boxes for every query, and, where a row's metric has matcher=True, correlation with the support's crop.
+Of several test sets each has its table. The last line is JSON: mIoU by name, of each set where there are
+several.
 """
 
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
 import focus_mmdet  # noqa: F401  registers the components
-from focus_mmdet.cli import KeyValues, check_folder, read_config, run_cli
+from focus_mmdet.cli import KeyValues, check_folder, name_values, read_config, run_cli
 from focus_mmdet.engine.launch import check_inputs
 from focus_mmdet.errors import InputError
 
@@ -74,33 +76,50 @@ def table(rows: dict[str, Row]) -> str:
     return '\n'.join(lines)
 
 
-def compare(config: Config, pairs: Sequence[str], work_dir: str) -> dict[str, dict[str, Row]]:
-    """Rows by test set, then by name; ``pairs`` are as on the command line.
+def read_rows(
+    config: str, pairs: Sequence[str], options: dict[str, Any] | None
+) -> dict[str, tuple[Config, str | None]]:
+    """Config and checkpoint of each row by its name.
+
+    Args:
+        config: File, of rows that are checkpoints.
+        pairs: As on the command line.
+        options: Go over that config; those of the test set go over the rows' own, too.
 
     Raises:
-        InputError: A pair is none, or rows are not of the same episodes.
+        InputError: A pair is none, two have one name, or a config cannot be read.
+    """
+    common = read_config(config, options)
+    asked = {key: value for key, value in (options or {}).items() if key.startswith('test_')}
+    rows: dict[str, tuple[Config, str | None]] = {}
+    for name, tested in name_values(pairs, 'NAME=CHECKPOINT, NAME=none or NAME=CONFIG.py').items():
+        if tested.endswith('.py'):
+            own = read_config(tested, asked)
+            rows[name] = own, own.get('load_from')
+        else:
+            rows[name] = common, None if tested == 'none' else tested
+    return rows
+
+
+def compare(rows: Mapping[str, tuple[Config, str | None]], work_dir: str) -> dict[str, dict[str, Row]]:
+    """Figures by test set, then by the names of :func:`read_rows`.
+
+    Raises:
+        InputError: Rows are not of the same episodes.
     """
     sets: dict[str, dict[str, Row]] = {}
-    for pair in pairs:
-        name, separator, checkpoint = pair.partition('=')
-        if not separator:
-            raise InputError(f'{pair}: give NAME=CHECKPOINT, NAME=none or NAME=CONFIG.py')
-        if checkpoint.endswith('.py'):
-            of_row = read_config(checkpoint)
-            loaded = of_row.get('load_from')
-        else:
-            of_row, loaded = config, None if checkpoint == 'none' else checkpoint
-        of_row.work_dir, of_row.log_level = work_dir, 'WARNING'
-        tested = evaluate(of_row, loaded)
+    for name, (config, checkpoint) in rows.items():
+        config.work_dir, config.log_level = work_dir, 'WARNING'
+        tested = evaluate(config, checkpoint)
         if tested.keys() != (sets or tested).keys():
             raise InputError(
                 f'{name}: its test sets are {sorted(tested)}, those of the others {sorted(sets)}. '
                 'Give its config the same test_dataloader and test_evaluator'
             )
         for test_set, row in tested.items():
-            rows = sets.setdefault(test_set, {})
-            rows[name] = row
-            check_same_episodes(name, row, next(iter(rows.values())))
+            others = sets.setdefault(test_set, {})
+            others[name] = row
+            check_same_episodes(name, row, next(iter(others.values())))
     return sets
 
 
@@ -113,9 +132,7 @@ def main() -> None:
     parser.add_argument('--cfg-options', nargs='+', action=KeyValues, help='key=value pairs over the config')
     args = parser.parse_args()
     check_folder('--work-dir', args.work_dir)
-    config = read_config(args.config, args.cfg_options)
-
-    sets = compare(config, args.checkpoints, args.work_dir)
+    sets = compare(read_rows(args.config, args.checkpoints, args.cfg_options), args.work_dir)
     for test_set, rows in sets.items():
         episodes = int(next(iter(rows.values()))['episodes'])
         sets[test_set] = with_baselines(rows)

@@ -62,11 +62,13 @@ def average(paths: Sequence[str]) -> dict[str, Tensor]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('checkpoints', nargs='+', help='two or more, of one model')
-    parser.add_argument('--out', type=Path, required=True, help='file to write')
+    parser.add_argument('--out', type=Path, required=True, help='file to write, new')
     args = parser.parse_args()
     if len(args.checkpoints) < 2:
         raise InputError(f'{args.checkpoints[0]}: one checkpoint is its own average; name two or more')
     check_folder('--out', args.out.absolute().parent)
+    if args.out.exists():
+        raise InputError(f'--out {args.out}: exists; choose another file, or remove it')
     buffer = io.BytesIO()
     torch.save({'state_dict': average(args.checkpoints)}, buffer)
     AtomicLocalBackend().put(buffer.getvalue(), args.out)
