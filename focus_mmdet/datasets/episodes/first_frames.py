@@ -1,5 +1,6 @@
 """A video's first frames and all that come after them."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from mmdet.registry import TASK_UTILS
@@ -7,14 +8,15 @@ from mmdet.registry import TASK_UTILS
 from focus_mmdet.datasets.annotations.natural_order import natural_order
 from focus_mmdet.datasets.episode import Episode, Frame, Track
 from focus_mmdet.datasets.episodes.samplers import EpisodeSampler
+from focus_mmdet.errors import InputError
 
 
 @TASK_UTILS.register_module()
 class FirstFramesEpisodes(EpisodeSampler):
-    """An object is shown in the first frames of its video, and asked for in each later one, in their order.
+    """An object is shown in the first frames of a video, and asked for in each later one, in their order.
 
-    Asked are those with the object and those that list it as absent, of the first support's video alone. So
-    is video object segmentation tested.
+    Asked are those with the object and those that list it as absent. An object that is in several videos is
+    followed in each that has a frame to ask about. So is video object segmentation tested.
 
     Args:
         shots, target, seed: As of :class:`EpisodeSampler`.
@@ -27,18 +29,28 @@ class FirstFramesEpisodes(EpisodeSampler):
 
     def sample(self, index: int, track: Track, queries: Sequence[int]) -> list[list[int]]:
         shots = self._shots(self.seed, index)
-        video = track.frames[0].video
-        return [[*range(shots), place] for place in queries[shots:] if track.frames[place].video == video]
+        videos: dict[int | str | None, list[int]] = defaultdict(list)
+        for place in queries:
+            videos[track.frames[place].video].append(place)
+        drawn = [[*shown[:shots], place] for shown in videos.values() for place in shown[shots:]]
+        if not drawn:
+            raise InputError(
+                f'{track.name}: no video shows it in more than {max(map(len, videos.values()))} frames, and '
+                f'{shots} shots need {shots + 1}. Lower episodes.shots, or set '
+                "bad_records='drop' (make_episodes.py: --keep-going) to leave such objects out"
+            )
+        return drawn
 
     def episodes(self, index: int, track: Track, tracks: Sequence[Track]) -> list[Episode]:
-        shown = super().episodes(index, track, tracks)
-        if not shown:
-            return []
-        supports = shown[0].supports
-        begun = _order(supports[-1])
-        gone = [frame for frame in track.absent if frame.video == supports[0].video and _order(frame) > begun]
-        queries = [*(episode.query for episode in shown), *gone]
-        return [Episode(supports, query) for query in sorted(queries, key=_order)]
+        videos: dict[tuple[Frame, ...], list[Frame]] = defaultdict(list)
+        for episode in super().episodes(index, track, tracks):
+            videos[episode.supports].append(episode.query)
+        found = []
+        for supports, queries in videos.items():
+            video, begun = supports[0].video, _order(supports[-1])
+            queries += [frame for frame in track.absent if frame.video == video and _order(frame) > begun]
+            found += [Episode(supports, query) for query in sorted(queries, key=_order)]
+        return found
 
 
 def _order(frame: Frame) -> tuple:
