@@ -72,10 +72,22 @@ def track(
     if not names or len(set(names)) < len(names):
         raise InputError(f'references {names}: give at least one, and each a name of its own')
     tracks = [_Track(find, reference, learning or Learning()) for reference in references]
-    return (
-        TrackedFrame(number, pixels, [each.look(number, pixels, video, pred_score_thr) for each in tracks])
-        for number, pixels in frames
-    )
+
+    def look(number: int, pixels: np.ndarray) -> TrackedFrame:
+        # Together, so that the frame is seen once for all of them.
+        known = [each.known for each in tracks]
+        try:
+            answers = find([pixels], known, pred_score_thr=pred_score_thr)
+        except InputError as error:
+            # The inferencer knows neither the video nor the frame.
+            reason = str(error).removeprefix('query 0: ')
+            raise InputError(f'{video}, frame {number} (from 0): {reason}') from error
+        found = [replace(answer, query=video, frame=number) for answer in answers]
+        for each, located in zip(tracks, found, strict=True):
+            each.learn(number, pixels, located)
+        return TrackedFrame(number, pixels, found)
+
+    return (look(number, pixels) for number, pixels in frames)
 
 
 class _Track:
@@ -88,21 +100,13 @@ class _Track:
         self.learned: deque[tuple[np.ndarray, tuple[float, ...]]] = deque(maxlen=learning.memory)
         self.last: int | None = None
 
-    def look(self, number: int, pixels: np.ndarray, video: str, threshold: float) -> Located:
-        """The answer for a frame; a confident one is learned."""
-        try:
-            (answer,) = self.find([pixels], self.known, pred_score_thr=threshold)
-        except InputError as error:
-            # The inferencer knows neither the video nor the frame.
-            reason = str(error).removeprefix('query 0: ')
-            raise InputError(f'{video}, frame {number} (from 0): {reason}') from error
-        located: Located = replace(answer, query=video, frame=number)
+    def learn(self, number: int, pixels: np.ndarray, located: Located) -> None:
+        """Take a confident answer for a frame as a support."""
         if located.box is not None and self._is_to_be_learned(located, number):
             self.learned.append((pixels, located.box))
             self.last = number
             first = zip(self.first.images, self.first.boxes, strict=True)
             self.known = self.find.remember([*first, *self.learned], self.first.name)
-        return located
 
     def _is_to_be_learned(self, located: Located, number: int) -> bool:
         rule = self.learning

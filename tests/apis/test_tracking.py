@@ -27,21 +27,27 @@ class FakeFinder:
     """Finds what is bright, with the score that ``scores`` has for the frame, and keeps what it was asked."""
 
     scores: dict[int, float] = field(default_factory=dict)
+    asked: list[int] = field(default_factory=list)
     supports: list[list[int]] = field(default_factory=list)
 
     def remember(self, supports, name=None):
         return Reference.of(supports, name)
 
-    def __call__(self, queries, reference, pred_score_thr=0.0):
+    def __call__(self, queries, references, pred_score_thr=0.0):
         (pixels,) = queries
         number = int(pixels[0].any(1).argmax())
-        self.supports.append([int(image[0].any(1).argmax()) for image in reference.images])
+        self.asked.append(number)
+        for reference in references:
+            self.supports.append([int(image[0].any(1).argmax()) for image in reference.images])
         score = self.scores.get(number, 0.9)
         rows, columns = np.nonzero(pixels[..., 0] > 100)
         box = None
         if len(rows) and score >= pred_score_thr:
             box = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
-        return [Located('query 0', None, reference.name, (120, 40), box, score, box is None, '')]
+        return [
+            Located('query 0', None, reference.name, (120, 40), box, score, box is None, '')
+            for reference in references
+        ]
 
 
 def follow(find, frames, learning=None, **options):
@@ -55,6 +61,16 @@ def test_answers_name_their_frame_and_lie_where_the_object_is():
     for number, _, (located,) in tracked:
         assert (located.query, located.frame, located.reference) == ('clip.mp4', number, 'square')
         assert located.box == (2 * number + 4, 10, 2 * number + 14, 20)
+
+
+def test_a_frame_is_asked_about_once_for_all_objects_which_learn_apart():
+    find = FakeFinder()
+    known = [find.remember([(frame(0), (4, 10, 14, 20))], name) for name in ('cup', 'hat')]
+    frames = ((number, frame(number)) for number in (3, 6))
+    tracked = list(track(find, frames, known, Learning(1, 0.8, 1)))
+    assert find.asked == [3, 6]
+    assert [[located.reference for located in each.found] for each in tracked] == [['cup', 'hat']] * 2
+    assert find.supports == [[0], [0], [0, 3], [0, 3]]
 
 
 @pytest.mark.parametrize(

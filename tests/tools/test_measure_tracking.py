@@ -29,8 +29,8 @@ class RedFinder:
     def remember(self, supports, name):
         return Reference.of(supports, name)
 
-    def __call__(self, queries, reference, pred_score_thr):
-        (pixels,) = queries
+    def __call__(self, queries, references, pred_score_thr):
+        (pixels,), (reference,) = queries, references
         box = around(pixels) if len(reference.boxes) == 1 else None
         size = (pixels.shape[1], pixels.shape[0])
         return [Located('query 0', None, reference.name, size, box, float(box is not None), False, '')]

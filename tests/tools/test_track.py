@@ -78,7 +78,8 @@ class StoppedAtTheThird:
     def remember(self, supports, name=None):
         return Reference.of(supports, name)
 
-    def __call__(self, queries, reference, pred_score_thr):
+    def __call__(self, queries, references, pred_score_thr):
+        (reference,) = references
         self.asked += 1
         if self.asked == 3:
             raise KeyboardInterrupt
