@@ -1,12 +1,17 @@
 import json
 import runpy
 import tracemalloc
+from contextlib import ExitStack
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from focus_mmdet.datasets.annotations.annotation_file import AnnotationFile
+from focus_mmdet.datasets.conversion.coco_writer import CocoWriter
 from focus_mmdet.datasets.conversion.drop_counter import DropCounter
 from focus_mmdet.datasets.episodes.samplers import RandomEpisodes
+from focus_mmdet.errors import InputError
 from tests.conftest import ROOT
 from tests.tools.dataset_converters.conftest import read_absent, write_frame
 
@@ -133,6 +138,52 @@ def test_an_image_without_annotations_lacks_what_others_show(convert, tmp_path):
     write(tmp_path, images, [box(1, 2, 18), box(2, 3, 18)], 'lvis_v1_train')
     convert('coco', tmp_path, '--split', 'lvis_v1_train', '--identity', 'class')
     assert read_absent(tmp_path / 'lvis_v1_train_class.json') == {'train2017/000000000004.jpg': ['dog']}
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(1, 3), st.booleans(), st.booleans()), max_size=4), max_size=6))
+def test_what_an_image_lacks_does_not_depend_on_the_order(tmp_path_factory, images):
+    """Each image's annotations: class, whether a crowd, whether large enough."""
+    root = tmp_path_factory.mktemp('coco')
+    annotations = [
+        box(10 * place + number, place, category, (10, 5, 40 if large else 4, 50), iscrowd=int(crowd))
+        for place, shown in enumerate(images)
+        for number, (category, crowd, large) in enumerate(shown)
+    ]
+    for place in range(len(images)):
+        write_frame(root / f'{place}.png', SIZE)
+    listed = [
+        {'id': place, 'width': SIZE[0], 'height': SIZE[1], 'file_name': f'{place}.png'}
+        for place in range(len(images))
+    ]
+    categories = [{'id': number, 'name': f'class {number}'} for number in (1, 2, 3)]
+    (root / 'a.json').write_text(
+        json.dumps(dict(images=listed, annotations=annotations, categories=categories))
+    )
+    shown = [[f'class {category}' for category, *_ in each] for each in images]
+    boxed = {
+        (place, f'class {category}')
+        for place, each in enumerate(images)
+        for category, crowd, large in each
+        if not crowd and large and shown[place].count(f'class {category}') == 1
+    }
+    tool = runpy.run_path(str(ROOT / 'tools/dataset_converters/coco.py'))
+    with ExitStack() as stack:
+        if not boxed:
+            stack.enter_context(pytest.raises(InputError, match=r'no list|nothing is left to write'))
+        with CocoWriter(root / 'out.json', objects_span_videos=True, exhaustive=False) as writer:
+            tool['convert'](root / 'a.json', root, 'a', 'class', 32, writer)
+    if not boxed:
+        return
+    result = json.loads((root / 'out.json').read_text())
+    names = {each['id']: each['name'] for each in result['instances']}
+    place_of = {each['id']: int(each['file_name'][0]) for each in result['images']}
+    assert {
+        (place_of[each['image_id']], names[each['instance_id']]) for each in result['annotations']
+    } == boxed
+    written = {place for place, _ in boxed} | {place for place, each in enumerate(shown) if not each}
+    assert {
+        place_of[each['id']]: sorted(map(names.get, each.get('absent', []))) for each in result['images']
+    } == {place: sorted({name for _, name in boxed} - set(shown[place])) for place in written}
 
 
 def test_a_class_without_a_box_is_absent_nowhere(convert, tmp_path):
