@@ -43,6 +43,7 @@ def test_weights_are_averaged_one_by_one_in_their_own_types(average):
         ({'a': torch.zeros(3, 2), 'c': torch.zeros(1)}, '1.pth: another model than .*: c is in one of them'),
         ({'a.lora_A.weight': torch.zeros(3, 2)}, '1.pth: a.lora_A.weight is a factor of an adapter'),
         ({}, '1.pth: not a checkpoint'),
+        ({'a': torch.full((3, 2), torch.nan)}, '1.pth: a is not finite'),
     ],
 )
 def test_another_model_is_refused_and_nothing_written(average, tmp_path, other, message):

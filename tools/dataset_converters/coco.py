@@ -38,8 +38,8 @@ EXPECTED = 'Expected COCO or LVIS: lists of images, annotations and categories'
 MAX_ABSENT = 5
 
 
-def store_objects(path: Path, writer: DropCounter) -> tuple[DiskGroups, set[int]]:
-    """Annotations by image: id, category, whether they are crowds, and box; and the categories that have any.
+def store_objects(path: Path, writer: DropCounter) -> DiskGroups:
+    """Annotations by image: id, category, whether they are crowds, and box.
 
     The category of a broken record is None: its image may show anything.
 
@@ -47,7 +47,7 @@ def store_objects(path: Path, writer: DropCounter) -> tuple[DiskGroups, set[int]
         InputError: A record of no image, so that any image may show what it is of, or an id twice,
             as in files that were put together: nothing tells whether image ids are right there.
     """
-    objects, categories = DiskGroups(), set()
+    objects = DiskGroups()
     for record in stream_records(path, 'annotations', EXPECTED):
         if not usable(writer, 'annotations', record, image_id=int):
             raise InputError(
@@ -56,8 +56,6 @@ def store_objects(path: Path, writer: DropCounter) -> tuple[DiskGroups, set[int]
             )
         image = record['image_id']
         sound = usable(writer, 'annotations', record, id=int, category_id=int)
-        if sound and not record.get('iscrowd'):
-            categories.add(record['category_id'])
         kept = dict(
             id=record.get('id'),
             category=record['category_id'] if sound else None,
@@ -69,7 +67,7 @@ def store_objects(path: Path, writer: DropCounter) -> tuple[DiskGroups, set[int]
                 f'{path}: annotations: id {record["id"]} is used twice, the second time in image {image}. '
                 'Give every annotation its own id, and check that every image has its own'
             )
-    return objects, categories
+    return objects
 
 
 def first_of_name(classes: dict[int, str]) -> dict[int, int]:
@@ -159,12 +157,14 @@ def absent_classes(
         image: Its record.
         found: All its annotations.
         same: Of :func:`first_of_name`.
-        absences: Images without it, by class that others may show.
+        absences: Images without it, by class that has boxes.
     """
     is_lvis = 'not_exhaustive_category_ids' in image or 'neg_category_ids' in image
     listed = image.get('neg_category_ids', []) if is_lvis else list(absences)
     listed = listed if isinstance(listed, list) else []
     shown = {item['category'] for item in found}
+    if None in shown:
+        return []
     lacking = [same.get(number, number) for number in listed if isinstance(number, int)]
     known = {number for number in absences if number in lacking}
     return sorted(known - shown, key=lambda number: (absences[number], number))[:MAX_ABSENT]
@@ -193,27 +193,42 @@ def listed_images(
         yield name, image
 
 
+def with_class(found: list[dict[str, Any]], same: dict[int, int]) -> list[dict[str, Any]]:
+    """Annotations by the first category of their name."""
+    return [{**item, 'category': same.get(item['category'], item['category'])} for item in found]
+
+
+def boxed_classes(path: Path, objects: DiskGroups, same: dict[int, int], min_size: float) -> list[int]:
+    """Categories of which an image keeps a box, if its file is sound: only these may be absent."""
+    boxed: set[int] = set()
+    unheard = DropCounter()
+    for image in stream_records(path, 'images', EXPECTED):
+        if usable(unheard, 'images', image, id=int, width=int, height=int):
+            found = with_class(objects.look(image['id']), same)
+            kept = [item for item in certain(image, found, same, unheard) if not fault(item, image, min_size)]
+            boxed.update(item['category'] for item in kept)
+    return sorted(boxed)
+
+
 def convert(path: Path, source: Path, split: str, identity: str, min_size: float, writer: CocoWriter) -> None:
-    """Write the images of one annotation file that keep a box, or have no annotation and lack a class.
+    """Write the images of one annotation file that keep a box, or are known to lack a class.
 
     Raises:
         InputError: The file contradicts itself.
     """
     by_class = identity == 'class'
-    objects, categories = store_objects(path, writer)
+    objects = store_objects(path, writer)
     classes = read_names(writer, path, 'categories', EXPECTED)
     same = first_of_name(classes)
-    absences = {same.get(number, number): 0 for number in sorted(categories)}
+    absences = dict.fromkeys(boxed_classes(path, objects, same, min_size), 0) if by_class else {}
     for name, image in listed_images(path, source, split, writer):
-        found, kept = objects.take(image['id']), []
-        for item in found:
-            item['category'] = same.get(item['category'], item['category'])
+        found, kept = with_class(objects.take(image['id']), same), []
         for item in certain(image, found, same, writer) if by_class else found:
             if reason := fault(item, image, min_size):
                 writer.drop(reason, f'{name} (annotation {item["id"]})')
             else:
                 kept.append(item)
-        lacking = absent_classes(image, found, same, absences) if by_class and (kept or not found) else []
+        lacking = absent_classes(image, found, same, absences)
         if not (kept or lacking) or not writer.start_video(name):
             continue
         if writer.add_image_file(source, name, 0, (image['width'], image['height'])):

@@ -103,7 +103,10 @@ def main() -> None:
     check_folder('--out', args.out)
     if args.out.is_dir() and any(args.out.iterdir()):
         raise InputError(f'--out {args.out}: is not empty. Choose another folder')
-    sources = [source for source in find_sources(args.sources) if args.part in ('all', part_of(source.name))]
+    found = find_sources(args.sources)
+    sources = [source for source in found if args.part in ('all', part_of(source.name))]
+    if not sources:
+        raise InputError(f'--part {args.part}: none of the {len(found)} objects is in it')
     written, remarks = render_all(sources, args.out, args.side, args.views, args.seed, args.turning)
     for remark, names in remarks.items():
         print(f'{len(names)} {remark}: {", ".join(names)}')

@@ -39,6 +39,8 @@ def read_views(folder: Path) -> dict[str, list[np.ndarray]]:
     """
     paths = sorted(path for path in folder.glob('*') if any(path.glob('*.webp')))
     objects = {path.name: [read_view(file) for file in sorted(path.glob('*.webp'))] for path in paths}
+    if still := next((name for name, views in objects.items() if len(views) < 2), None):
+        raise InputError(f'{folder / still}: one view, which does not turn. Render more (--views)')
     if len(objects) < 3:
         raise InputError(
             f'{folder}: {len(objects)} folders with views (*.webp), and a video shows three objects. '

@@ -25,7 +25,7 @@ def read_weights(path: str) -> dict[str, Tensor]:
     """The weights of a checkpoint.
 
     Raises:
-        InputError: Not a checkpoint of ``tools/train.py``, or one of adapters.
+        InputError: Not a checkpoint of ``tools/train.py``, one of adapters, or a weight is not finite.
     """
     weights: dict[str, Tensor] = load_local_checkpoint(path).get('state_dict', {})
     if not weights:
@@ -35,6 +35,8 @@ def read_weights(path: str) -> dict[str, Tensor]:
             f'{path}: {adapter} is a factor of an adapter, and products are not averaged by their factors. '
             'Average models that were trained whole (model.bbox_head.lora=None)'
         )
+    if broken := next((name for name, weight in weights.items() if not weight.isfinite().all()), None):
+        raise InputError(f'{path}: {broken} is not finite everywhere. Leave this checkpoint out')
     return weights
 
 

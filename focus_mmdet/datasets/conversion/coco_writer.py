@@ -214,7 +214,7 @@ class CocoWriter(DropCounter):
     def report(self) -> str:
         """What was kept, and what was dropped with its reason and first example."""
         kept = (
-            f'{self.path}: {len(self._objects)} objects in {self.kept["videos"]} videos, '
+            f'{self.path}: {len(self._home)} objects in {self.kept["videos"]} videos, '
             f'{self.kept["images"]} images, {self.kept["annotations"]} boxes'
         )
         clipped = f'  clipped {self.clipped} times: box beyond its image; the first: {self._first_clipped}'

@@ -121,10 +121,14 @@ class DiskGroups:
         row = (identifier, group, json.dumps(record))
         return self._database.execute('INSERT OR IGNORE INTO records VALUES (?, ?, ?)', row).rowcount > 0
 
+    def look(self, group: int) -> list[dict[str, Any]]:
+        """The records of a group."""
+        rows = self._database.execute('SELECT body FROM records WHERE place = ? ORDER BY rowid', (group,))
+        return [json.loads(body) for (body,) in rows]
+
     def take(self, group: int) -> list[dict[str, Any]]:
         """The records of a group, which are then gone."""
-        rows = self._database.execute('SELECT body FROM records WHERE place = ? ORDER BY rowid', (group,))
-        found = [json.loads(body) for (body,) in rows]
+        found = self.look(group)
         self._database.execute('DELETE FROM records WHERE place = ?', (group,))
         return found
 

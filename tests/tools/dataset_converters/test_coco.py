@@ -64,7 +64,7 @@ def test_a_class_is_one_object_where_it_appears_exactly_once(convert, tmp_path):
         'dog': [('01', (10, 5, 50, 55)), ('02', (0, 0, 33.5, 40))],
         'person': [('01', (60, 20, 100, 80)), ('03', (1, 2, 41, 43))],
     }
-    assert '2 objects in 3 videos, 3 images, 4 boxes' in done.out
+    assert '2 objects in 5 videos, 5 images, 4 boxes' in done.out
     assert 'dropped 2 times: class more than once in an image' in done.out
     for reason in (
         'annotations: crowd, not one object',
@@ -180,19 +180,31 @@ def test_what_an_image_lacks_does_not_depend_on_the_order(tmp_path_factory, imag
     assert {
         (place_of[each['image_id']], names[each['instance_id']]) for each in result['annotations']
     } == boxed
-    written = {place for place, _ in boxed} | {place for place, each in enumerate(shown) if not each}
+    lacking = [{name for _, name in boxed} - set(each) for each in shown]
+    written = {place for place, _ in boxed} | {place for place, each in enumerate(lacking) if each}
     assert {
         place_of[each['id']]: sorted(map(names.get, each.get('absent', []))) for each in result['images']
-    } == {place: sorted({name for _, name in boxed} - set(shown[place])) for place in written}
+    } == {place: sorted(lacking[place]) for place in written}
 
 
-def test_a_class_without_a_box_is_absent_nowhere(convert, tmp_path):
-    annotations = [box(1, 1, 18), box(2, 2, 18), box(3, 3, 1, (0, 0, 4, 4))]
+def test_classes_without_boxes_take_no_place_among_those_that_an_image_lacks(convert, tmp_path):
+    annotations = [box(number, 1, number, (0, 0, 4, 4)) for number in range(2, 9)]
+    write(tmp_path, [image(1), image(2), image(3)], [*annotations, box(18, 2, 18)])
+    spoil(tmp_path, 'categories', *({'id': number, 'name': f'{number}'} for number in range(2, 9)))
+    convert('coco', tmp_path, '--identity', 'class')
+    expected = {f'train2017/{number:012d}.jpg': ['dog'] for number in (1, 3)}
+    assert read_absent(tmp_path / 'train2017_class.json') == expected
+
+
+def test_a_class_whose_only_image_is_missing_is_absent_nowhere(convert, tmp_path):
+    annotations = [box(1, 1, 18), box(2, 2, 18), box(3, 3, 1)]
     write(tmp_path, [image(number) for number in (1, 2, 3, 4)], annotations)
+    (tmp_path / 'train2017/000000000003.jpg').unlink()
     done = convert('coco', tmp_path, '--identity', 'class')
     assert read_absent(tmp_path / 'train2017_class.json') == {'train2017/000000000004.jpg': ['dog']}
     assert done.drops()['absent, and without a box anywhere'] == 3
     assert list(found(tmp_path / 'train2017_class.json', tmp_path)) == ['dog']
+    assert ': 1 objects in 3 videos' in done.out
 
 
 def test_a_list_that_is_none_is_counted(convert, tmp_path):
@@ -333,7 +345,7 @@ def test_memory_does_not_grow_with_the_annotations(tmp_path):
         path = tmp_path / f'{count}.json'
         path.write_text(json.dumps({'annotations': [box(number, number // 5, 1) for number in range(count)]}))
         tracemalloc.start()
-        objects, _ = store_objects(path, DropCounter())
+        objects = store_objects(path, DropCounter())
         assert sum(len(objects.take(image)) for image in range(count)) == count
         high = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()

@@ -70,6 +70,10 @@ def test_what_cannot_be_done_is_said(convert, views, tmp_path):
     assert convert('turning_videos', PHOTOS, views, '--out', tmp_path / 'a').refused(
         'red/00.webp: cannot be read'
     )
+    for file in sorted((views / 'red').iterdir())[1:]:
+        file.unlink()
+    cv2.imwrite(str(views / 'red/00.webp'), np.zeros((8, 8, 4), np.uint8))
+    assert convert('turning_videos', PHOTOS, views, '--out', tmp_path / 'a').refused('red: one view')
     few = tmp_path / 'few'
     (few / 'empty').mkdir(parents=True)
     done = convert('turning_videos', PHOTOS, few, '--out', tmp_path / 'a')
