@@ -7,8 +7,7 @@
 None says which boxes are the same object, so --identity decides:
   crop   every box is an object of its own, in one image: train on crops of that image
   class  a class is one object: images that show it exactly once are its places, and some images
-         that are known not to show it, or anything, are recorded as such; no other image is taken
-         to lack it.
+         that are known not to show it are recorded as such; no other image is taken to lack it.
          Categories of one name are one class
 The folder holds annotations/instances_<split>.json (LVIS, and others: annotations/<split>.json) and
 the images, by their file_name there, in <split>/ (as published), images/ or images/<split>/. In place
